@@ -1,0 +1,26 @@
+import { batchLimits } from '@clicktally/contract/click-event.ts'
+import type { Click } from './click.ts'
+
+/** Clicks that travel together. `body` is NDJSON. */
+export interface ClickBatch {
+  count: number
+  body: string
+}
+
+/** Gathers clicks, in their order, into batches that ingest takes. */
+export async function* batchClicks(clicks: AsyncIterable<Click>): AsyncGenerator<ClickBatch> {
+  let lines: string[] = []
+  let bytes = 0
+  for await (const click of clicks) {
+    const line = `${JSON.stringify(click)}\n`
+    const lineBytes = Buffer.byteLength(line)
+    if (lines.length === batchLimits.events || (lines.length > 0 && bytes + lineBytes > batchLimits.bodyBytes)) {
+      yield { count: lines.length, body: lines.join('') }
+      lines = []
+      bytes = 0
+    }
+    lines.push(line)
+    bytes += lineBytes
+  }
+  if (lines.length > 0) yield { count: lines.length, body: lines.join('') }
+}

@@ -1,0 +1,13 @@
+/**
+ * Numbers from 0 up to, but not including, 1: the same ones for the same seed on every machine. This is mulberry32, good
+ * enough to scatter clicks, and for nothing that must not be guessed.
+ */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
+  }
+}

@@ -1,0 +1,107 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { gunzipSync } from 'node:zlib'
+import type { Click } from '../click.ts'
+import { TargetCounts } from '../target-counts.ts'
+
+/** How a batch is answered instead of being taken. `drop` closes the connection; `takeAndDrop` takes it before. */
+export type Fault = { status: number; headers?: Record<string, string>; body?: object } | 'drop' | 'takeAndDrop'
+
+/**
+ * Answers as Clicktally does, from memory: what the demo needs of it and no more. Each id is counted once.
+ * The real thing is tested end to end elsewhere; this one fails on demand.
+ */
+export class CountingServer {
+  readonly clicks = new Map<string, Click>()
+  /** The bodies of all batches, in the order of their coming, those that met a fault included. */
+  readonly batches: Click[][] = []
+  /** The next answers to batches. */
+  readonly faults: Fault[] = []
+  /** The code with which a click is rejected, or undefined. */
+  reject: (click: Click) => string | undefined = () => undefined
+  /** What is not counted though it was accepted: an error that the demo has to find. */
+  lose: (click: Click) => boolean = () => false
+  /** Counts each copy of an id. */
+  countsTwice = false
+  pageSize = 7
+  /** For how long an answer to the same question is given again. */
+  cacheMs = 0
+  readonly #cache = new Map<string, { atMs: number; body: object }>()
+  #repeats: Click[] = []
+  readonly #server = createServer((request, response) => void this.#answer(request, response))
+
+  async listen(): Promise<string> {
+    this.#server.listen(0, '127.0.0.1')
+    await once(this.#server, 'listening')
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/`
+  }
+
+  async close(): Promise<void> {
+    this.#server.closeAllConnections()
+    await new Promise((resolve) => this.#server.close(resolve))
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '/', 'http://localhost')
+    if (request.method === 'POST' && url.pathname === '/v1/events/batch') return this.#take(request, response)
+    const cached = this.#cache.get(url.href)
+    if (cached && Date.now() - cached.atMs < this.cacheMs) return send(response, 200, cached.body)
+    const body = this.#read(url)
+    if (!body) return send(response, 404, { code: 'not_found', title: 'There is no such route' })
+    this.#cache.set(url.href, { atMs: Date.now(), body })
+    send(response, 200, body)
+  }
+
+  #read(url: URL): object | undefined {
+    const counts = this.#counts(url)
+    const meta = { asOf: new Date().toISOString(), lagMs: 0, tz: 'UTC', source: 'minutes' }
+    if (url.pathname === '/v1/counts') return { total: counts.people, bots: counts.bots, visitors: 0, meta }
+    if (url.pathname !== '/v1/counts/top') return undefined
+    const start = Number(url.searchParams.get('cursor') ?? 0)
+    const end = start + this.pageSize
+    const targets = counts.top(end).slice(start)
+    return {
+      targets: targets.map(({ target, people, bots }) => ({ target, total: people, bots })),
+      nextCursor: end < counts.size ? String(end) : null,
+      meta,
+    }
+  }
+
+  async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk)
+    const lines = gunzipSync(Buffer.concat(chunks)).toString().trimEnd().split('\n')
+    const clicks = lines.map((line) => JSON.parse(line) as Click)
+    this.batches.push(clicks)
+    const fault = this.faults.shift()
+    if (fault === 'drop') return void request.socket.destroy()
+    if (typeof fault === 'object') return send(response, fault.status, fault.body ?? {}, fault.headers)
+
+    const results = clicks.map((click, index) => {
+      const code = this.reject(click)
+      if (code !== undefined) return { index, id: click.id, status: 'rejected', code }
+      if (this.countsTwice && this.clicks.has(click.id)) this.#repeats.push(click)
+      this.clicks.set(click.id, click)
+      return { index, id: click.id, status: 'accepted' }
+    })
+    if (fault === 'takeAndDrop') return void request.socket.destroy()
+    const rejected = results.filter(({ status }) => status === 'rejected').length
+    send(response, rejected === clicks.length ? 422 : 202, { accepted: clicks.length - rejected, rejected, results })
+  }
+
+  #counts(url: URL): TargetCounts {
+    const from = Date.parse(url.searchParams.get('from') ?? '')
+    const to = Date.parse(url.searchParams.get('to') ?? '')
+    const counts = new TargetCounts()
+    for (const click of [...this.clicks.values(), ...this.#repeats]) {
+      const time = Date.parse(click.occurredAt)
+      if (time >= from && time < to && !this.lose(click)) counts.add(click.target, click.bot ? 0 : 1, click.bot ? 1 : 0)
+    }
+    return counts
+  }
+}
+
+function send(response: ServerResponse, status: number, body: object, headers: Record<string, string> = {}): void {
+  response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body))
+}

@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest'
+import type { Click } from '../click.ts'
+import { seededRandom } from '../seeded-random.ts'
+import { SyntheticClicks } from '../synthetic-clicks.ts'
+import { TargetCounts } from '../target-counts.ts'
+import { Timeline } from '../timeline.ts'
+import { Zipf } from '../zipf.ts'
+
+const endMs = Date.parse('2025-11-21T10:00:00Z')
+const signal = new AbortController().signal
+
+async function clicksOf(count: number, seed: number): Promise<Click[]> {
+  const source = new SyntheticClicks(count, seed)
+  const { firstMs, lastMs } = await source.survey(signal, () => {})
+  return Array.fromAsync(source.clicks(new Timeline(firstMs, lastMs, endMs)))
+}
+
+describe('made clicks', () => {
+  it('are the same for the same seed, and others for another', async () => {
+    const clicks = await clicksOf(300, 1)
+    expect(await clicksOf(300, 1)).toEqual(clicks)
+    expect((await clicksOf(300, 2)).map(({ target }) => target)).not.toEqual(clicks.map(({ target }) => target))
+  })
+
+  it('are as many as were counted, target by target', async () => {
+    const { counts } = await new SyntheticClicks(5_000, 7).survey(signal, () => {})
+    const made = new TargetCounts()
+    for (const { target, bot } of await clicksOf(5_000, 7)) made.add(target, bot ? 0 : 1, bot ? 1 : 0)
+    expect(counts.clicks).toBe(5_000)
+    expect(made.top(2_000)).toEqual(counts.top(2_000))
+  })
+
+  it('are of a day that ends now, and each has an id of its own', async () => {
+    const clicks = await clicksOf(2_000, 1)
+    const times = clicks.map(({ occurredAt }) => Date.parse(occurredAt))
+    expect(Math.max(...times)).toBe(endMs)
+    expect(Math.min(...times)).toBeGreaterThanOrEqual(endMs - 86_400_000)
+    expect(new Set(clicks.map(({ id }) => id)).size).toBe(2_000)
+  })
+
+  it('have a few hot targets and a long tail, visitors who come back, and some bots', async () => {
+    const { counts } = await new SyntheticClicks(20_000, 1).survey(signal, () => {})
+    expect(counts.top(10).reduce((sum, { people, bots }) => sum + people + bots, 0)).toBeGreaterThan(20_000 / 4)
+    expect(counts.size).toBeGreaterThan(1_000)
+    expect(counts.bots).toBeGreaterThan(20_000 * 0.02)
+    expect(counts.bots).toBeLessThan(20_000 * 0.25)
+    const visitors = new Set((await clicksOf(20_000, 1)).map(({ visitorId }) => visitorId))
+    expect(visitors.size).toBeLessThan(20_000 / 5)
+  })
+
+  it('may be a single one', async () => {
+    expect(await clicksOf(1, 0)).toHaveLength(1)
+  })
+})
+
+describe("Zipf's law", () => {
+  it('draws a rank in proportion to one over its place', () => {
+    const zipf = new Zipf(3, 1)
+    const drawn = [0, 0, 0]
+    for (let step = 0; step < 1100; step++) {
+      const rank = zipf.rank((step + 0.5) / 1100)
+      drawn[rank] = (drawn[rank] ?? 0) + 1
+    }
+    expect(drawn).toEqual([600, 300, 200])
+  })
+
+  it('never leaves its ranks', () => {
+    const zipf = new Zipf(1_000, 1.1)
+    expect(zipf.rank(0)).toBe(0)
+    expect(zipf.rank(1 - 2 ** -32)).toBe(999)
+  })
+})
+
+describe('seeded numbers', () => {
+  it('are the same everywhere', () => {
+    const random = seededRandom(1)
+    expect([random(), random()]).toEqual([0.6270739405881613, 0.002735721180215478])
+  })
+})

@@ -1,0 +1,63 @@
+import { appendFileSync, mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { childEnvironment } from './child-environment.ts'
+import { cloneDir } from './local-folder.ts'
+import { Problem } from './problem.ts'
+import { lastLines, runCommand } from './run-command.ts'
+import type { Program } from './supervised-program.ts'
+import type { UnprivilegedUser } from './unprivileged-user.ts'
+
+export interface NodeService {
+  name: string
+  /** From the clone's root. */
+  entry: string
+  port: number
+  variables: Record<string, string>
+  logPath: string
+  user: UnprivilegedUser
+}
+
+/** One of our services, on 127.0.0.1 and ready when its `/readyz` says so. */
+export function nodeService({ name, entry, port, variables, logPath, user }: NodeService): Program {
+  return {
+    name,
+    ...user.commandLine(process.execPath, [entry]),
+    cwd: cloneDir,
+    env: childEnvironment({ ...variables, HOST: '127.0.0.1', PORT: String(port) }),
+    logPath,
+    stopSignal: 'SIGTERM',
+    // A processor takes up to 15 s to write what it holds; the others up to 10 s to answer what they have.
+    stopWithinMs: 20_000,
+    readyWithinMs: 30_000,
+    isReady: () => saysReady(port),
+  }
+}
+
+async function saysReady(port: number): Promise<boolean> {
+  try {
+    const response = await fetch(`http://127.0.0.1:${port}/readyz`, {
+      headers: { connection: 'close' },
+      signal: AbortSignal.timeout(2_000),
+    })
+    await response.arrayBuffer()
+    return response.status === 200
+  } catch {
+    return false
+  }
+}
+
+/**
+ * Runs a program of ours that comes to an end, and waits for it.
+ * @throws Problem with the end of its output when it fails.
+ */
+export async function runToItsEnd(
+  { name, entry, variables, logPath, user }: Omit<NodeService, 'port'>,
+  signal?: AbortSignal,
+): Promise<void> {
+  const { command, args } = user.commandLine(process.execPath, [entry])
+  const env = childEnvironment(variables)
+  const { code, output } = await runCommand(command, args, { cwd: cloneDir, env, withinMs: 120_000, signal })
+  mkdirSync(dirname(logPath), { recursive: true })
+  appendFileSync(logPath, output)
+  if (code !== 0) throw new Problem(`${name} ended with code ${code}. The end of ${logPath}:\n${lastLines(output)}`)
+}

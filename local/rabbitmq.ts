@@ -1,0 +1,185 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { totalmem } from 'node:os'
+import { dirname, join } from 'node:path'
+import { childEnvironment } from './child-environment.ts'
+import { localDir } from './local-folder.ts'
+import { firstAnswer, freePort } from './ports.ts'
+import { findRabbitmq, type RabbitmqInstallation } from './rabbitmq-installation.ts'
+import { type Program, SupervisedProgram, type Supervision } from './supervised-program.ts'
+import { type UnprivilegedUser, unprivilegedUser } from './unprivileged-user.ts'
+
+export interface RabbitmqOptions {
+  /** The folder for all it writes; made when it isn't there. */
+  dir: string
+  /** What the broker must have: users, permissions, queues, as in a definitions file. Loaded at each start. */
+  definitions: object
+  /** Default: free ones. */
+  ports?: Partial<RabbitmqPorts>
+  /** Default: `<dir>.log`. */
+  logPath?: string
+  supervision?: Supervision
+  signal?: AbortSignal | undefined
+  /** Default: what `findRabbitmq` finds. */
+  installation?: RabbitmqInstallation
+}
+
+interface RabbitmqPorts {
+  amqp: number
+  management: number
+  /** Erlang's own: between nodes, and the daemon that knows nodes by their names. */
+  distribution: number
+  epmd: number
+}
+
+export interface RunningRabbitmq {
+  amqpPort: number
+  managementPort: number
+  /** Without a user. */
+  url: string
+  server: SupervisedProgram
+  epmd: SupervisedProgram
+  stop(): Promise<void>
+}
+
+/**
+ * Starts a RabbitMQ of our own in the given folder, everything on 127.0.0.1 and with the management plugin; resolves
+ * when it takes connections, which is after the definitions were loaded. Works with 3.10 (Debian 12's) and 4.
+ * @throws Problem when there is none and none can be fetched, or it doesn't come up.
+ */
+export async function startRabbitmq(options: RabbitmqOptions): Promise<RunningRabbitmq> {
+  const { dir, signal, supervision = { onLine: () => {} } } = options
+  const installation =
+    options.installation ?? (await findRabbitmq({ toolsDir: localDir, onLine: supervision.onLine, signal }))
+  const ports: RabbitmqPorts = {
+    amqp: options.ports?.amqp ?? (await freePort()),
+    management: options.ports?.management ?? (await freePort()),
+    distribution: options.ports?.distribution ?? (await freePort()),
+    epmd: options.ports?.epmd ?? (await freePort()),
+  }
+  mkdirSync(join(dir, 'home'), { recursive: true, mode: 0o700 })
+  writeFileSync(join(dir, 'definitions.json'), JSON.stringify(options.definitions), { mode: 0o600 })
+  writeFileSync(join(dir, 'rabbitmq.conf'), configuration(dir, ports))
+  writeFileSync(join(dir, 'enabled_plugins'), '[rabbitmq_management].\n')
+  const user = await unprivilegedUser({
+    folders: [dirname(dir), ...installation.folders],
+    programs: [installation.epmd],
+  })
+  user.own(dir)
+
+  const shared = { dir, ports, installation, user }
+  const logPath = options.logPath ?? `${dir}.log`
+  const epmd = new SupervisedProgram(epmdProgram({ ...shared, logPath: join(dir, 'epmd.log') }), supervision)
+  const server = new SupervisedProgram(serverProgram({ ...shared, logPath }), supervision)
+  const stop = async () => {
+    await server.stop()
+    await epmd.stop()
+    // An Erlang that found no such daemon (ours had just crashed) starts one that outlives it: this ends that one.
+    await firstAnswer(ports.epmd, epmdRequest('k'), 1_000)
+  }
+  try {
+    await epmd.start(signal)
+    await server.start(signal)
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  const url = `amqp://127.0.0.1:${ports.amqp}`
+  return { amqpPort: ports.amqp, managementPort: ports.management, url, server, epmd, stop }
+}
+
+function configuration(dir: string, ports: RabbitmqPorts): string {
+  const memory = process.constrainedMemory() || totalmem()
+  const lines = [
+    `listeners.tcp.1 = 127.0.0.1:${ports.amqp}`,
+    'management.tcp.ip = 127.0.0.1',
+    `management.tcp.port = ${ports.management}`,
+    `load_definitions = ${join(dir, 'definitions.json')}`,
+    'heartbeat = 10',
+    // On a machine that does other things too: a quarter of the memory, 1 GiB at most. Above it publishers wait.
+    `vm_memory_high_watermark.absolute = ${Math.floor(Math.min(Math.min(memory, totalmem()) / 4, 1024 ** 3))}`,
+    // Below it publishers wait; enough for the queue's log to be compacted.
+    `disk_free_limit.absolute = ${200 * 1024 ** 2}`,
+    // Quorum queues keep this much in memory and on disk before they write segments; the default is 512 MB.
+    `raft.wal_max_size_bytes = ${64 * 1024 ** 2}`,
+    'log.console = true',
+    'log.console.level = info',
+    'log.file = false',
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+interface Parts {
+  dir: string
+  ports: RabbitmqPorts
+  installation: RabbitmqInstallation
+  user: UnprivilegedUser
+  logPath: string
+}
+
+function epmdProgram({ dir, ports, installation, user, logPath }: Parts): Program {
+  return {
+    name: 'epmd',
+    ...user.commandLine(installation.epmd, ['-port', String(ports.epmd), '-address', '127.0.0.1']),
+    cwd: dir,
+    env: childEnvironment({ ...installation.env, HOME: join(dir, 'home') }),
+    logPath,
+    stopSignal: 'SIGTERM',
+    stopWithinMs: 5_000,
+    readyWithinMs: 10_000,
+    isReady: async () => (await firstAnswer(ports.epmd, epmdRequest('n'), 1_000)) !== undefined,
+  }
+}
+
+/** A request of one letter to epmd: n lists the names, k ends it. */
+function epmdRequest(letter: 'n' | 'k'): Buffer {
+  return Buffer.from([0, 1, letter.charCodeAt(0)])
+}
+
+function serverProgram({ dir, ports, installation, user, logPath }: Parts): Program {
+  const scripts = dirname(installation.serverScript)
+  return {
+    name: 'rabbitmq',
+    // Called by a path without the folders above: the script can't cope with blanks in its own path.
+    ...user.commandLine('sh', [join('sbin', 'rabbitmq-server')]),
+    cwd: dirname(scripts),
+    env: childEnvironment({
+      ...installation.env,
+      HOME: join(dir, 'home'),
+      LC_ALL: 'C.UTF-8',
+      ERL_EPMD_PORT: String(ports.epmd),
+      ERL_EPMD_ADDRESS: '127.0.0.1',
+      ERL_CRASH_DUMP: join(dir, 'erl_crash.dump'),
+      RABBITMQ_NODENAME: 'clicktally@localhost',
+      RABBITMQ_DIST_PORT: String(ports.distribution),
+      RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-noinput -kernel inet_dist_use_interface {127,0,0,1}',
+      // With this the script becomes the server, instead of waiting for it as a parent that could die alone.
+      RABBITMQ_ALLOW_INPUT: '1',
+      RABBITMQ_BASE: dir,
+      RABBITMQ_CONFIG_FILE: join(dir, 'rabbitmq.conf'),
+      // These have places in /etc by default, where the machine's own broker has its settings.
+      RABBITMQ_CONFIG_FILES: join(dir, 'conf.d'),
+      RABBITMQ_ADVANCED_CONFIG_FILE: join(dir, 'advanced.config'),
+      RABBITMQ_CONF_ENV_FILE: join(dir, 'rabbitmq-env.conf'),
+      RABBITMQ_ENABLED_PLUGINS_FILE: join(dir, 'enabled_plugins'),
+      RABBITMQ_PLUGINS_DIR: join(dirname(scripts), 'plugins'),
+      RABBITMQ_GENERATED_CONFIG_DIR: join(dir, 'generated'),
+      RABBITMQ_SCHEMA_DIR: join(dir, 'schema'),
+      RABBITMQ_MNESIA_BASE: join(dir, 'mnesia'),
+      RABBITMQ_PID_FILE: join(dir, 'rabbitmq.pid'),
+      RABBITMQ_LOG_BASE: join(dir, 'log'),
+      RABBITMQ_LOGS: '-',
+    }),
+    logPath,
+    stopSignal: 'SIGTERM',
+    stopWithinMs: 30_000,
+    // 9 s on an idle machine of two cores.
+    readyWithinMs: 120_000,
+    isReady: () => takesConnections(ports.amqp),
+  }
+}
+
+/** A broker that takes connections answers the protocol's header with a method frame (type 1): Connection.Start. */
+async function takesConnections(port: number): Promise<boolean> {
+  const answer = await firstAnswer(port, Buffer.from('AMQP\0\0\x09\x01', 'latin1'), 2_000)
+  return answer?.[0] === 1
+}

@@ -1,0 +1,73 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { topology } from './topology.ts'
+
+/** The passwords of the three users at the broker, in plain text. */
+export interface BrokerPasswords {
+  readonly ingest: string
+  readonly processor: string
+  readonly operator: string
+}
+
+/**
+ * RabbitMQ's definitions file: users with no more rights than they need, and the policies. Holds only salted hashes.
+ *
+ * With `load_definitions` RabbitMQ makes no default user, so `guest` does not exist.
+ */
+export function brokerDefinitions(passwords: BrokerPasswords): object {
+  // Publishing needs write on the exchange; declaring what is there already needs configure, binding needs read and write.
+  const own = '^clicks(\\.dlx|\\.dead)?$'
+  return {
+    vhosts: [{ name: '/' }],
+    users: [
+      user('ingest', passwords.ingest, []),
+      user('processor', passwords.processor, []),
+      user('operator', passwords.operator, ['administrator']),
+    ],
+    permissions: [
+      // Binding a queue asks for read on its exchange: hence the exchanges here, but no queue, so ingest can't consume.
+      permission('ingest', own, own, '^clicks\\.dlx$|^clicks$'),
+      permission('processor', own, own, own),
+      permission('operator', '.*', '.*', '.*'),
+    ],
+    policies: [
+      {
+        vhost: '/',
+        name: 'clicks',
+        pattern: `^${topology.queue}$`,
+        'apply-to': 'queues',
+        priority: 1,
+        definition: {
+          'dead-letter-exchange': topology.deadExchange,
+          // Not lost between the two queues; needs reject-publish, else it degrades to at-most-once without a word.
+          'dead-letter-strategy': 'at-least-once',
+          // A full queue refuses a click (503) instead of dropping the oldest one, which is the default.
+          overflow: 'reject-publish',
+          'max-length': 2_000_000,
+          'max-length-bytes': 2_147_483_648,
+          // A message that came back 20 times without being acknowledged is taken to kill its processor.
+          'delivery-limit': 20,
+        },
+      },
+    ],
+  }
+}
+
+function user(name: string, password: string, tags: string[]): object {
+  return {
+    name,
+    password_hash: rabbitPasswordHash(password),
+    hashing_algorithm: 'rabbit_password_hashing_sha256',
+    tags,
+  }
+}
+
+function permission(name: string, configure: string, write: string, read: string): object {
+  return { user: name, vhost: '/', configure, write, read }
+}
+
+/** base64(salt, SHA-256(salt, password)), the salt being 4 bytes: https://www.rabbitmq.com/docs/passwords#computing-password-hash */
+function rabbitPasswordHash(password: string): string {
+  const salt = randomBytes(4)
+  const hash = createHash('sha256').update(salt).update(password, 'utf8').digest()
+  return Buffer.concat([salt, hash]).toString('base64')
+}

@@ -1,0 +1,31 @@
+import type { Channel } from 'amqplib'
+
+/**
+ * The names at the broker. A click is published to the exchange `clicks`, waits in the queue `clicks` and, if it can
+ * never be counted, ends in `clicks.dead`.
+ */
+export const topology = {
+  exchange: 'clicks',
+  queue: 'clicks',
+  routingKey: 'clicks',
+  deadExchange: 'clicks.dlx',
+  deadQueue: 'clicks.dead',
+} as const
+
+/**
+ * Declares exchanges, queues and bindings; does nothing where they exist. Only what can never change is an argument here
+ * (the queue's type): limits and dead-lettering are a policy (see definitions.ts), because an argument can't be changed
+ * without deleting the queue.
+ *
+ * @throws when an exchange or queue of that name exists with other properties (406), or the user may not declare (403).
+ */
+export async function assertTopology(channel: Channel): Promise<void> {
+  const quorum = { durable: true, autoDelete: false, exclusive: false, arguments: { 'x-queue-type': 'quorum' } }
+  await channel.assertExchange(topology.deadExchange, 'direct', { durable: true, autoDelete: false })
+  await channel.assertQueue(topology.deadQueue, quorum)
+  // What RabbitMQ itself dead-letters keeps its own routing key, so the dead letters listen to that one.
+  await channel.bindQueue(topology.deadQueue, topology.deadExchange, topology.routingKey)
+  await channel.assertExchange(topology.exchange, 'direct', { durable: true, autoDelete: false })
+  await channel.assertQueue(topology.queue, quorum)
+  await channel.bindQueue(topology.queue, topology.exchange, topology.routingKey)
+}

@@ -1,0 +1,139 @@
+import { Compile } from 'typebox/compile'
+import type { Click } from './click.ts'
+import { ClickEvent, clickLimits } from './click-event.ts'
+import { parseRfc3339 } from './rfc3339.ts'
+import { isUuidV7, timeOfUuidV7 } from './uuid-v7.ts'
+
+/** Why an event is refused. Stable: clients decide by these. */
+export const rejectionCodes = {
+  not_an_object: 'An event is a JSON object.',
+  not_json: 'The line is not JSON.',
+  event_too_large: 'An event is at most 32 KiB.',
+  missing_field: 'A required field is missing.',
+  unknown_field: 'The event has a field that does not exist.',
+  invalid_field: 'A field is of the wrong type, too short or too long.',
+  nul_character: 'A text has the character U+0000, which can not be stored.',
+  lone_surrogate: 'A text is not well-formed Unicode: it has half of a surrogate pair.',
+  id_not_v7: 'The id is not a UUID of version 7.',
+  id_too_old: 'The time inside the id is older than the window.',
+  id_in_future: 'The time inside the id is more than 24 hours ahead.',
+  occurred_at_invalid: 'occurredAt is not an RFC 3339 time.',
+  too_old: 'The click is older than the window. /v1/backfill takes old clicks, with a secret key.',
+} as const
+
+export type RejectionCode = keyof typeof rejectionCodes
+
+export interface Rejection {
+  readonly code: RejectionCode
+  readonly detail: string
+  /** The field at fault, as a path: `target`, `props.size`. */
+  readonly field?: string
+}
+
+export interface CheckedClick {
+  readonly click: Click
+  readonly warning?: 'occurred_at_clamped'
+}
+
+/** What the server knows of the request that brought the event. */
+export interface Receipt {
+  readonly projectId: number
+  readonly requestId: string
+  /** Milliseconds since 1970. */
+  readonly receivedAtMs: number
+  /** How old a click may be, in milliseconds. */
+  readonly windowMs: number
+  /** Makes the id of an event that came without one. */
+  readonly makeId: () => string
+}
+
+const schema = Compile(ClickEvent)
+
+/** Checks one event against every rule of the contract and stamps it. Never throws, whatever the value is. */
+export function checkClick(value: unknown, receipt: Receipt): CheckedClick | Rejection {
+  if (!schema.Check(value)) return describeViolation(value)
+  const fault = faultyText(value)
+  if (fault !== undefined) return fault
+
+  const now = receipt.receivedAtMs
+  const id = value.id?.toLowerCase()
+  if (id !== undefined) {
+    if (!isUuidV7(id)) return rejection('id_not_v7', 'id')
+    const idTime = timeOfUuidV7(id)
+    if (idTime < now - receipt.windowMs) return rejection('id_too_old', 'id')
+    if (idTime > now + clickLimits.idAheadMs) return rejection('id_in_future', 'id')
+  }
+
+  let occurredAtMs = id === undefined ? now : timeOfUuidV7(id)
+  if (value.occurredAt !== undefined) {
+    const parsed = parseRfc3339(value.occurredAt)
+    if (parsed === undefined) return rejection('occurred_at_invalid', 'occurredAt')
+    if (parsed < now - receipt.windowMs) return rejection('too_old', 'occurredAt')
+    occurredAtMs = parsed
+  }
+  const clamped = occurredAtMs > now + clickLimits.aheadMs
+  const click: Click = {
+    id: id ?? receipt.makeId(),
+    projectId: receipt.projectId,
+    target: value.target,
+    occurredAtMs: clamped ? now : occurredAtMs,
+    receivedAtMs: now,
+    requestId: receipt.requestId,
+    ...(value.bot === true && { bot: true }),
+    ...(value.visitorId !== undefined && { visitorId: value.visitorId }),
+    ...(value.url !== undefined && { url: value.url }),
+    ...(value.referrer !== undefined && { referrer: value.referrer }),
+    ...(value.props !== undefined && { props: value.props as NonNullable<Click['props']> }),
+  }
+  return clamped ? { click, warning: 'occurred_at_clamped' } : { click }
+}
+
+export function rejection(code: RejectionCode, field?: string, detail: string = rejectionCodes[code]): Rejection {
+  return field === undefined ? { code, detail } : { code, detail, field }
+}
+
+/** JSON can spell what PostgreSQL can't hold (U+0000) and what UTF-8 can't (half a surrogate pair): refused, not mended. */
+function faultyText(event: ClickEvent): Rejection | undefined {
+  for (const [field, value] of Object.entries(event)) {
+    if (typeof value === 'string') {
+      const code = textFault(value)
+      if (code !== undefined) return rejection(code, field)
+    } else if (field === 'props') {
+      for (const [key, prop] of Object.entries(value as object)) {
+        const code = textFault(key) ?? (typeof prop === 'string' ? textFault(prop) : undefined)
+        if (code !== undefined) return rejection(code, `props.${printable(key)}`)
+      }
+    }
+  }
+  return undefined
+}
+
+function textFault(text: string): 'nul_character' | 'lone_surrogate' | undefined {
+  if (text.includes('\0')) return 'nul_character'
+  return text.isWellFormed() ? undefined : 'lone_surrogate'
+}
+
+function describeViolation(value: unknown): Rejection {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return rejection('not_an_object')
+  const known = ClickEvent.properties
+  const unknown = Object.keys(value).find((key) => !Object.hasOwn(known, key))
+  if (unknown !== undefined) {
+    const field = printable(unknown)
+    return rejection('unknown_field', field, `There is no field "${field}". Own data goes into "props".`)
+  }
+  if (!Object.hasOwn(value, 'target')) return rejection('missing_field', 'target', '"target" is required.')
+  const error = schema.Errors(value)[0]
+  const path = (error?.instancePath ?? '').split('/').slice(1).map(printable)
+  const field = path.join('.')
+  // A value in `props` matches none of four types: the first one's message alone would mislead.
+  const message =
+    path[0] === 'props' && path.length > 1
+      ? 'must be a string of at most 1024 characters, a finite number, a boolean or null'
+      : (error?.message ?? 'is not valid')
+  return rejection('invalid_field', field, `"${field}" ${message}.`)
+}
+
+/** What a client sent as a name, made safe to send back: short and well-formed. */
+function printable(name: string): string {
+  return name.slice(0, 64).toWellFormed()
+}

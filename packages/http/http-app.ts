@@ -1,0 +1,139 @@
+import { randomUUID } from 'node:crypto'
+import { Server } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
+import { type FastifyInstance, fastify } from 'fastify'
+import type { Logger } from 'pino'
+import { Histogram, type Registry } from 'prom-client'
+import { commonProblems, ServiceProblem, toServiceProblem } from './service-problem.ts'
+
+export interface HttpAppOptions {
+  readonly logger: Logger
+  readonly registry: Registry
+  /** Whether the service can do its work now. Shown at /readyz. */
+  readonly isReady: () => boolean | Promise<boolean>
+  /** Turns errors that only this service knows into the problem to answer with. */
+  readonly explain?: (error: unknown) => ServiceProblem | undefined
+  /** Bytes. Default 1 MiB. */
+  readonly bodyLimit?: number
+}
+
+const plainId = /^[\w.-]{1,64}$/
+
+/**
+ * A Fastify app with what every service has: /livez, /readyz and /metrics (nginx lets none of them through), errors as
+ * application/problem+json, the request id of nginx, a histogram of the answers. No logging of each request.
+ */
+export function createHttpApp({ logger, registry, isReady, explain, bodyLimit = 1_048_576 }: HttpAppOptions) {
+  const app = fastify({
+    loggerInstance: logger,
+    disableRequestLogging: true,
+    bodyLimit,
+    // Only what nginx has set is an id: 1 to 64 plain characters, so that no client writes into our logs.
+    requestIdHeader: false,
+    genReqId: (request) => {
+      const given = request.headers['x-request-id']
+      return typeof given === 'string' && plainId.test(given) ? given : randomUUID()
+    },
+    // Longer than the 60 s for which nginx keeps an idle connection, so that it is never we who close it first.
+    keepAliveTimeout: 72_000,
+    requestTimeout: 15_000,
+    forceCloseConnections: 'idle',
+    // During a drain requests that are under way are answered as ever; see closeGracefully.
+    return503OnClosing: false,
+  }).withTypeProvider<TypeBoxTypeProvider>()
+
+  app.setValidatorCompiler(TypeBoxValidatorCompiler)
+  app.setErrorHandler((error, request, reply) => {
+    const { problem, retryAfterSeconds, cause } = explain?.(error) ?? toServiceProblem(error)
+    if (problem.status === 500) request.log.error({ err: cause ?? error }, 'request failed')
+    if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds)
+    return reply.code(problem.status).type('application/problem+json').serializer(JSON.stringify).send(problem)
+  })
+  app.setNotFoundHandler((request) => {
+    throw new ServiceProblem(
+      'not_found',
+      commonProblems.not_found,
+      `There is no ${request.method} ${pathOf(request.url)} here.`,
+    )
+  })
+
+  const seconds = new Histogram({
+    name: 'http_request_duration_seconds',
+    help: 'Time from the arrival of a request to the end of its answer.',
+    labelNames: ['route', 'status'],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+    registers: [registry],
+  })
+  app.addHook('onResponse', (request, reply, done) => {
+    seconds.observe({ route: request.routeOptions.url ?? 'none', status: reply.statusCode }, reply.elapsedTime / 1000)
+    done()
+  })
+
+  app.get('/livez', () => ({ status: 'alive' }))
+  app.get('/readyz', async (_request, reply) => {
+    const ready = !traffic.closing && (await isReady())
+    return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not_ready' })
+  })
+  app.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
+  const traffic: Traffic = { closing: false, arrived: 0, underWay: 0 }
+  trafficOf.set(app, traffic)
+  app.server.on('request', (_request, response) => {
+    traffic.arrived += 1
+    traffic.underWay += 1
+    response.once('close', () => {
+      traffic.underWay -= 1
+    })
+  })
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    if (traffic.closing) reply.header('connection', 'close')
+    done(null, payload)
+  })
+  return app
+}
+
+export type HttpApp = ReturnType<typeof createHttpApp>
+
+/** What closeGracefully has to know of an app. */
+interface Traffic {
+  closing: boolean
+  arrived: number
+  underWay: number
+}
+const trafficOf = new WeakMap<object, Traffic>()
+
+/**
+ * Closes without failing a request: stops listening, tells each open connection to close with its next answer, waits for
+ * what is under way (at most `timeoutMs`), and only then closes the app. Node's own close would cut idle keep-alive
+ * connections at once, just when nginx may be sending on one.
+ */
+export async function closeGracefully(app: FastifyInstance | HttpApp, timeoutMs = 10_000): Promise<void> {
+  const traffic = trafficOf.get(app)
+  const { server } = app
+  Server.prototype.close.call(server)
+  if (traffic !== undefined) {
+    traffic.closing = true
+    const deadline = Date.now() + timeoutMs
+    // A connection that carried nothing for this long is idle at nginx too, which sends again if it is cut all the same.
+    const quietMs = 500
+    let quietSince = Date.now()
+    let seen = traffic.arrived
+    while (Date.now() < deadline && (await connections(server)) > 0) {
+      if (traffic.arrived !== seen || traffic.underWay > 0) quietSince = Date.now()
+      seen = traffic.arrived
+      if (Date.now() - quietSince > quietMs) break
+      await sleep(25)
+    }
+  }
+  await app.close().catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ERR_SERVER_NOT_RUNNING') throw error
+  })
+}
+
+function connections(server: Server): Promise<number> {
+  return new Promise((resolve) => server.getConnections((_error, count) => resolve(count ?? 0)))
+}
+
+function pathOf(url: string): string {
+  return url.split('?', 1)[0]?.slice(0, 256) ?? ''
+}

@@ -1,0 +1,71 @@
+import type { Tables } from '@clicktally/database/tables.ts'
+import { createHttpApp, type HttpApp } from '@clicktally/http/http-app.ts'
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import { type Kysely, sql } from 'kysely'
+import type { Logger } from 'pino'
+import type { Registry } from 'prom-client'
+import { databaseProblem, problem } from './errors.ts'
+import { openApiDocument } from './openapi.ts'
+import { getCounts } from './routes/get-counts.ts'
+import { getReceipt } from './routes/get-receipt.ts'
+import { getSeries } from './routes/get-series.ts'
+import { getTop } from './routes/get-top.ts'
+
+/** What the routes need. */
+export interface ApiContext {
+  readonly db: Kysely<Tables>
+}
+
+export type ReadApp = HttpApp
+
+/** The HTTP side of the read api: pure registration, nothing is opened here. */
+export async function createApp(context: ApiContext, logger: Logger, registry: Registry): Promise<HttpApp> {
+  const { db } = context
+  const app = createHttpApp({
+    logger,
+    registry,
+    isReady: () =>
+      sql`select 1`.execute(db).then(
+        () => true,
+        () => false,
+      ),
+    explain: (error) => databaseProblem(error) ?? parameterProblem(error),
+  })
+
+  const document = await openApiDocument()
+  app.get('/openapi.json', (_request, reply) => reply.header('cache-control', 'public, max-age=300').send(document))
+  await app.register(swagger, { mode: 'static', specification: { document: document as never } })
+  await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { docExpansion: 'list', tryItOutEnabled: true } })
+
+  getCounts(app, context)
+  getSeries(app, context)
+  getTop(app, context)
+  getReceipt(app, context)
+  return app
+}
+
+/** Fastify's validation error, by the name of the parameter at fault. */
+function parameterProblem(error: unknown) {
+  const { validation } = error as {
+    validation?: { keyword: string; instancePath: string; message: string; params?: object }[]
+  }
+  const [first] = validation ?? []
+  if (validation === undefined || first === undefined) return undefined
+  const params = Object.assign({}, ...validation.map((each) => each.params)) as {
+    additionalProperties?: string[]
+    requiredProperties?: string[]
+  }
+  const [unknown] = params.additionalProperties ?? []
+  if (unknown !== undefined) {
+    return problem('parameter_unknown', `There is no parameter "${unknown.slice(0, 64)}".`, unknown.slice(0, 64), error)
+  }
+  const [missing] = params.requiredProperties ?? []
+  const field = missing ?? first.instancePath.slice(1)
+  return problem(
+    'parameter_invalid',
+    `"${field}" ${missing === undefined ? first.message : 'is required'}.`,
+    field,
+    error,
+  )
+}

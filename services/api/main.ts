@@ -1,0 +1,33 @@
+import { readConfigOrExit } from '@clicktally/config/environment.ts'
+import { createDatabase, createPool } from '@clicktally/database/connection.ts'
+import { closeGracefully } from '@clicktally/http/http-app.ts'
+import { createLogger } from '@clicktally/telemetry/logger.ts'
+import { createRegistry } from '@clicktally/telemetry/metrics.ts'
+import closeWithGrace from 'close-with-grace'
+import { createApp } from './app.ts'
+import { readConfig } from './config.ts'
+
+const config = readConfigOrExit(readConfig, process.env)
+const logger = createLogger('api', config.logLevel)
+const registry = createRegistry('api')
+const db = createDatabase(
+  createPool({
+    url: config.databaseUrl,
+    name: 'api',
+    logger,
+    maxConnections: config.databaseConnections,
+    statementTimeoutMs: 5_000,
+  }),
+)
+const app = await createApp({ db }, logger, registry)
+
+// 15 s: less than compose's 30 s, more than the drain's 10 s.
+closeWithGrace({ delay: 15_000, logger }, async ({ signal, err }) => {
+  if (err !== undefined) logger.fatal({ err }, 'unexpected error')
+  logger.info({ signal }, 'stopping')
+  await closeGracefully(app)
+  await db.destroy()
+  logger.info('stopped')
+})
+
+await app.listen({ host: config.host, port: config.port })

@@ -1,0 +1,34 @@
+import type { Tables } from '@clicktally/database/tables.ts'
+import type { Kysely } from 'kysely'
+
+export interface StoredClick {
+  readonly target: string
+  readonly occurred_at: Date
+  readonly received_at: Date
+  readonly counted_at: Date
+}
+
+export interface DeadClick {
+  readonly reason: string
+  readonly died_at: Date
+}
+
+/** The click as it was counted, if it was. */
+export async function storedClick(db: Kysely<Tables>, projectId: number, id: string): Promise<StoredClick | undefined> {
+  return await db
+    .selectFrom('clicks')
+    .select(['target', 'occurred_at', 'received_at', 'counted_at'])
+    .where('id', '=', id)
+    .where('project_id', '=', projectId)
+    .executeTakeFirst()
+}
+
+/** Why the click can never be counted, if so. */
+export async function deadClick(db: Kysely<Tables>, projectId: number, id: string): Promise<DeadClick | undefined> {
+  return await db
+    .selectFrom('dead_clicks')
+    .select(['reason', 'died_at'])
+    .where('id', '=', id)
+    .where('project_id', '=', projectId)
+    .executeTakeFirst()
+}

@@ -1,0 +1,50 @@
+import { readOperations, type Top } from '@clicktally/contract/read-operations.ts'
+import type { ApiContext, ReadApp } from '../app.ts'
+import { readCountsFilter } from '../counts-filter.ts'
+import { problem } from '../errors.ts'
+import { metaOf } from '../meta.ts'
+import { asOf } from '../queries/as-of.ts'
+import { type TopPosition, top } from '../queries/top.ts'
+
+/** GET /v1/counts/top */
+export function getTop(app: ReadApp, { db }: ApiContext): void {
+  const { method, url, schema } = readOperations.getTop
+  app.route({
+    method,
+    url,
+    schema: { querystring: schema.querystring },
+    async handler(request, reply): Promise<Top> {
+      const { limit = 10, cursor } = request.query
+      const filter = readCountsFilter(request.query)
+      const freshness = await asOf(db)
+      // One more than asked for tells whether there is a next page.
+      const found = await top(db, filter, limit + 1, cursor === undefined ? undefined : readCursor(cursor))
+      const targets = found.slice(0, limit)
+      const last = targets.at(-1)
+      reply.header('cache-control', 'public, max-age=1')
+      return {
+        targets,
+        nextCursor: found.length > limit && last !== undefined ? writeCursor(last) : null,
+        meta: metaOf(freshness, 'minutes', filter),
+      }
+    },
+  })
+}
+
+function writeCursor({ total, target }: TopPosition): string {
+  return Buffer.from(JSON.stringify([total, target])).toString('base64url')
+}
+
+function readCursor(cursor: string): TopPosition {
+  let value: unknown
+  try {
+    value = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'))
+  } catch {
+    value = undefined
+  }
+  const [total, target] = Array.isArray(value) ? (value as unknown[]) : []
+  if (!Number.isSafeInteger(total) || typeof target !== 'string' || target.includes('\0')) {
+    throw problem('cursor_invalid', '"cursor" must be the nextCursor of the page before, unchanged.', 'cursor')
+  }
+  return { total: total as number, target }
+}

@@ -1,0 +1,27 @@
+import { Environment } from '@clicktally/config/environment.ts'
+import { logLevels } from '@clicktally/telemetry/logger.ts'
+
+/** The processor's settings, from environment variables; `.env.example` explains each. */
+export function readConfig(source: NodeJS.ProcessEnv) {
+  const env = new Environment(source)
+  const config = {
+    host: env.text('HOST', '127.0.0.1'),
+    port: env.integer('PORT', 3000, 0, 65_535),
+    logLevel: env.choice('LOG_LEVEL', 'info', logLevels),
+    brokerUrl: env.serverUrl('BROKER_URL', 'amqp://processor@127.0.0.1:5672', ['amqp:', 'amqps:'], 'BROKER_PASSWORD'),
+    databaseUrl: env.serverUrl(
+      'DATABASE_URL',
+      'postgres://clicktally_processor@127.0.0.1:5432/clicktally',
+      ['postgres:', 'postgresql:'],
+      'DATABASE_PASSWORD',
+    ),
+    batch: {
+      maxClicks: env.integer('BATCH_MAX_CLICKS', 2_000, 1, 50_000),
+      flushAfterMs: env.integer('BATCH_FLUSH_AFTER_MS', 50, 1, 10_000),
+    },
+    // Messages, not clicks. Quorum queues give at most 2,000 whatever is asked for.
+    prefetch: env.integer('PREFETCH', 400, 2, 2_000),
+  }
+  env.check()
+  return config
+}

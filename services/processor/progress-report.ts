@@ -1,0 +1,62 @@
+import { hostname } from 'node:os'
+import type { Pool } from 'pg'
+import type { Logger } from 'pino'
+import type { ClickConsumer } from './click-consumer.ts'
+
+const reportEveryMs = 250
+
+/**
+ * Tells the database, a few times a second, up to when this processor has counted: what the api's `asOf` rests on.
+ * A row that is not renewed for some seconds belongs to a processor that is gone.
+ */
+export class ProgressReport {
+  readonly #processor = `${hostname()}-${process.pid}`
+  readonly #consumer: Pick<ClickConsumer, 'progressMs'>
+  readonly #pool: Pool
+  readonly #logger: Logger
+  #timer: NodeJS.Timeout | undefined
+  #reporting: Promise<void> | undefined
+  #closed = false
+
+  constructor(consumer: Pick<ClickConsumer, 'progressMs'>, pool: Pool, logger: Logger) {
+    this.#consumer = consumer
+    this.#pool = pool
+    this.#logger = logger
+  }
+
+  start(): void {
+    this.#timer = setTimeout(() => {
+      this.#reporting = this.#report().finally(() => {
+        if (!this.#closed) this.start()
+      })
+    }, reportEveryMs)
+  }
+
+  /** Stops, and takes this processor out of the reckoning: it holds nothing any more. */
+  async close(): Promise<void> {
+    this.#closed = true
+    clearTimeout(this.#timer)
+    await this.#reporting
+    await this.#pool
+      .query('delete from processor_progress where processor = $1', [this.#processor])
+      .catch((error) => this.#logger.warn({ err: error }, 'progress not removed'))
+  }
+
+  async #report(): Promise<void> {
+    try {
+      const progressMs = await this.#consumer.progressMs()
+      if (progressMs === undefined) return
+      await this.#pool.query({
+        name: 'report-progress',
+        text: `insert into processor_progress as progress (processor, counted_through, updated_at)
+               values ($1, $2, clock_timestamp())
+               on conflict (processor) do update set
+                 counted_through = greatest(progress.counted_through, excluded.counted_through),
+                 updated_at = excluded.updated_at`,
+        values: [this.#processor, new Date(progressMs)],
+      })
+    } catch (error) {
+      this.#logger.debug({ err: error }, 'progress not reported')
+    }
+  }
+}
