@@ -171,9 +171,13 @@ async function aptEnvironment(work: string, list: (typeof lists)[number]): Promi
   return childEnvironment({ APT_CONFIG: path, LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' })
 }
 
-/** The lines of `apt-config dump` that we keep: all but hooks, and the extra indexes that desktops add. */
+/**
+ * The lines of `apt-config dump` that say where packages come from and how to get there. The rest stays out: hooks, the
+ * extra indexes that desktops add, and whatever has quotes in its value, which apt writes but can't read again.
+ */
 export function parseAptSettings(dump: string): string[] {
-  const left =
-    /^(APT::Update::|APT::Install::|DPkg::|Acquire::IndexTargets::deb::(?!Packages)|Acquire::Languages|Dir::Cache|CommandLine)/i
-  return dump.split('\n').filter((line) => line !== '' && !left.test(line))
+  const wanted =
+    /^(Acquire::(?!IndexTargets|Languages)|Dir\b(?!::Cache)|APT::(Architecture|Default-Release|Authentication))/i
+  const readable = /^[^"]+ "[^"]*";$/
+  return dump.split('\n').filter((line) => wanted.test(line) && readable.test(line))
 }

@@ -37,7 +37,7 @@ async function main(options: Options): Promise<void> {
   let system: System | undefined
   let stoppingSince: number | undefined
 
-  const onSignal = async (signal: NodeJS.Signals) => {
+  const onSignal = async (signal: NodeJS.Signals | 'an error') => {
     if (stoppingSince === undefined) {
       stoppingSince = Date.now()
       line(`Stopping (${signal})`)
@@ -51,6 +51,12 @@ async function main(options: Options): Promise<void> {
     }
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void onSignal(signal))
+  // A mistake of ours must not leave everything running without a launcher.
+  process.on('uncaughtException', (error) => {
+    console.error(explain(error))
+    process.exitCode = 1
+    void onSignal('an error')
+  })
   // The terminal may be gone (SIGHUP) or the pipe closed while there is still something to stop.
   process.stdout.on('error', () => {})
   process.stderr.on('error', () => {})

@@ -62,7 +62,11 @@ export class ProcessRegister {
 
   #write(): void {
     const draft = `${this.#path}.draft`
-    writeFileSync(draft, JSON.stringify(this.#processes, undefined, 2))
-    renameSync(draft, this.#path)
+    try {
+      writeFileSync(draft, JSON.stringify(this.#processes, undefined, 2))
+      renameSync(draft, this.#path)
+    } catch {
+      // The disk is full. Services are started again all the same; only a killed launcher's leftovers may be missed.
+    }
   }
 }

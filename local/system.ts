@@ -65,7 +65,10 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   }
   try {
     await checkPort(port)
-    return { ...(await startAll({ ...options, port }, folder.supervision, levels)), baseUrl, stop }
+    const system = await startAll({ ...options, port }, folder.supervision, levels)
+    // The last step may have ended well in the moment in which the start was broken off.
+    signal?.throwIfAborted()
+    return { ...system, baseUrl, stop }
   } catch (error) {
     await stop()
     signal?.throwIfAborted()

@@ -8,26 +8,32 @@ import { spawn } from 'node:child_process'
 import { delimiter, dirname, resolve } from 'node:path'
 import { completeToolchain, nodePath, Problem, root } from './toolchain.mjs'
 
+const exitCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 }
+
 /** The child that runs now, for the signals that come meanwhile. */
 let child
+/** The signal that ends all this, once one has come. */
+let endedBy
 
 try {
   const [entry, ...args] = process.argv.slice(2)
   if (!entry) throw new Problem('usage: node scripts/run.mjs <entry> [arguments…]')
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, onSignal)
+  for (const signal of Object.keys(exitCodes)) process.on(signal, onSignal)
   await completeToolchain((installing) => {
     child = installing
   })
   await run(nodePath(), [resolve(root, entry), ...args])
 } catch (error) {
   if (!(error instanceof Problem)) throw error
+  if (endedBy) process.exit(exitCodes[endedBy])
   console.error(`\n${error.message}`)
   process.exitCode = 1
 }
 
 /** Ctrl-C reaches the child by itself, as everything at the terminal; other signals are for this process alone. */
 function onSignal(signal) {
-  if (!child) process.exit(128 + { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 }[signal])
+  endedBy = signal
+  if (!child) process.exit(exitCodes[signal])
   if (signal === 'SIGINT' && process.stdin.isTTY) return
   child.kill(signal)
 }

@@ -18,7 +18,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { homedir } from 'node:os'
-import { basename, delimiter, dirname, join, resolve } from 'node:path'
+import { basename, delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const neededNodeMajor = 24
@@ -41,8 +41,6 @@ const lockPath = join(local, 'setup.lock')
 export class Problem extends Error {}
 
 let tellOfChild = () => {}
-
-// What must be there ---------------------------------------------------------------------------------------------------
 
 function isComplete() {
   return nodePath() !== undefined && dependenciesAreInstalled()
@@ -84,8 +82,6 @@ function workspacePackageFiles() {
   })
 }
 
-// Getting it -----------------------------------------------------------------------------------------------------------
-
 /**
  * Fetches what is missing; `onChild` is told of each program that works on it, and of its end by undefined.
  * @throws Problem
@@ -93,15 +89,19 @@ function workspacePackageFiles() {
 export async function completeToolchain(onChild) {
   if (isComplete()) return
   tellOfChild = onChild
-  mkdirSync(tools, { recursive: true })
-  const release = await lock()
+  let release = () => {}
   try {
+    mkdirSync(tools, { recursive: true })
+    release = await lock()
     if (isComplete()) return
     checkDiskSpace()
     if (!nodePath()) await installNode()
     if (dependenciesAreInstalled()) return
     if (!existsSync(pnpmEntry) || !hasRightPnpm()) await installPnpm()
     await installDependencies()
+  } catch (error) {
+    const advice = error instanceof Problem ? undefined : adviceFor(`${error.code}`)
+    throw advice ? new Problem(`${error.message}\n${advice}`) : error
   } finally {
     release()
   }
@@ -181,11 +181,9 @@ async function capture(command, args, cwd = root) {
     })
   }
   try {
-    const { code, signal } = await ended(child)
-    if (signal === 'SIGINT' || signal === 'SIGTERM') throw new Problem('Stopped.')
+    const { code } = await ended(child)
     return { code, output }
   } catch (error) {
-    if (error instanceof Problem) throw error
     return { code: 127, output: error.message }
   } finally {
     tellOfChild(undefined)
@@ -222,8 +220,6 @@ function isWritable(folder) {
   }
 }
 
-// One at a time --------------------------------------------------------------------------------------------------------
-
 /** Two commands in the same clone must not install at once: the second waits, and then finds everything there. */
 async function lock() {
   for (let told = false; ; ) {
@@ -231,7 +227,7 @@ async function lock() {
       mkdirSync(lockPath)
       break
     } catch (error) {
-      if (error.code !== 'EEXIST') throw writeProblem(error)
+      if (error.code !== 'EEXIST') throw error
     }
     if (isStale(lockPath)) {
       setAside()
@@ -267,20 +263,12 @@ function setAside() {
   }
 }
 
-// What can stand in the way --------------------------------------------------------------------------------------------
-
 function checkDiskSpace() {
   const { bavail, bsize } = statfsSync(root)
   const free = bavail * bsize
   if (free >= neededBytes) return
   const [has, needs] = [free, neededBytes].map((bytes) => `${Math.round(bytes / 1024 ** 2)} MB`)
   throw new Problem(`The disk of ${root} has ${has} free; to install the dependencies ${needs} are needed.`)
-}
-
-function writeProblem(error) {
-  return new Problem(
-    `${lockPath} could not be made (${error.code}): does this folder belong to you, and is there space?`,
-  )
 }
 
 /** The problem with the end of the tool's output and, where it can be told, what to do. */
@@ -297,7 +285,8 @@ function failed(what, { output }, advice = '') {
 
 function adviceFor(output) {
   if (/ENOSPC|no space left/i.test(output)) return 'No space is left on the disk: free some and start again.'
-  if (/EACCES|EPERM/.test(output)) return 'Something belongs to another user: was this folder used as root before?'
+  if (/EACCES|EPERM|EROFS/.test(output))
+    return 'Something here belongs to another user: was this folder used as root before?'
   if (/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ECONNRESET|ENETUNREACH|UND_ERR|fetch failed/i.test(output)) {
     return 'The npm registry was not reachable: check the network (and the proxy settings), then start again.'
   }

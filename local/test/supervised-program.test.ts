@@ -1,0 +1,126 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { freePort } from '../ports.ts'
+import { Problem } from '../problem.ts'
+import { identify } from '../process-identity.ts'
+import { type Program, SupervisedProgram } from '../supervised-program.ts'
+
+/** Answers on its port; SIGTERM ends it. */
+const server = `require('node:http').createServer((_, answer) => answer.end()).listen(process.env.PORT, '127.0.0.1')`
+
+async function newProgram(script: string, changes: Partial<Program> = {}) {
+  const dir = mkdtempSync(join(tmpdir(), 'clicktally-supervised-'))
+  const port = await freePort()
+  const lines: string[] = []
+  const program = new SupervisedProgram(
+    {
+      name: 'example',
+      command: process.execPath,
+      args: ['-e', script],
+      env: { PORT: String(port) },
+      cwd: dir,
+      logPath: join(dir, 'example.log'),
+      stopSignal: 'SIGTERM',
+      stopWithinMs: 5_000,
+      readyWithinMs: 10_000,
+      isReady: async () => (await fetch(`http://127.0.0.1:${port}`)).ok,
+      ...changes,
+    },
+    { onLine: (line) => lines.push(line) },
+  )
+  onTestFinished(async () => {
+    await program.stop()
+    rmSync(dir, { recursive: true })
+  })
+  return { program, lines, port, logPath: join(dir, 'example.log') }
+}
+
+async function crashAndRecover(program: SupervisedProgram): Promise<void> {
+  const { pid, restarts } = program
+  program.kill()
+  await vi.waitFor(() => expect(program.restarts).toBe(restarts + 1), { timeout: 5_000 })
+  expect(await program.ready(10_000)).toBe(true)
+  expect(program.pid).not.toBe(pid)
+}
+
+test('a program runs until it is stopped, and can be started again', async () => {
+  const { program, lines } = await newProgram(server)
+  await program.start()
+  const pid = program.pid ?? 0
+  expect(identify(pid)).toBeDefined()
+  await program.stop()
+  expect(identify(pid)).toBeUndefined()
+  expect(lines).toEqual([])
+  await program.start()
+  expect(program.state).toBe('running')
+})
+
+test('a program that dies is started again on the same port, each time after a longer wait', async () => {
+  const { program, lines, port } = await newProgram(server)
+  await program.start()
+  await crashAndRecover(program)
+  await crashAndRecover(program)
+  expect((await fetch(`http://127.0.0.1:${port}`)).ok).toBe(true)
+  expect(lines).toEqual([
+    'example was killed by SIGKILL; it is started again in 0.2 s',
+    'example is ready again',
+    'example was killed by SIGKILL; it is started again in 0.4 s',
+    'example is ready again',
+  ])
+})
+
+test('a program that dies before it was ever ready is not started again: the end of its log tells why', async () => {
+  const { program, lines } = await newProgram(`console.error('PORT is missing'); process.exit(3)`)
+  const start = program.start()
+  await expect(start).rejects.toThrow(Problem)
+  await expect(start).rejects.toThrow(/example ended with code 3 before it was ready.*PORT is missing/s)
+  expect(program.state).toBe('stopped')
+  expect(lines).toEqual([])
+})
+
+test('a program that is not there is a problem', async () => {
+  const { program } = await newProgram('', { command: '/nowhere/example' })
+  await expect(program.start()).rejects.toThrow(/could not be started/)
+})
+
+test('a program that is not ready in time is stopped', async () => {
+  const { program } = await newProgram('setInterval(() => {}, 1000)', { readyWithinMs: 300 })
+  await expect(program.start()).rejects.toThrow(/was not ready after 0.3 s/)
+  expect(program.pid).toBeUndefined()
+})
+
+test('a start that is broken off leaves nothing running', async () => {
+  const { program } = await newProgram('setInterval(() => {}, 1000)')
+  const abort = new AbortController()
+  const start = program.start(abort.signal)
+  abort.abort(new Error('stopped'))
+  await expect(start).rejects.toThrow('stopped')
+  expect(program.pid).toBeUndefined()
+})
+
+test('a program that does not stop when it is told is killed, with its children', async () => {
+  const stubborn = `
+    process.on('SIGTERM', () => {})
+    const child = require('node:child_process').spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'])
+    console.log(child.pid)
+    ${server}`
+  const { program, lines, logPath } = await newProgram(stubborn, { stopWithinMs: 300 })
+  await program.start()
+  const childPid = Number(readFileSync(logPath, 'utf8'))
+  expect(identify(childPid)).toBeDefined()
+  await program.stop()
+  await vi.waitFor(() => expect(identify(childPid)).toBeUndefined())
+  expect(lines).toEqual(['example did not stop in 0.3 s and is killed'])
+})
+
+test('a program that is stopped while it waits to be started again stays down', async () => {
+  const { program } = await newProgram(server)
+  await program.start()
+  program.kill()
+  await vi.waitFor(() => expect(program.state).toBe('waiting'))
+  await program.stop()
+  await new Promise((resolve) => setTimeout(resolve, 400))
+  expect(program.pid).toBeUndefined()
+})

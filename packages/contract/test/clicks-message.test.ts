@@ -1,0 +1,122 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { Click } from '../click.ts'
+import { clicksMessageType, decodeMessage, encodeClick } from '../clicks-message.ts'
+import { derivedUuidV7 } from '../uuid-v7.ts'
+
+const text = fc.string({ unit: 'binary' })
+const time = fc.integer({ min: 0, max: 2 ** 48 - 1 })
+const prop = fc.oneof(text, fc.double({ noNaN: true, noDefaultInfinity: true }), fc.boolean(), fc.constant(null))
+/** What checkClick can let through, and more. JSON has no -0: it comes back as 0. */
+const anyClick: fc.Arbitrary<Click> = fc.record(
+  {
+    id: fc.tuple(time, fc.string()).map(([timeMs, seed]) => derivedUuidV7(timeMs, seed)),
+    projectId: fc.integer({ min: 1, max: 2_147_483_647 }),
+    target: text,
+    occurredAtMs: time,
+    receivedAtMs: time,
+    requestId: text,
+    bot: fc.constant(true as const),
+    visitorId: text,
+    url: text,
+    referrer: text,
+    props: fc.dictionary(
+      text,
+      prop.map((value) => (Object.is(value, -0) ? 0 : value)),
+      { maxKeys: 30, noNullPrototype: true },
+    ),
+  },
+  { requiredKeys: ['id', 'projectId', 'target', 'occurredAtMs', 'receivedAtMs', 'requestId'] },
+)
+
+const click: Click = {
+  id: '019aa3f0-5c00-7abc-8def-0123456789ab',
+  projectId: 1,
+  target: 'button',
+  occurredAtMs: 1_763_700_000_000,
+  receivedAtMs: 1_763_700_000_001,
+  requestId: 'request-1',
+}
+
+function decode(body: string | Buffer, type: string | undefined = clicksMessageType) {
+  return decodeMessage(type, Buffer.from(body))
+}
+
+describe('a message of clicks', () => {
+  test('gives back the clicks it was made from, whatever text they hold', () => {
+    fc.assert(
+      fc.property(fc.array(anyClick, { minLength: 1, maxLength: 20 }), (clicks) => {
+        const body = clicks.map(encodeClick).join('\n')
+        expect(body.split('\n')).toHaveLength(clicks.length)
+        expect(decode(body)).toEqual({ clicks, undecodable: [] })
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  test('keeps a prop that is called __proto__', () => {
+    const props = JSON.parse('{"__proto__":"x","constructor":1}') as NonNullable<Click['props']>
+    const [decoded] = decode(encodeClick({ ...click, props })).clicks
+    expect(JSON.stringify(decoded?.props)).toBe('{"__proto__":"x","constructor":1}')
+  })
+
+  test('may end with a line break', () => {
+    expect(decode(`${encodeClick(click)}\n`)).toEqual({ clicks: [click], undecodable: [] })
+  })
+
+  test('keeps a field that a later version adds, so that a rolling update loses nothing', () => {
+    const later = { ...click, colour: 'red' }
+    expect(decode(JSON.stringify(later))).toEqual({ clicks: [later], undecodable: [] })
+  })
+
+  test.each(['clicks.v2', 'CLICKS.V1', '', undefined])('of the unknown version %j is undecodable as a whole', (type) => {
+    const content = Buffer.from(encodeClick(click))
+    expect(decodeMessage(type, content)).toEqual({
+      clicks: [],
+      undecodable: [{ content, reason: 'unknown_version', detail: expect.stringContaining('clicks.v1') }],
+    })
+  })
+
+  test.each(['', '\n', '\n\n\n'])('with nothing in it (%j) is undecodable, not forgotten', (body) => {
+    expect(decode(body)).toEqual({
+      clicks: [],
+      undecodable: [{ content: Buffer.from(body), reason: 'undecodable', detail: 'The message is empty.' }],
+    })
+  })
+
+  test('loses only the line that is bad: its neighbours are clicks all the same', () => {
+    const other = { ...click, target: 'other' }
+    const { clicks, undecodable } = decode(`${encodeClick(click)}\n{"id":"nonsense"}\n${encodeClick(other)}`)
+    expect(clicks).toEqual([click, other])
+    expect(undecodable.map(({ content, reason }) => [content.toString(), reason])).toEqual([
+      ['{"id":"nonsense"}', 'undecodable'],
+    ])
+  })
+
+  test.each([
+    ['is not JSON', '{"id":'],
+    ['is JSON but no object', '[1]'],
+    ['is null', 'null'],
+    ['has an id of version 4', JSON.stringify({ ...click, id: '0f8fad5b-d9cb-469f-a165-70867728950e' })],
+    ['has an id in upper case', JSON.stringify({ ...click, id: click.id.toUpperCase() })],
+    ['has no target', JSON.stringify({ ...click, target: undefined })],
+    ['has a project that does not fit the column', JSON.stringify({ ...click, projectId: 2 ** 31 })],
+    ['has a time that is no number', JSON.stringify({ ...click, occurredAtMs: '2026' })],
+    ['has a time that is not finite', encodeClick(click).replace('1763700000000', '1e999')],
+    ['has a nested prop', JSON.stringify({ ...click, props: { deep: {} } })],
+  ])('has an undecodable line where it %s', (_name, line) => {
+    const { clicks, undecodable } = decode(line)
+    expect(clicks).toEqual([])
+    expect(undecodable).toEqual([{ content: Buffer.from(line), reason: 'undecodable', detail: expect.any(String) }])
+    expect(undecodable[0]?.detail).not.toBe('')
+  })
+
+  test('can be any bytes at all: reading it never throws, and loses none of it', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
+        const { clicks, undecodable } = decode(Buffer.from(bytes))
+        expect(clicks.length + undecodable.length).toBeGreaterThan(0)
+      }),
+    )
+  })
+})

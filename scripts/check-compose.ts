@@ -1,0 +1,71 @@
+import { type SpawnSyncOptions, spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+
+// The compose file for real: build, up at scale, the demo through it, scale down and up under way, the counts equal, down.
+const root = join(import.meta.dirname, '..')
+const port = await freePort()
+const project = `clicktally-check-${process.pid}`
+const env = { ...process.env, CLICKTALLY_LISTEN: `127.0.0.1:${port}` }
+const log = join(root, '..', 'shared', 'data', 'apache_logs.gz')
+
+try {
+  compose('up', '--build', '--wait', '--scale', 'processor=3', '--scale', 'ingest=2')
+  compose('ps', '--all')
+  run(process.execPath, [
+    'demo/main.ts',
+    '--url',
+    `http://127.0.0.1:${port}`,
+    ...(existsSync(log) ? ['--log', log] : []),
+  ])
+  compose('up', '--detach', '--wait', '--scale', 'processor=1', '--scale', 'ingest=1')
+  run(process.execPath, [
+    'demo/main.ts',
+    '--url',
+    `http://127.0.0.1:${port}`,
+    '--clicks',
+    '5000',
+    '--seed',
+    '2',
+    '--once',
+  ])
+  compose('up', '--detach', '--wait', '--scale', 'processor=4', '--scale', 'ingest=2')
+  run(process.execPath, [
+    'demo/main.ts',
+    '--url',
+    `http://127.0.0.1:${port}`,
+    '--clicks',
+    '5000',
+    '--seed',
+    '3',
+    '--once',
+  ])
+} catch (error) {
+  spawnSync('docker', ['compose', '-p', project, 'logs', '--tail', '40'], { cwd: root, env, stdio: 'inherit' })
+  throw error
+} finally {
+  compose('down', '--volumes', '--timeout', '30')
+}
+
+function compose(...args: string[]): void {
+  run('docker', ['compose', '--progress', 'plain', '-p', project, ...args])
+}
+
+function run(command: string, args: string[]): void {
+  console.log(`$ ${[command, ...args].join(' ').replace(process.execPath, 'node')}`)
+  const options: SpawnSyncOptions = { cwd: root, env, stdio: 'inherit' }
+  const { status } = spawnSync(command, args, options)
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${status}`)
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.on('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number }
+      server.close(() => resolve(port))
+    })
+  })
+}

@@ -1,0 +1,105 @@
+import { describe, expect, test } from 'vitest'
+import { createApi } from './api-under-test.ts'
+
+describe('GET /v1/counts', () => {
+  test('counts people and bots apart, and visitors once however many minutes they clicked in', async () => {
+    const api = await createApi()
+    await api.count(
+      { minute: '2026-03-01T10:00Z', total: 3, bots: 1, visitors: ['a', 'b'] },
+      { minute: '2026-03-01T10:01Z', total: 2, visitors: ['b', 'c'] },
+      { minute: '2026-03-01T10:01Z', target: 'other', total: 5, visitors: ['a'] },
+    )
+    const { status, body, headers } = await api.get('/v1/counts')
+    expect(status).toBe(200)
+    expect(body).toMatchObject({ total: 10, bots: 1, visitors: 3, meta: { tz: 'UTC', source: 'minutes' } })
+    expect(headers['cache-control']).toBe('public, max-age=1')
+  })
+
+  test('nothing counted is zero, not an error', async () => {
+    const api = await createApi()
+    expect((await api.get('/v1/counts?target=nobody')).body).toMatchObject({ total: 0, bots: 0, visitors: 0 })
+  })
+
+  test('filters by several targets, with commas and backslashes in them', async () => {
+    const api = await createApi()
+    for (const target of ['a', 'b', 'c', 'x,y', 'w\\z']) await api.count({ minute: '2026-03-01T10:00Z', target })
+    const total = async (target: string) =>
+      (await api.get(`/v1/counts?target=${encodeURIComponent(target)}`)).body.total
+    expect(await total('a')).toBe(1)
+    expect(await total('a,b,a')).toBe(2)
+    expect(await total('x\\,y,c')).toBe(2)
+    expect(await total('w\\\\z')).toBe(1)
+    expect(await total('x')).toBe(0)
+  })
+
+  test('the range is half-open, in whole minutes, and the answer says which', async () => {
+    const api = await createApi()
+    for (const minute of ['10:00', '10:01', '10:02']) await api.count({ minute: `2026-03-01T${minute}Z` })
+    const { body } = await api.get('/v1/counts?from=2026-03-01T10:01:00Z&to=2026-03-01T10:02:00Z')
+    expect(body.total).toBe(1)
+    const rounded = await api.get('/v1/counts?from=2026-03-01T11:01:30%2B01:00&to=2026-03-01T10:02:00.001Z')
+    expect(rounded.body).toMatchObject({
+      total: 2,
+      meta: { from: '2026-03-01T10:01:00.000Z', to: '2026-03-01T10:03:00.000Z' },
+    })
+  })
+
+  test('estimates visitors within a few per cent where there are more than it keeps hashes', async () => {
+    const api = await createApi()
+    const people = Array.from({ length: 20_000 }, (_, index) => `visitor-${index}`)
+    await api.count(
+      { minute: '2026-03-01T10:00Z', visitors: people.slice(0, 12_000) },
+      { minute: '2026-03-01T10:01Z', visitors: people.slice(8_000) },
+    )
+    const { body } = await api.get('/v1/counts')
+    // Four standard errors of 2.2 %; the hashes are fixed, so the same each time.
+    expect(Math.abs(body.visitors - 20_000)).toBeLessThan(20_000 * 0.09)
+    const exactly = await api.get('/v1/counts?to=2026-03-01T00:00:00Z')
+    expect(exactly.body.visitors).toBe(0)
+  })
+
+  test.each([
+    ['from=yesterday', 'time_invalid', 'from'],
+    ['from=2026-03-01T00:00:00+01:00', 'time_invalid', 'from'],
+    ['from=2026-03-02T00:00:00Z&to=2026-03-01T00:00:00Z', 'range_empty', 'to'],
+    ['target=', 'parameter_invalid', 'target'],
+    ['target=%00', 'parameter_invalid', 'target'],
+    [`target=${Array.from({ length: 101 }, (_, index) => index)}`, 'parameter_invalid', 'target'],
+    ['nonsense=1', 'parameter_unknown', 'nonsense'],
+  ])('refuses %s', async (query, code, field) => {
+    const api = await createApi()
+    const { status, type, body } = await api.get(`/v1/counts?${query}`)
+    expect(status).toBe(422)
+    expect(type).toBe('application/problem+json')
+    expect(body).toMatchObject({ code, field, status: 422, retryable: false })
+  })
+})
+
+describe('meta', () => {
+  test('is null while no processor has ever run', async () => {
+    const api = await createApi()
+    expect((await api.get('/v1/counts')).body.meta).toMatchObject({ asOf: null, lagMs: null })
+  })
+
+  test('is as old as the slowest processor that is alive', async () => {
+    const api = await createApi()
+    await api.owner.query(`insert into processor_progress values
+      ('fast', now(), now()),
+      ('slow', now() - interval '2 seconds', now()),
+      ('gone', now() - interval '1 hour', now() - interval '1 hour')`)
+    const { meta } = (await api.get('/v1/counts')).body
+    expect(meta.lagMs).toBeGreaterThanOrEqual(2_000)
+    expect(meta.lagMs).toBeLessThan(60_000)
+    expect(Date.parse(meta.asOf)).toBeLessThanOrEqual(Date.now() - 2_000)
+  })
+
+  test('grows old when no processor is alive', async () => {
+    const api = await createApi()
+    await api.owner.query(`insert into processor_progress values
+      ('gone', now() - interval '2 hours', now() - interval '2 hours'),
+      ('also gone', now() - interval '1 hour', now() - interval '1 hour')`)
+    const { meta } = (await api.get('/v1/counts')).body
+    expect(meta.lagMs).toBeGreaterThanOrEqual(3_600_000)
+    expect(meta.lagMs).toBeLessThan(2 * 3_600_000)
+  })
+})

@@ -1,0 +1,107 @@
+import { describe, expect, test } from 'vitest'
+import { createApi } from './api-under-test.ts'
+
+const starts = (body: { points: { start: string }[] }) => body.points.map(({ start }) => start.replace(':00.000Z', 'Z'))
+
+describe('GET /v1/counts/series', () => {
+  test('fills empty buckets with zeros', async () => {
+    const api = await createApi()
+    await api.count({ minute: '2026-03-01T10:00Z', total: 2 }, { minute: '2026-03-01T10:02Z', total: 3, bots: 1 })
+    const { body } = await api.get(
+      '/v1/counts/series?interval=minute&from=2026-03-01T10:00:00Z&to=2026-03-01T10:04:00Z',
+    )
+    expect(body.points).toEqual([
+      { start: '2026-03-01T10:00:00.000Z', total: 2, bots: 0 },
+      { start: '2026-03-01T10:01:00.000Z', total: 0, bots: 0 },
+      { start: '2026-03-01T10:02:00.000Z', total: 3, bots: 1 },
+      { start: '2026-03-01T10:03:00.000Z', total: 0, bots: 0 },
+    ])
+  })
+
+  test('a day of 23 hours and a day of 25 hours are as long as they are', async () => {
+    const api = await createApi()
+    const days = async (from: string, to: string) =>
+      starts((await api.get(`/v1/counts/series?interval=day&tz=Europe/Paris&from=${from}&to=${to}`)).body)
+    expect(await days('2026-03-27T23:00:00Z', '2026-03-30T22:00:00Z')).toEqual([
+      '2026-03-27T23:00Z',
+      '2026-03-28T23:00Z',
+      '2026-03-29T22:00Z',
+    ])
+    expect(await days('2026-10-23T22:00:00Z', '2026-10-26T23:00:00Z')).toEqual([
+      '2026-10-23T22:00Z',
+      '2026-10-24T22:00Z',
+      '2026-10-25T23:00Z',
+    ])
+  })
+
+  test('the hour that comes twice in autumn has two buckets', async () => {
+    const api = await createApi()
+    await api.count({ minute: '2026-10-25T00:30Z', total: 1 }, { minute: '2026-10-25T01:30Z', total: 2 })
+    const { body } = await api.get(
+      '/v1/counts/series?interval=hour&tz=Europe/Paris&from=2026-10-25T00:00:00Z&to=2026-10-25T02:00:00Z',
+    )
+    expect(body.points.map(({ total }: { total: number }) => total)).toEqual([1, 2])
+  })
+
+  test.each([
+    ['Asia/Kathmandu', '2026-03-01T00:15:00Z', '2026-03-01T02:15:00Z', ['2026-03-01T00:15Z', '2026-03-01T01:15Z']],
+    ['Asia/Kolkata', '2026-03-01T00:30:00Z', '2026-03-01T02:30:00Z', ['2026-03-01T00:30Z', '2026-03-01T01:30Z']],
+    // Lord Howe Island moves its clocks by half an hour: on 4 October 2026 at 02:00 (15:30Z) to 02:30.
+    [
+      'Australia/Lord_Howe',
+      '2026-10-03T14:30:00Z',
+      '2026-10-03T17:00:00Z',
+      ['2026-10-03T14:30Z', '2026-10-03T15:00Z', '2026-10-03T16:00Z'],
+    ],
+  ])('hours of %s begin where its clocks say', async (tz, from, to, expected) => {
+    const api = await createApi()
+    const { body } = await api.get(`/v1/counts/series?interval=hour&tz=${tz}&from=${from}&to=${to}`)
+    expect(starts(body)).toEqual(expected)
+  })
+
+  test('the points add up to the counts of the same range, in every zone and interval', async () => {
+    const api = await createApi()
+    for (let hour = 0; hour < 60; hour += 1) {
+      const minute = new Date(Date.UTC(2026, 9, 23, 12 + hour, (hour * 7) % 60)).toISOString()
+      await api.count({ minute, total: hour + 1, bots: hour % 3 })
+    }
+    const range = 'from=2026-10-23T13:10:00Z&to=2026-10-26T01:20:00Z'
+    const { total, bots } = (await api.get(`/v1/counts?${range}`)).body
+    for (const tz of [
+      'UTC',
+      'Europe/Paris',
+      'Asia/Kathmandu',
+      'Australia/Lord_Howe',
+      'America/St_Johns',
+      'Pacific/Apia',
+    ]) {
+      for (const interval of ['minute', 'hour', 'day']) {
+        const { points } = (await api.get(`/v1/counts/series?interval=${interval}&tz=${tz}&${range}`)).body
+        const sum = (field: 'total' | 'bots') =>
+          points.reduce((sum: number, point: Record<string, number>) => sum + (point[field] ?? 0), 0)
+        expect([tz, interval, sum('total'), sum('bots')]).toEqual([tz, interval, total, bots])
+        expect(new Set(starts({ points })).size).toBe(points.length)
+      }
+    }
+  })
+
+  test('without a range it shows the newest buckets', async () => {
+    const api = await createApi()
+    const { points, meta } = (await api.get('/v1/counts/series?interval=hour')).body
+    expect(points.length).toBeGreaterThanOrEqual(24)
+    expect(Date.parse(meta.to)).toBeGreaterThan(Date.now() - 120_000)
+  })
+
+  test.each([
+    ['', 'parameter_invalid', 'interval'],
+    ['interval=second', 'parameter_invalid', 'interval'],
+    ['interval=hour&tz=Mars/Olympus', 'time_zone_unknown', 'tz'],
+    ['interval=hour&tz=%2B05:00', 'time_zone_unknown', 'tz'],
+    ['interval=minute&from=2026-01-01T00:00:00Z&to=2026-03-01T00:00:00Z', 'too_many_points', 'interval'],
+    ['interval=hour&from=2999-01-01T00:00:00Z', 'range_empty', 'from'],
+  ])('refuses "%s"', async (query, code, field) => {
+    const api = await createApi()
+    const { status, body } = await api.get(`/v1/counts/series?${query}`)
+    expect([status, body.code, body.field]).toEqual([422, code, field])
+  })
+})

@@ -1,0 +1,238 @@
+import { topology } from '@clicktally/broker/topology.ts'
+import { encodeClick } from '@clicktally/contract/clicks-message.ts'
+import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
+import { describe, expect, test, vi } from 'vitest'
+import { type Bench, createBench, createClick } from './processor-under-test.ts'
+
+const patience = { timeout: 30_000, interval: 50 }
+
+async function untilCounted({ tally }: Bench, clicks: number): Promise<void> {
+  await vi.waitFor(async () => expect(await tally()).toEqual({ stored: clicks, counted: clicks }), patience)
+}
+
+describe('the processor', () => {
+  test('counts each click once and acknowledges after the commit', async () => {
+    const bench = await createBench()
+    const consumer = await bench.startProcessor()
+    await bench.send(createClick(), createClick({ bot: true }), createClick({ target: 'other' }))
+    await untilCounted(bench, 3)
+    await consumer.close()
+    // What is not acknowledged comes back when the channel is closed.
+    expect(await bench.broker.depth()).toBe(0)
+    const rows = await bench.ask(
+      `select target, sum(total)::int as total, sum(bots)::int as bots from counters group by 1 order by 1`,
+    )
+    expect(rows).toEqual([
+      { target: 'button', total: 1, bots: 1 },
+      { target: 'other', total: 1, bots: 0 },
+    ])
+  })
+
+  test('stores the click as it was sent', async () => {
+    const bench = await createBench()
+    await bench.startProcessor()
+    const occurredAtMs = Date.now() - 3_600_123
+    const click = createClick({
+      occurredAtMs,
+      target: 'a "quoted", {braced} \\ target',
+      visitorId: 'visitor',
+      url: 'https://example.org/ä?q=NULL',
+      referrer: '',
+      props: { text: 'null', empty: '', number: 1.5, yes: true, none: null },
+    })
+    await bench.send(click)
+    await untilCounted(bench, 1)
+    const [row] = await bench.ask('select * from clicks')
+    expect(row).toMatchObject({
+      id: click.id,
+      target: click.target,
+      occurred_at: new Date(occurredAtMs),
+      visitor_id: 'visitor',
+      url: click.url,
+      referrer: '',
+      bot: false,
+      props: click.props,
+    })
+  })
+
+  test('an id that is there already changes no count, in the same batch, a later one, or another processor', async () => {
+    const bench = await createBench()
+    await bench.startProcessor()
+    await bench.startProcessor()
+    const twice = createClick()
+    await bench.send(twice, twice, createClick())
+    await untilCounted(bench, 2)
+    for (let again = 0; again < 10; again += 1) await bench.send(twice)
+    await bench.untilProcessed()
+    expect(await bench.tally()).toEqual({ stored: 2, counted: 2 })
+  })
+
+  test('visitors are counted once however often they click, and bots are none', async () => {
+    const bench = await createBench()
+    await bench.startProcessor()
+    await bench.send(...['a', 'b', 'a', 'a'].map((visitorId) => createClick({ visitorId })))
+    await bench.send(createClick({ visitorId: 'b' }), createClick({ visitorId: 'robot', bot: true }))
+    await untilCounted(bench, 6)
+    const [row] = await bench.ask(
+      'select count(distinct hash)::int as visitors from counters, unnest(visitors) as hash',
+    )
+    expect(row).toEqual({ visitors: 2 })
+  })
+
+  test('a message of an unknown version goes to the dead letters, whole and with its reason', async () => {
+    const bench = await createBench()
+    await bench.startProcessor()
+    await bench.sendRaw('something new', 'clicks.v2')
+    await bench.send(createClick())
+    await untilCounted(bench, 1)
+    await bench.untilProcessed()
+    expect(await bench.deadLetters()).toEqual([
+      { content: 'something new', reason: 'unknown_version', type: 'clicks.v2' },
+    ])
+  })
+
+  test('a line that is no click dies alone: its neighbours are counted', async () => {
+    const bench = await createBench()
+    await bench.startProcessor()
+    await bench.sendRaw(
+      [encodeClick(createClick()), '{"id":"nonsense"}', 'not json', encodeClick(createClick())].join('\n'),
+    )
+    await untilCounted(bench, 2)
+    await bench.untilProcessed()
+    const dead = await bench.deadLetters()
+    expect(dead.map(({ content, reason }) => [content, reason])).toEqual([
+      ['{"id":"nonsense"}', 'undecodable'],
+      ['not json', 'undecodable'],
+    ])
+  })
+
+  test('a click that the database refuses dies alone, with its reason and a note for its receipt', async () => {
+    const bench = await createBench()
+    await bench.ask(`
+      create function refuse() returns trigger language plpgsql as
+        $$ begin if new.target = 'poison' then raise exception 'poison is refused'; end if; return new; end $$`)
+    await bench.ask('create trigger refuse before insert on clicks for each row execute function refuse()')
+    await bench.startProcessor()
+    const poison = createClick({ target: 'poison' })
+    const clicks = Array.from({ length: 100 }, () => createClick())
+    await bench.send(...clicks.slice(0, 70), poison, ...clicks.slice(70))
+    await untilCounted(bench, 100)
+    await bench.untilProcessed()
+    const dead = await bench.deadLetters()
+    expect(dead).toEqual([{ content: encodeClick(poison), reason: 'refused_by_database', type: 'clicks.v1' }])
+    expect(await bench.ask('select id, reason, detail from dead_clicks')).toEqual([
+      { id: poison.id, reason: 'refused_by_database', detail: 'poison is refused' },
+    ])
+  })
+
+  test('a partition that is missing is made when a click needs it', async () => {
+    const bench = await createBench()
+    await bench.startProcessor()
+    const longAgo = Date.now() - 40 * 86_400_000
+    await bench.send(createClick(), createClick({ id: randomUuidV7(longAgo) }))
+    await untilCounted(bench, 2)
+  })
+
+  test('a click whose id no partition can hold dies alone', async () => {
+    const bench = await createBench()
+    await bench.startProcessor()
+    await bench.send(createClick(), createClick({ id: 'ffffffff-ffff-7000-8000-000000000000' }))
+    await untilCounted(bench, 1)
+    await bench.untilProcessed()
+    expect((await bench.deadLetters()).map(({ reason }) => reason)).toEqual(['refused_by_database'])
+  })
+
+  test('goes on after the broker has closed its connections', async () => {
+    const bench = await createBench()
+    const consumer = await bench.startProcessor()
+    await bench.send(createClick())
+    await untilCounted(bench, 1)
+    await vi.waitFor(async () => {
+      await bench.broker.closeConnections()
+      expect(consumer.isConsuming).toBe(false)
+    }, patience)
+    await bench.send(createClick())
+    await untilCounted(bench, 2)
+  })
+
+  test('goes on after its queue was deleted', async () => {
+    const bench = await createBench()
+    const consumer = await bench.startProcessor()
+    await vi.waitFor(() => expect(consumer.isConsuming).toBe(true), patience)
+    await bench.broker.channel.deleteQueue(topology.queue)
+    await vi.waitFor(async () => {
+      await bench.send(createClick({ id: '01a1fbf9-47c2-790c-9f4f-1b848ca0e748' }))
+      expect((await bench.tally()).counted).toBe(1)
+    }, patience)
+  })
+
+  test('waits while the database refuses connections, and loses and doubles nothing', async () => {
+    const bench = await createBench()
+    const consumer = await bench.startProcessor()
+    await bench.send(createClick())
+    await untilCounted(bench, 1)
+    await bench.ask('alter role clicktally_processor connection limit 0')
+    try {
+      await bench.ask(
+        `select pg_terminate_backend(pid) from pg_stat_activity where usename = 'clicktally_processor' and datname = current_database()`,
+      )
+      await bench.send(...Array.from({ length: 50 }, () => createClick()))
+      // Taken from the queue, and held.
+      await vi.waitFor(async () => expect(await bench.broker.depth()).toBe(0), patience)
+      expect(consumer.isConsuming).toBe(true)
+      expect(await bench.tally()).toEqual({ stored: 1, counted: 1 })
+    } finally {
+      await bench.ask('alter role clicktally_processor connection limit -1')
+    }
+    await untilCounted(bench, 51)
+    expect(await bench.deadLetters()).toEqual([])
+  })
+
+  test('a stop writes and acknowledges what is held', async () => {
+    const bench = await createBench()
+    const consumer = await bench.startProcessor()
+    for (let message = 0; message < 200; message += 1) await bench.send(createClick())
+    await vi.waitFor(async () => expect((await bench.tally()).stored).toBeGreaterThan(0), patience)
+    await consumer.close()
+    const { stored, counted } = await bench.tally()
+    const left = await bench.broker.depth()
+    expect(stored).toBe(counted)
+    expect(stored + left).toBe(200)
+    await bench.startProcessor()
+    await untilCounted(bench, 200)
+  })
+
+  test('many processors at one target neither deadlock nor lose nor double', async () => {
+    const bench = await createBench()
+    await Promise.all([1, 2, 3, 4].map(() => bench.startProcessor({ prefetch: 20, maxClicks: 50 })))
+    const clicks = Array.from({ length: 600 }, () => createClick({ target: 'the-one' }))
+    const order = clicks.concat(clicks.toReversed())
+    for (let at = 0; at < order.length; at += 10) await bench.send(...order.slice(at, at + 10))
+    await bench.untilProcessed()
+    expect(await bench.tally()).toEqual({ stored: 600, counted: 600 })
+    const [row] = await bench.ask('select deadlocks::int from pg_stat_database where datname = current_database()')
+    expect(row).toEqual({ deadlocks: 0 })
+  })
+})
+
+describe("the processor's role", () => {
+  test('may add clicks and raise counters, but delete neither', async () => {
+    const bench = await createBench()
+    const { Client } = await import('pg')
+    const client = new Client({ connectionString: bench.database.processorUrl })
+    await client.connect()
+    try {
+      for (const statement of [
+        'delete from clicks',
+        'update clicks set bot = true',
+        'delete from counters',
+        'drop table clicks',
+        'create table own (id int)',
+      ]) {
+        await expect(client.query(statement)).rejects.toThrow(/permission denied|must be owner/)
+      }
+    } finally {
+      await client.end()
+    }
+  })
+})
