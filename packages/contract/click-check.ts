@@ -123,14 +123,26 @@ function describeViolation(value: unknown): Rejection {
   }
   if (!Object.hasOwn(value, 'target')) return rejection('missing_field', 'target', '"target" is required.')
   const error = schema.Errors(value)[0]
-  const path = (error?.instancePath ?? '').split('/').slice(1).map(printable)
+  const path = (error?.instancePath ?? '').split('/').slice(1).map(unescaped).map(printable)
   const field = path.join('.')
-  // A value in `props` matches none of four types: the first one's message alone would mislead.
-  const message =
-    path[0] === 'props' && path.length > 1
-      ? 'must be a string of at most 1024 characters, a finite number, a boolean or null'
-      : (error?.message ?? 'is not valid')
-  return rejection('invalid_field', field, `"${field}" ${message}.`)
+  return rejection(
+    'invalid_field',
+    field,
+    `"${field}" ${aboutProp(path, error?.schemaPath) ?? error?.message ?? 'is not valid'}.`,
+  )
+}
+
+/** What is wrong with a value in `props`, which matches none of four types (the first one's message alone would mislead), or with its name. */
+function aboutProp(path: readonly string[], schemaPath = ''): string | undefined {
+  if (path[0] !== 'props' || path.length === 1) return undefined
+  return schemaPath.endsWith('/propertyNames')
+    ? `must have a name of 1 to ${clickLimits.propKeyChars} characters`
+    : `must be a string of at most ${clickLimits.propValueChars} characters, a finite number, a boolean or null`
+}
+
+/** A part of a JSON Pointer (RFC 6901) as it was before. */
+function unescaped(part: string): string {
+  return part.replaceAll('~1', '/').replaceAll('~0', '~')
 }
 
 /** What a client sent as a name, made safe to send back: short and well-formed. */

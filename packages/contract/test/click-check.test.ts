@@ -26,7 +26,14 @@ const at = (timeMs: number) => new Date(timeMs).toISOString()
 describe('an event that keeps the rules', () => {
   test('is stamped with what the server knows of it', () => {
     expect(check({ target: 'button' })).toEqual({
-      click: { id: madeId, projectId: 7, target: 'button', occurredAtMs: now, receivedAtMs: now, requestId: 'request-1' },
+      click: {
+        id: madeId,
+        projectId: 7,
+        target: 'button',
+        occurredAtMs: now,
+        receivedAtMs: now,
+        requestId: 'request-1',
+      },
     })
   })
 
@@ -172,8 +179,19 @@ describe('an event that breaks a rule is refused by name:', () => {
     ['a prop that is an array', { target: 't', props: { list: [] } }, 'invalid_field', 'props.list'],
     ['a prop of 1025 characters', { target: 't', props: { long: 'x'.repeat(1025) } }, 'invalid_field', 'props.long'],
     ['a prop that is not finite', '{"target":"t","props":{"big":1e999}}', 'invalid_field', 'props.big'],
-    ['a prop without a name', { target: 't', props: { '': 1 } }, 'invalid_field', 'props'],
-    ['a prop with a name of 129 characters', { target: 't', props: { ['k'.repeat(129)]: 1 } }, 'invalid_field', 'props'],
+    ['a prop without a name', { target: 't', props: { '': 1 } }, 'invalid_field', 'props.'],
+    [
+      'a prop with / and ~ in its name and an object inside',
+      { target: 't', props: { 'a/b~c': {} } },
+      'invalid_field',
+      'props.a/b~c',
+    ],
+    [
+      'a prop with a name of 129 characters',
+      { target: 't', props: { ['k'.repeat(129)]: 1 } },
+      'invalid_field',
+      `props.${'k'.repeat(64)}`,
+    ],
     [
       '__proto__ as a prop that is an object',
       '{"target":"t","props":{"__proto__":{"admin":true}}}',
@@ -218,6 +236,15 @@ describe('an event that breaks a rule is refused by name:', () => {
     })
   })
 
+  test('the detail says what is wrong with a prop: its name or its value', () => {
+    expect(check({ target: 't', props: { ['k'.repeat(129)]: 1 } })).toMatchObject({
+      detail: expect.stringContaining('must have a name of 1 to 128 characters'),
+    })
+    expect(check({ target: 't', props: { deep: {} } })).toMatchObject({
+      detail: '"props.deep" must be a string of at most 1024 characters, a finite number, a boolean or null.',
+    })
+  })
+
   test('a name that the client chose comes back short and well-formed', () => {
     const result = check({ target: 't', [`\ud83d${'x'.repeat(10_000)}`]: 1 })
     expect(result).toMatchObject({ code: 'unknown_field', field: `\ufffd${'x'.repeat(63)}` })
@@ -226,7 +253,17 @@ describe('an event that breaks a rule is refused by name:', () => {
 })
 
 describe('whatever JSON can spell', () => {
-  const field = fc.constantFrom('id', 'target', 'occurredAt', 'visitorId', 'url', 'referrer', 'props', 'bot', '__proto__')
+  const field = fc.constantFrom(
+    'id',
+    'target',
+    'occurredAt',
+    'visitorId',
+    'url',
+    'referrer',
+    'props',
+    'bot',
+    '__proto__',
+  )
   const likeAnEvent = fc.array(fc.tuple(field, fc.jsonValue())).map((entries) => {
     const body = entries.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`)
     return JSON.parse(`{"target":"t"${body.map((part) => `,${part}`).join('')}}`) as unknown

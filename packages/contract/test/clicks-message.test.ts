@@ -69,13 +69,16 @@ describe('a message of clicks', () => {
     expect(decode(JSON.stringify(later))).toEqual({ clicks: [later], undecodable: [] })
   })
 
-  test.each(['clicks.v2', 'CLICKS.V1', '', undefined])('of the unknown version %j is undecodable as a whole', (type) => {
-    const content = Buffer.from(encodeClick(click))
-    expect(decodeMessage(type, content)).toEqual({
-      clicks: [],
-      undecodable: [{ content, reason: 'unknown_version', detail: expect.stringContaining('clicks.v1') }],
-    })
-  })
+  test.each(['clicks.v2', 'CLICKS.V1', '', undefined])(
+    'of the unknown version %j is undecodable as a whole',
+    (type) => {
+      const content = Buffer.from(encodeClick(click))
+      expect(decodeMessage(type, content)).toEqual({
+        clicks: [],
+        undecodable: [{ content, reason: 'unknown_version', detail: expect.stringContaining('clicks.v1') }],
+      })
+    },
+  )
 
   test.each(['', '\n', '\n\n\n'])('with nothing in it (%j) is undecodable, not forgotten', (body) => {
     expect(decode(body)).toEqual({

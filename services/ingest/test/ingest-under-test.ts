@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto'
+import { topology } from '@clicktally/broker/topology.ts'
+import type { Click } from '@clicktally/contract/click.ts'
+import { decodeMessage } from '@clicktally/contract/clicks-message.ts'
+import type { HttpApp } from '@clicktally/http/http-app.ts'
+import { createTestBroker, type TestBroker } from '@clicktally/testing/test-broker.ts'
+import { pino } from 'pino'
+import { Registry } from 'prom-client'
+import { expect, onTestFinished, vi } from 'vitest'
+import { createApp } from '../app.ts'
+import { ClickFigures } from '../click-figures.ts'
+import { ClickPublisher, type ClickPublisherOptions } from '../click-publisher.ts'
+
+export const patience = { timeout: 30_000, interval: 50 }
+export const windowMs = 72 * 3_600_000
+
+export interface Ingest {
+  readonly app: HttpApp
+  readonly publisher: ClickPublisher
+  /** Resolves when clicks are taken. */
+  ready(): Promise<void>
+}
+
+/** The service as main.ts builds it, closed when the test is over. Nothing listens until the test says so. */
+export function createIngest(brokerUrl: string, limits: Partial<ClickPublisherOptions> = {}): Ingest {
+  const logger = pino({ level: 'silent' })
+  const registry = new Registry()
+  const figures = new ClickFigures(registry)
+  const publisher = new ClickPublisher({
+    brokerUrl,
+    logger,
+    confirmWithinMs: 4_000,
+    maxHeldClicks: 50_000,
+    maxHeldBytes: 33_554_432,
+    onConfirmed: (clicks, seconds) => figures.confirmed(clicks, seconds),
+    ...limits,
+  })
+  figures.watch(publisher, registry)
+  const app = createApp({ publisher, figures, windowMs }, logger, registry)
+  onTestFinished(async () => {
+    await app.close()
+    await publisher.close()
+  })
+  publisher.start()
+  return { app, publisher, ready: () => vi.waitFor(() => expect(publisher.isReady).toBe(true), patience) }
+}
+
+/** A broker, and an ingest that takes clicks. */
+export async function createBench(
+  limits: Partial<ClickPublisherOptions> = {},
+): Promise<Ingest & { broker: TestBroker }> {
+  const broker = await createTestBroker()
+  const ingest = createIngest(broker.url, limits)
+  await ingest.ready()
+  return { ...ingest, broker }
+}
+
+export interface Answer {
+  readonly status: number
+  readonly headers: Record<string, string | string[] | number | undefined>
+  // biome-ignore lint/suspicious/noExplicitAny: an answer is what the test says it is
+  readonly body: any
+}
+
+type Headers = Record<string, string>
+
+/** Posts a body as it is; an object as JSON. */
+export async function post(app: HttpApp, url: string, body: unknown, headers: Headers = {}): Promise<Answer> {
+  const payload = typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body)
+  const response = await app.inject({
+    method: 'POST',
+    url,
+    payload,
+    headers: { 'content-type': 'application/json', ...headers },
+  })
+  return { status: response.statusCode, headers: response.headers, body: response.json() }
+}
+
+/** Takes every message out of the queue. */
+export async function drain(broker: TestBroker): Promise<{ clicks: Click[]; messages: number }> {
+  const clicks: Click[] = []
+  for (let messages = 0; ; messages += 1) {
+    const message = await broker.channel.get(topology.queue, { noAck: true })
+    if (message === false) return { clicks, messages }
+    const decoded = decodeMessage(message.properties.type, message.content)
+    expect(decoded.undecodable).toEqual([])
+    expect(message.properties.headers?.clicks).toBe(decoded.clicks.length)
+    clicks.push(...decoded.clicks)
+  }
+}
+
+/** Bytes that gzip can't make small. */
+export function noise(bytes: number): string {
+  let text = ''
+  for (let block = 0; text.length < bytes; block += 1) text += createHash('sha512').update(String(block)).digest('hex')
+  return text.slice(0, bytes)
+}
+
+export function expectProblem(answer: Answer, status: number, code: string): void {
+  expect(answer.body).toMatchObject({ status, code })
+  expect(answer.status).toBe(status)
+  expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/)
+  expect(answer.body).toMatchObject({
+    type: `urn:clicktally:problem:${code}`,
+    title: expect.stringMatching(/./),
+    detail: expect.stringMatching(/./),
+    retryable: [408, 429, 500, 503].includes(status),
+  })
+  if (status === 503) expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0)
+  else expect(answer.headers['retry-after']).toBeUndefined()
+}
