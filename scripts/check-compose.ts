@@ -1,9 +1,9 @@
-import { type SpawnSyncOptions, spawnSync } from 'node:child_process'
+import { type SpawnSyncOptions, spawn, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 
-// The compose file for real: build, up at scale, the demo through it, scale down and up under way, the counts equal, down.
+// The compose file for real: build, up at scale, the demo through it, fewer and more of them while clicks arrive, down.
 const root = join(import.meta.dirname, '..')
 const port = await freePort()
 const project = `clicktally-check-${process.pid}`
@@ -19,37 +19,27 @@ try {
     `http://127.0.0.1:${port}`,
     ...(existsSync(log) ? ['--log', log] : []),
   ])
-  compose('up', '--detach', '--wait', '--scale', 'processor=1', '--scale', 'ingest=1')
-  run(process.execPath, [
+  // While clicks arrive: instances come and go, nginx follows, and the counts are equal all the same.
+  const demo = start(process.execPath, [
     'demo/main.ts',
     '--url',
     `http://127.0.0.1:${port}`,
     '--clicks',
-    '5000',
-    '--seed',
-    '2',
+    '300000',
     '--once',
   ])
-  compose('up', '--detach', '--wait', '--scale', 'processor=4', '--scale', 'ingest=2')
-  run(process.execPath, [
-    'demo/main.ts',
-    '--url',
-    `http://127.0.0.1:${port}`,
-    '--clicks',
-    '5000',
-    '--seed',
-    '3',
-    '--once',
-  ])
+  compose('up', '--detach', '--wait', '--no-recreate', '--scale', 'processor=1', '--scale', 'ingest=1')
+  compose('up', '--detach', '--wait', '--no-recreate', '--scale', 'processor=4', '--scale', 'ingest=2')
+  await demo
 } catch (error) {
   spawnSync('docker', ['compose', '-p', project, 'logs', '--tail', '40'], { cwd: root, env, stdio: 'inherit' })
   throw error
 } finally {
-  compose('down', '--volumes', '--timeout', '30')
+  compose('down', '--volumes', '--rmi', 'local', '--timeout', '30')
 }
 
 function compose(...args: string[]): void {
-  run('docker', ['compose', '--progress', 'plain', '-p', project, ...args])
+  run('docker', ['compose', '--progress', 'quiet', '-p', project, ...args])
 }
 
 function run(command: string, args: string[]): void {
@@ -57,6 +47,15 @@ function run(command: string, args: string[]): void {
   const options: SpawnSyncOptions = { cwd: root, env, stdio: 'inherit' }
   const { status } = spawnSync(command, args, options)
   if (status !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${status}`)
+}
+
+function start(command: string, args: string[]): Promise<void> {
+  console.log(`$ ${['node', ...args].join(' ')} &`)
+  const child = spawn(command, args, { cwd: root, env, stdio: 'inherit' })
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('exit', (status) => (status === 0 ? resolve() : reject(new Error(`${args[0]} ended with ${status}`))))
+  })
 }
 
 function freePort(): Promise<number> {

@@ -58,7 +58,9 @@ export class Environment {
     if (direct && file) this.#problems.push(`${name} and ${name}_FILE are both set: keep one`)
     if (direct || !file) return direct || undefined
     try {
-      return readFileSync(file, 'utf8').replace(/\r?\n$/, '')
+      const content = readFileSync(file, 'utf8').replace(/\r?\n$/, '')
+      if (content === '') this.#problems.push(`${name}_FILE names ${file}, which is empty`)
+      return content || undefined
     } catch (error) {
       this.#problems.push(`${name}_FILE names ${file}, which can't be read: ${(error as Error).message}`)
       return undefined
@@ -68,7 +70,8 @@ export class Environment {
   /** As {@link secret}, but it must be set. */
   requiredSecret(name: string): string {
     const value = this.secret(name)
-    if (value === undefined) this.#problems.push(`${name} (or ${name}_FILE) is not set`)
+    const isGiven = value !== undefined || Boolean(this.#source[`${name}_FILE`])
+    if (!isGiven) this.#problems.push(`${name} (or ${name}_FILE) is not set`)
     return value ?? ''
   }
 

@@ -38,8 +38,6 @@ export const ClickEvent = Type.Object(
         description:
           'A UUID of version 7. The same id is counted once: make it yourself where you may send again. Made and returned when absent.',
         examples: ['019aa3f0-5c00-7abc-8def-0123456789ab'],
-        minLength: 36,
-        maxLength: 36,
       }),
     ),
     target: Type.String({

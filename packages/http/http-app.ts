@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { Server } from 'node:net'
+import { STATUS_CODES } from 'node:http'
+import { Server, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
-import { type FastifyInstance, fastify, LogController } from 'fastify'
+import { type FastifyInstance, type FastifyReply, fastify, LogController } from 'fastify'
 import type { Logger } from 'pino'
 import { Histogram, type Registry } from 'prom-client'
 import { commonProblems, ServiceProblem, toServiceProblem } from './service-problem.ts'
@@ -40,16 +41,18 @@ export function createHttpApp({ logger, registry, isReady, explain, bodyLimit = 
     keepAliveTimeout: 72_000,
     requestTimeout: 15_000,
     forceCloseConnections: 'idle',
+    // What Fastify and Node refuse before there is a route has the same shape as every other error.
+    frameworkErrors: (error, _request, reply) => sendProblem(reply as FastifyReply, toServiceProblem(error)),
+    clientErrorHandler: refuseConnection,
     // During a drain requests that are under way are answered as ever; see closeGracefully.
     return503OnClosing: false,
   }).withTypeProvider<TypeBoxTypeProvider>()
 
   app.setValidatorCompiler(TypeBoxValidatorCompiler)
   app.setErrorHandler((error, request, reply) => {
-    const { problem, retryAfterSeconds, cause } = explain?.(error) ?? toServiceProblem(error)
-    if (problem.status === 500) request.log.error({ err: cause ?? error }, 'request failed')
-    if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds)
-    return reply.code(problem.status).type('application/problem+json').serializer(JSON.stringify).send(problem)
+    const explained = explain?.(error) ?? toServiceProblem(error)
+    if (explained.problem.status === 500) request.log.error({ err: explained.cause ?? error }, 'request failed')
+    return sendProblem(reply as FastifyReply, explained)
   })
   app.setNotFoundHandler((request) => {
     throw new ServiceProblem(
@@ -95,6 +98,35 @@ export function createHttpApp({ logger, registry, isReady, explain, bodyLimit = 
 
 export type HttpApp = ReturnType<typeof createHttpApp>
 
+function sendProblem(reply: FastifyReply, { problem, retryAfterSeconds }: ServiceProblem): FastifyReply {
+  if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds)
+  return reply.code(problem.status).type('application/problem+json').serializer(JSON.stringify).send(problem)
+}
+
+/** Answers what is no HTTP, or took too long to arrive, on the bare socket: there is no request to reply to. */
+function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable) {
+    socket.destroy()
+    return
+  }
+  const { problem } =
+    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+      ? new ServiceProblem('request_timeout', commonProblems.request_timeout, 'The request did not arrive in time.')
+      : new ServiceProblem('bad_request', commonProblems.bad_request, 'The request is not well-formed HTTP.')
+  const body = JSON.stringify(problem)
+  socket.end(
+    [
+      `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
+      'connection: close',
+      'content-type: application/problem+json',
+      `content-length: ${Buffer.byteLength(body)}`,
+      '',
+      body,
+    ].join('\r\n'),
+    () => socket.destroy(),
+  )
+}
+
 /** What closeGracefully has to know of an app. */
 interface Traffic {
   closing: boolean
@@ -125,6 +157,8 @@ export async function closeGracefully(app: FastifyInstance | HttpApp, timeoutMs 
       if (Date.now() - quietSince > quietMs) break
       await sleep(25)
     }
+    // What is open now is idle, or past the deadline, or half a request that may never be a whole one.
+    server.closeAllConnections()
   }
   await app.close().catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ERR_SERVER_NOT_RUNNING') throw error

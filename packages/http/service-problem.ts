@@ -55,7 +55,11 @@ export function toServiceProblem(error: unknown): ServiceProblem {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return common('body_too_large', 'The body is larger than this route takes.', error)
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-      return common('media_type_unsupported', detail, error)
+      return common(
+        'media_type_unsupported',
+        'This route does not take that Content-Type; /docs says which it takes.',
+        error,
+      )
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
       return common('bad_request', 'The body is not as long as Content-Length says.', error)
   }

@@ -36,7 +36,11 @@ export async function createApp(context: ApiContext, logger: Logger, registry: R
   const document = await openApiDocument()
   app.get('/openapi.json', (_request, reply) => reply.header('cache-control', 'public, max-age=300').send(document))
   await app.register(swagger, { mode: 'static', specification: { document: document as never } })
-  await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { docExpansion: 'list', tryItOutEnabled: true } })
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    uiConfig: { docExpansion: 'list', tryItOutEnabled: true },
+    theme: { title: 'Clicktally', css: [{ filename: 'page.css', content: '.swagger-ui .topbar { display: none }' }] },
+  })
 
   getCounts(app, context)
   getSeries(app, context)

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { BrokerLink } from '@clicktally/broker/broker-link.ts'
 import { assertTopology, topology } from '@clicktally/broker/topology.ts'
 import { clicksMessageType, maxClicksPerMessage } from '@clicktally/contract/clicks-message.ts'
@@ -89,6 +90,12 @@ export class ClickPublisher {
     this.#link.start()
   }
 
+  /** Resolves when the broker takes clicks, or when the time (milliseconds) is up. */
+  async untilReady(withinMs: number): Promise<void> {
+    const deadline = Date.now() + withinMs
+    while (!this.isReady && Date.now() < deadline) await sleep(20)
+  }
+
   /**
    * Resolves when the broker has the clicks on disk and routed to the queue.
    *
@@ -121,7 +128,7 @@ export class ClickPublisher {
 
   /** Waits for what is held (it has a deadline), then closes. */
   async close(): Promise<void> {
-    while (this.#heldClicks > 0 && this.#channel !== undefined) await new Promise((resolve) => setTimeout(resolve, 10))
+    while (this.#heldClicks > 0 && this.#channel !== undefined) await sleep(10)
     clearInterval(this.#sweeper)
     await this.#link.close()
   }
@@ -133,7 +140,11 @@ export class ClickPublisher {
     channel.on('error', (error) => {
       cause = error
     })
-    channel.on('close', () => this.#link.restart(cause))
+    // Before amqplib's own listener, which fails each unconfirmed message as if the broker had refused it.
+    channel.prependListener('close', () => {
+      this.#onDown()
+      this.#link.restart(cause)
+    })
     // An unroutable message is returned, and then confirmed all the same.
     channel.on('return', ({ properties }) => {
       const group = this.#inFlight.get(String(properties.messageId))

@@ -31,4 +31,6 @@ closeWithGrace({ delay: 20_000, logger }, async ({ signal, err }) => {
 })
 
 publisher.start()
+// nginx sends to a new ingest as soon as it listens. Without a broker it listens all the same, to say 503.
+await publisher.untilReady(5_000)
 await app.listen({ host: config.host, port: config.port })

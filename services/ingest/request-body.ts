@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { promisify } from 'node:util'
 import { brotliDecompress, gunzip } from 'node:zlib'
 import { batchLimits } from '@clicktally/contract/click-event.ts'
-import type { ServiceProblem } from '@clicktally/http/service-problem.ts'
+import { commonProblems, ServiceProblem } from '@clicktally/http/service-problem.ts'
 import type { FastifyRequest } from 'fastify'
 import { problem } from './errors.ts'
 
@@ -22,6 +22,21 @@ export async function readText(request: FastifyRequest, body: Buffer): Promise<s
   const bytes = encoding === undefined || encoding === 'identity' ? body : await inflate(encoding, body)
   if (!isUtf8(bytes)) throw problem('body_not_utf8', 'The body must be UTF-8 text; it has a byte sequence that is not.')
   return bytes.toString('utf8')
+}
+
+/**
+ * What {@link readText} has made of a request's body.
+ *
+ * @throws {ServiceProblem} media_type_unsupported, where there is neither a content type nor a body: Fastify then asks no
+ * parser, and the route is reached without one.
+ */
+export function bodyOf(request: FastifyRequest): string {
+  if (typeof request.body === 'string') return request.body
+  throw new ServiceProblem(
+    'media_type_unsupported',
+    commonProblems.media_type_unsupported,
+    'The request has no body and no content type.',
+  )
 }
 
 async function inflate(encoding: string, body: Buffer): Promise<Buffer> {

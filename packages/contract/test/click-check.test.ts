@@ -163,7 +163,7 @@ describe('an event that breaks a rule is refused by name:', () => {
     ['a target of 257 characters', { target: 'x'.repeat(257) }, 'invalid_field', 'target'],
     ['a target that is a number', { target: 1 }, 'invalid_field', 'target'],
     ['a target that is null', { target: null }, 'invalid_field', 'target'],
-    ['an id that is too short', { target: 't', id: 'abc' }, 'invalid_field', 'id'],
+    ['an id that is too short', { target: 't', id: 'abc' }, 'id_not_v7', 'id'],
     ['an id of version 4', { target: 't', id: '0f8fad5b-d9cb-469f-a165-70867728950e' }, 'id_not_v7', 'id'],
     ['an id that is 36 other characters', { target: 't', id: '😀'.repeat(36) }, 'id_not_v7', 'id'],
     ['an occurredAt that is a number', { target: 't', occurredAt: now }, 'invalid_field', 'occurredAt'],

@@ -12,7 +12,7 @@ import { type BatchResult, writeOperations } from '@clicktally/contract/write-op
 import type { FastifyInstance } from 'fastify'
 import type { IngestContext } from '../app.ts'
 import { aboutTime, problem } from '../errors.ts'
-import { parseJson } from '../request-body.ts'
+import { bodyOf, parseJson } from '../request-body.ts'
 import { receiptOf } from '../request-receipt.ts'
 
 /** POST /v1/events/batch: up to 500 events; each has its own result, and one bad event never sinks the others. */
@@ -21,11 +21,13 @@ export function postBatch(app: FastifyInstance, { publisher, windowMs, figures }
   app.route<{ Body: string }>({
     method,
     url,
-    schema: { response: { 202: schema.response[202] } },
+    schema: { response: { 202: schema.response[202], 422: schema.response[202] } },
     async handler(request, reply) {
       const receipt = receiptOf(request, windowMs)
-      const ndjson = request.headers['content-type']?.startsWith('application/x-ndjson') === true
-      const events = ndjson ? splitLines(request.body) : splitBatch(request.body)
+      const text = bodyOf(request)
+      // Fastify has parsed and checked it; media types are the same in any case.
+      const ndjson = request.headers['content-type']?.toLowerCase().startsWith('application/x-ndjson') === true
+      const events = ndjson ? splitLines(text) : splitBatch(text)
       const lines: string[] = []
       const results: BatchResult['results'] = []
       for (const [index, event] of events.entries()) {
@@ -68,10 +70,13 @@ function splitBatch(text: string): BatchEvent[] {
   const measure = Buffer.byteLength(text) > clickLimits.eventBytes
   return events.map((event: unknown) => ({
     id: idOf(event),
-    check: (receipt) =>
-      measure && Buffer.byteLength(JSON.stringify(event)) > clickLimits.eventBytes
-        ? rejection('event_too_large')
-        : checkClick(event, receipt),
+    check(receipt) {
+      const checked = checkClick(event, receipt)
+      // After the check: what passed it is flat, so that measuring can't overflow the stack.
+      const tooLarge =
+        measure && 'click' in checked && Buffer.byteLength(JSON.stringify(event)) > clickLimits.eventBytes
+      return tooLarge ? rejection('event_too_large') : checked
+    },
   }))
 }
 

@@ -6,7 +6,7 @@ import { type AcceptedClick, writeOperations } from '@clicktally/contract/write-
 import type { FastifyInstance } from 'fastify'
 import type { IngestContext } from '../app.ts'
 import { rejectionProblem } from '../errors.ts'
-import { parseJson } from '../request-body.ts'
+import { bodyOf, parseJson } from '../request-body.ts'
 import { receiptOf } from '../request-receipt.ts'
 
 /** POST /v1/events: one event, answered 202 after the broker's confirm. */
@@ -18,7 +18,7 @@ export function postEvent(app: FastifyInstance, { publisher, windowMs, figures }
     schema: { response: { 202: schema.response[202] } },
     async handler(request, reply) {
       const receipt = receiptOf(request, windowMs)
-      const text = request.body
+      const text = bodyOf(request)
       const checked =
         Buffer.byteLength(text) > clickLimits.eventBytes
           ? rejection('event_too_large')

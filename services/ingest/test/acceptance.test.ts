@@ -52,8 +52,9 @@ describe('POST /v1/events', () => {
     const otherRequest = await post(app, '/v1/events', { target: 't' }, { ...headers, 'x-request-id': 'beef' })
     expect(otherRequest.body.id).not.toBe(first.body.id)
     const batch = { events: [{ target: 'a' }, { target: 'b' }] }
-    const firstBatch = await post(app, '/v1/events/batch', batch, headers)
-    expect((await post(app, '/v1/events/batch', batch, headers)).body).toEqual(firstBatch.body)
+    const batchHeaders = { ...headers, 'x-request-id': 'cafe' }
+    const firstBatch = await post(app, '/v1/events/batch', batch, batchHeaders)
+    expect((await post(app, '/v1/events/batch', batch, batchHeaders)).body).toEqual(firstBatch.body)
     expect(new Set((await drain(broker)).clicks.map(({ id }) => id)).size).toBe(4)
   })
 

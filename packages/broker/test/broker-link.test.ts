@@ -1,0 +1,210 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { createTestBroker } from '@clicktally/testing/test-broker.ts'
+import type { ChannelModel } from 'amqplib'
+import { pino } from 'pino'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { BrokerLink, type BrokerLinkOptions } from '../broker-link.ts'
+
+const patience = { timeout: 30_000, interval: 25 }
+
+function createLink(url: string, options: Partial<BrokerLinkOptions> = {}) {
+  const counts = { setUps: 0, downs: 0 }
+  const link = new BrokerLink({
+    url,
+    name: 'link under test',
+    logger: pino({ level: 'silent' }),
+    ...options,
+    setUp: async (model) => {
+      counts.setUps += 1
+      await options.setUp?.(model)
+    },
+    onDown: () => {
+      counts.downs += 1
+      options.onDown?.()
+    },
+  })
+  onTestFinished(() => link.close())
+  return { link, counts, isOpen: () => vi.waitFor(() => expect(link.isOpen).toBe(true), patience) }
+}
+
+/** A server that takes connections and says nothing on them. */
+async function createSilentServer(): Promise<{ url: string; server: Server; sockets: Set<Socket> }> {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('error', () => {})
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  return { url: `amqp://127.0.0.1:${(server.address() as AddressInfo).port}`, server, sockets }
+}
+
+describe('a link to the broker', () => {
+  test('is open when its set-up is done, and not before', async () => {
+    const broker = await createTestBroker()
+    const done = Promise.withResolvers<void>()
+    const { link, counts, isOpen } = createLink(broker.url, { setUp: () => done.promise })
+    expect(link.isOpen).toBe(false)
+    link.start()
+    await vi.waitFor(() => expect(counts.setUps).toBe(1), patience)
+    expect(link.isOpen).toBe(false)
+    done.resolve()
+    await isOpen()
+    expect(counts).toEqual({ setUps: 1, downs: 0 })
+  })
+
+  test('comes back when the server closes its connection, each time with a new set-up', async () => {
+    const broker = await createTestBroker()
+    const { link, counts, isOpen } = createLink(broker.url)
+    link.start()
+    for (let round = 1; round <= 3; round += 1) {
+      await isOpen()
+      expect(counts.setUps).toBe(round)
+      // The management plugin lists a connection some time after it was opened.
+      await vi.waitFor(async () => {
+        await broker.closeConnections()
+        expect(counts.downs).toBe(round)
+      }, patience)
+    }
+    await isOpen()
+    expect(counts).toEqual({ setUps: 4, downs: 3 })
+  })
+
+  test('tries again when its set-up fails, however it fails', async () => {
+    const broker = await createTestBroker()
+    const failures = [
+      () => Promise.reject(new Error('fails by itself')),
+      async (model: ChannelModel) => {
+        const channel = await model.createChannel()
+        channel.on('error', () => {})
+        await channel.checkQueue('there is no such queue')
+      },
+      async (model: ChannelModel) => {
+        const channel = await model.createChannel()
+        channel.on('error', () => {})
+        await channel.assertExchange('clicks', 'fanout')
+      },
+      async (model: ChannelModel) => {
+        await model.close()
+      },
+    ]
+    let attempts = 0
+    const { link, counts, isOpen } = createLink(broker.url, {
+      setUp: async (model) => {
+        attempts += 1
+        await failures[attempts - 1]?.(model)
+      },
+    })
+    link.start()
+    await vi.waitFor(() => expect(attempts).toBe(failures.length + 1), patience)
+    await isOpen()
+    expect(counts).toEqual({ setUps: 5, downs: 4 })
+  })
+
+  test('makes a new connection when it is told to', async () => {
+    const broker = await createTestBroker()
+    const { link, counts, isOpen } = createLink(broker.url)
+    link.start()
+    await isOpen()
+    link.restart(new Error('the channel is of no use'))
+    await vi.waitFor(() => expect(counts.setUps).toBe(2), patience)
+    await isOpen()
+    expect(counts.downs).toBe(1)
+  })
+
+  test('tries on while nobody listens, and opens when somebody does', async () => {
+    const broker = await createTestBroker()
+    const { server, url } = await createSilentServer()
+    const { port } = server.address() as AddressInfo
+    server.close()
+    await once(server, 'close')
+    const through = new URL(broker.url)
+    const direct = through.host
+    through.host = new URL(url).host
+    const { link, isOpen } = createLink(through.href)
+    link.start()
+    const { connect } = await import('node:net')
+    const [host, brokerPort] = direct.split(':')
+    const proxy = createServer((client) => {
+      const upstream = connect(Number(brokerPort ?? 5672), host)
+      for (const socket of [client, upstream]) socket.on('error', () => {})
+      client.pipe(upstream).pipe(client)
+    })
+    onTestFinished(() => {
+      proxy.close()
+    })
+    expect(link.isOpen).toBe(false)
+    proxy.listen(port, '127.0.0.1')
+    await isOpen()
+    await link.close()
+  })
+
+  test('opens no second connection when it is started twice', async () => {
+    const broker = await createTestBroker()
+    const { link, counts, isOpen } = createLink(broker.url)
+    link.start()
+    link.start()
+    await isOpen()
+    expect(counts.setUps).toBe(1)
+  })
+})
+
+describe('the end of a link', () => {
+  test('closes the connection for good', async () => {
+    const broker = await createTestBroker()
+    let closed = false
+    const { link, counts, isOpen } = createLink(broker.url, {
+      setUp: async (model) => {
+        model.on('close', () => {
+          closed = true
+        })
+      },
+    })
+    link.start()
+    await isOpen()
+    await link.close()
+    expect(link.isOpen).toBe(false)
+    expect(closed).toBe(true)
+    expect(counts).toEqual({ setUps: 1, downs: 1 })
+  })
+
+  test('comes while nobody listens', async () => {
+    const { server, url } = await createSilentServer()
+    server.close()
+    await once(server, 'close')
+    const { link, counts } = createLink(url)
+    link.start()
+    await link.close()
+    expect(counts).toEqual({ setUps: 0, downs: 0 })
+  })
+
+  test('comes while it connects to a server that never answers', async () => {
+    const { url, sockets } = await createSilentServer()
+    const { link, counts } = createLink(url)
+    link.start()
+    await vi.waitFor(() => expect(sockets.size).toBe(1), patience)
+    await link.close()
+    expect(counts.setUps).toBe(0)
+  })
+
+  test('comes while its set-up hangs', async () => {
+    const broker = await createTestBroker()
+    const { link, counts } = createLink(broker.url, { setUp: () => new Promise(() => {}) })
+    link.start()
+    await vi.waitFor(() => expect(counts.setUps).toBe(1), patience)
+    await link.close()
+    expect(link.isOpen).toBe(false)
+    expect(counts).toEqual({ setUps: 1, downs: 1 })
+  })
+
+  test('comes before its beginning', async () => {
+    const { link } = createLink('amqp://127.0.0.1:1')
+    await link.close()
+    expect(link.isOpen).toBe(false)
+  })
+})

@@ -1,0 +1,64 @@
+import { createHash } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import { brokerDefinitions } from '../definitions.ts'
+import { topology } from '../topology.ts'
+
+interface Definitions {
+  users: { name: string; password_hash: string; hashing_algorithm: string; tags: string[] }[]
+  permissions: { user: string; configure: string; write: string; read: string }[]
+  policies: { name: string; pattern: string; definition: Record<string, unknown> }[]
+}
+
+const passwords = { ingest: 'ingest-secret', processor: 'processor-secret', operator: 'operator-secret' }
+const definitions = () => brokerDefinitions(passwords) as Definitions
+
+describe("the broker's definitions", () => {
+  test('hold no password, only salted hashes that RabbitMQ accepts for it', () => {
+    const { users } = definitions()
+    expect(JSON.stringify(definitions())).not.toContain('secret')
+    expect(users.map(({ name }) => name)).toEqual(['ingest', 'processor', 'operator'])
+    for (const { name, password_hash, hashing_algorithm } of users) {
+      const bytes = Buffer.from(password_hash, 'base64')
+      const expected = createHash('sha256').update(bytes.subarray(0, 4)).update(`${name}-secret`).digest()
+      expect(bytes.subarray(4)).toEqual(expected)
+      expect(hashing_algorithm).toBe('rabbit_password_hashing_sha256')
+    }
+  })
+
+  test('have a salt of their own for each user, each time', () => {
+    const hashes = [definitions(), definitions()].flatMap(({ users }) => users.map((user) => user.password_hash))
+    expect(new Set(hashes).size).toBe(6)
+  })
+
+  test('make only the operator an administrator', () => {
+    expect(definitions().users.filter(({ tags }) => tags.length > 0)).toMatchObject([
+      { name: 'operator', tags: ['administrator'] },
+    ])
+  })
+
+  test('let ingest publish and declare, but not read the dead letters', () => {
+    const ingest = definitions().permissions.find(({ user }) => user === 'ingest')
+    const may = (right: 'configure' | 'write' | 'read', name: string) => new RegExp(ingest?.[right] ?? '^$').test(name)
+    for (const name of [topology.exchange, topology.queue, topology.deadExchange, topology.deadQueue]) {
+      expect(may('configure', name) && may('write', name), name).toBe(true)
+    }
+    expect(may('read', topology.deadQueue)).toBe(false)
+    for (const name of ['other', 'clicks.other', 'my.clicks', 'clicksx']) {
+      expect(may('configure', name) || may('write', name) || may('read', name), name).toBe(false)
+    }
+  })
+
+  test('refuse what the queue has no room for, and never drop it', () => {
+    const policy = definitions().policies.find(({ name }) => name === 'clicks')
+    expect(new RegExp(policy?.pattern ?? '^$').test(topology.queue)).toBe(true)
+    expect(new RegExp(policy?.pattern ?? '^$').test(topology.deadQueue)).toBe(false)
+    expect(policy?.definition).toMatchObject({
+      overflow: 'reject-publish',
+      'dead-letter-exchange': topology.deadExchange,
+      'dead-letter-strategy': 'at-least-once',
+      'max-length': expect.any(Number),
+      'max-length-bytes': expect.any(Number),
+      'delivery-limit': expect.any(Number),
+    })
+  })
+})

@@ -1,0 +1,169 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { ConfigurationError, Environment } from '../environment.ts'
+
+/** The problems that check() names, none where it is content. */
+function problemsOf(env: Environment): readonly string[] {
+  try {
+    env.check()
+    return []
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigurationError)
+    return (error as ConfigurationError).problems
+  }
+}
+
+function secretFile(content: string): string {
+  const dir = mkdtempSync(join(tmpdir(), 'clicktally-config-'))
+  onTestFinished(() => rmSync(dir, { recursive: true }))
+  const path = join(dir, 'secret')
+  writeFileSync(path, content)
+  return path
+}
+
+const amqp = ['amqp:', 'amqps:']
+const fallbackUrl = 'amqp://ingest@127.0.0.1:5672'
+
+describe('a configuration that is wrong', () => {
+  test('names every bad variable at once, in one message', () => {
+    const env = new Environment({ PORT: 'http', LOG_LEVEL: 'loud', BROKER_URL: 'http://broker', SMALL: '0' })
+    env.text('NAME')
+    env.integer('PORT', 3000, 0, 65_535)
+    env.choice('LOG_LEVEL', 'info', ['info', 'warn'])
+    env.serverUrl('BROKER_URL', fallbackUrl, amqp, 'BROKER_PASSWORD')
+    env.requiredSecret('API_PASSWORD')
+    env.integer('SMALL', 5, 1, 10)
+    expect(problemsOf(env)).toEqual([
+      'NAME is not set',
+      'PORT is "http" but must be a whole number from 0 to 65535',
+      'LOG_LEVEL is "loud" but must be one of info, warn',
+      `BROKER_URL must be a URL like ${fallbackUrl}`,
+      'API_PASSWORD (or API_PASSWORD_FILE) is not set',
+      'SMALL is "0" but must be a whole number from 1 to 10',
+    ])
+    expect(() => env.check()).toThrow(/NAME.*PORT.*LOG_LEVEL.*BROKER_URL.*API_PASSWORD.*SMALL/s)
+  })
+
+  test('never quotes a secret, nor a URL, which may hold one', () => {
+    const secret = 'hunter2'
+    const file = secretFile(secret)
+    const env = new Environment({
+      BROKER_URL: `http://user:${secret}@broker`,
+      DATABASE_URL: `postgres//user:${secret}@database`,
+      BROKER_PASSWORD: secret,
+      BROKER_PASSWORD_FILE: file,
+      DATABASE_PASSWORD: secret,
+      DATABASE_PASSWORD_FILE: file,
+      API_PASSWORD: secret,
+      API_PASSWORD_FILE: file,
+    })
+    env.serverUrl('BROKER_URL', fallbackUrl, amqp, 'BROKER_PASSWORD')
+    env.serverUrl('DATABASE_URL', 'postgres://127.0.0.1', ['postgres:'], 'DATABASE_PASSWORD')
+    env.requiredSecret('API_PASSWORD')
+    expect(problemsOf(env)).toHaveLength(5)
+    expect(problemsOf(env).join('\n')).not.toContain(secret)
+  })
+})
+
+describe('a whole number', () => {
+  const read = (value: string | undefined) => {
+    const env = new Environment({ N: value })
+    return { value: env.integer('N', 7, 1, 100), wrong: problemsOf(env).length > 0 }
+  }
+  test.each([
+    ['1', 1],
+    ['100', 100],
+    ['007', 7],
+    [undefined, 7],
+    ['', 7],
+  ])('is read from %j', (text, value) => {
+    expect(read(text)).toEqual({ value, wrong: false })
+  })
+  test.each(['0', '101', '-1', '1.5', '1e1', '0x10', ' 5', '5s', 'Infinity', 'NaN', '9'.repeat(20)])(
+    'is not %j',
+    (text) => {
+      expect(read(text).wrong).toBe(true)
+    },
+  )
+})
+
+describe('a secret', () => {
+  test('is the variable itself', () => {
+    const env = new Environment({ PASSWORD: ' pass word ' })
+    expect(env.secret('PASSWORD')).toBe(' pass word ')
+    expect(problemsOf(env)).toEqual([])
+  })
+
+  test.each([
+    ['pass\n', 'pass'],
+    ['pass\r\n', 'pass'],
+    ['pass', 'pass'],
+    [' pass \n\n', ' pass \n'],
+  ])('is what is in the file, less one line break at its end: %j', (content, secret) => {
+    const env = new Environment({ PASSWORD_FILE: secretFile(content) })
+    expect(env.requiredSecret('PASSWORD')).toBe(secret)
+    expect(problemsOf(env)).toEqual([])
+  })
+
+  test('is undefined where neither is set', () => {
+    const env = new Environment({ PASSWORD: '', PASSWORD_FILE: '' })
+    expect(env.secret('PASSWORD')).toBeUndefined()
+    expect(problemsOf(env)).toEqual([])
+  })
+
+  test('given twice is refused: one of the two is stale', () => {
+    const env = new Environment({ PASSWORD: 'a', PASSWORD_FILE: secretFile('b') })
+    env.secret('PASSWORD')
+    expect(problemsOf(env)).toEqual(['PASSWORD and PASSWORD_FILE are both set: keep one'])
+  })
+
+  test('in a file that is not there is refused, with the path', () => {
+    const env = new Environment({ PASSWORD_FILE: '/does/not/exist' })
+    env.requiredSecret('PASSWORD')
+    expect(problemsOf(env)).toEqual([expect.stringMatching(/^PASSWORD_FILE names \/does\/not\/exist, .*ENOENT/)])
+  })
+
+  test('may not be an empty file', () => {
+    const env = new Environment({ PASSWORD_FILE: secretFile('\n') })
+    expect(env.requiredSecret('PASSWORD')).toBe('')
+    expect(problemsOf(env)).toEqual([expect.stringMatching(/^PASSWORD_FILE names .*, which is empty$/)])
+  })
+})
+
+describe('the URL of a server', () => {
+  const read = (source: Record<string, string>) => {
+    const env = new Environment(source)
+    const url = env.serverUrl('URL', fallbackUrl, amqp, 'PASSWORD')
+    expect(problemsOf(env)).toEqual([])
+    return new URL(url)
+  }
+
+  test('takes its password from the variable, or the file, beside it', () => {
+    expect(read({ PASSWORD: 'secret' })).toMatchObject({ username: 'ingest', password: 'secret' })
+    expect(read({ PASSWORD_FILE: secretFile('secret\n') }).password).toBe('secret')
+  })
+
+  test('gives back any password as it was', () => {
+    for (const password of ['a/b?c#d@e:f', '100%', '%41', 'ä 😀', "a+b&c='d'"]) {
+      expect(decodeURIComponent(read({ PASSWORD: password }).password)).toBe(password)
+    }
+  })
+
+  test('keeps the password that it has', () => {
+    expect(read({ URL: 'amqp://u:own@broker', PASSWORD: 'other' }).password).toBe('own')
+  })
+
+  test('keeps its path and parameters', () => {
+    expect(read({ URL: 'amqps://u@broker:5671/vhost?heartbeat=5' }).href).toBe(
+      'amqps://u@broker:5671/vhost?heartbeat=5',
+    )
+  })
+
+  test.each(['http://broker', 'broker:5672', 'amqp://', '//broker', 'nonsense'])('is not %j', (url) => {
+    const env = new Environment({ URL: url })
+    env.serverUrl('URL', fallbackUrl, amqp, 'PASSWORD')
+    expect(problemsOf(env)).toHaveLength(1)
+  })
+})

@@ -1,0 +1,256 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
+import { topology } from '@clicktally/broker/topology.ts'
+import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
+import type { HttpApp } from '@clicktally/http/http-app.ts'
+import { createTestBroker, type TestBroker } from '@clicktally/testing/test-broker.ts'
+import { describe, expect, test, vi } from 'vitest'
+import { type Answer, createBench, createIngest, drain, expectProblem, patience, post } from './ingest-under-test.ts'
+import { createSlowLink } from './slow-link.ts'
+
+const routes = ['/v1/events', '/v1/events/batch'] as const
+const bodies = { '/v1/events': { target: 't' }, '/v1/events/batch': { events: [{ target: 't' }] } }
+
+/** A port at which nothing listens: one that was free a moment ago. */
+async function deadPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** Sends one click after the other from each of so many clients, until told to stop. */
+function startLoad(app: HttpApp, clients = 32) {
+  const accepted = new Set<string>()
+  const refused: Answer[] = []
+  let going = true
+  const running = Array.from({ length: clients }, async () => {
+    while (going) {
+      const id = randomUuidV7(Date.now())
+      const answer = await post(app, '/v1/events', { target: 'load', id })
+      if (answer.status === 202) accepted.add(id)
+      else refused.push(answer)
+    }
+  })
+  return {
+    accepted,
+    refused,
+    stop: async () => {
+      going = false
+      await Promise.all(running)
+    },
+  }
+}
+
+async function expectInQueue(broker: TestBroker, accepted: ReadonlySet<string>): Promise<void> {
+  const queued = new Set((await drain(broker)).clicks.map(({ id }) => id))
+  expect([...accepted].filter((id) => !queued.has(id))).toEqual([])
+}
+
+async function untilAccepted(app: HttpApp): Promise<void> {
+  await vi.waitFor(
+    async () => expect(await post(app, '/v1/events', { target: 't' })).toMatchObject({ status: 202 }),
+    patience,
+  )
+}
+
+describe('without a broker', () => {
+  test.each(routes)('%s answers 503 at once, with Retry-After', async (url) => {
+    const { app, publisher } = createIngest(`amqp://127.0.0.1:${await deadPort()}`)
+    const startedAt = performance.now()
+    expectProblem(await post(app, url, bodies[url]), 503, 'broker_unavailable')
+    // It must not wait for the confirm's 4 s, nor for a connection.
+    expect(performance.now() - startedAt).toBeLessThan(2_000)
+    expect(publisher.heldClicks).toBe(0)
+  })
+
+  test('a bad event is refused all the same', async () => {
+    const { app } = createIngest(`amqp://127.0.0.1:${await deadPort()}`)
+    expectProblem(await post(app, '/v1/events', {}), 422, 'missing_field')
+  })
+
+  test('ingest is alive, but not ready', async () => {
+    const { app } = createIngest(`amqp://127.0.0.1:${await deadPort()}`)
+    expect((await app.inject('/livez')).statusCode).toBe(200)
+    const { statusCode, body } = await app.inject('/readyz')
+    expect({ statusCode, body }).toEqual({ statusCode: 503, body: '{"status":"not_ready"}' })
+    expect((await app.inject('/metrics')).body).toContain('clicktally_broker_connected 0\n')
+  })
+
+  test('ingest is ready as soon as there is one', async () => {
+    const broker = await createTestBroker()
+    const { app, ready } = createIngest(broker.url)
+    await ready()
+    expect((await app.inject('/readyz')).statusCode).toBe(200)
+  })
+})
+
+describe('behind the back of ingest', () => {
+  test.each<[string, (broker: TestBroker) => Promise<unknown>]>([
+    ['the queue is deleted', ({ channel }) => channel.deleteQueue(topology.queue)],
+    [
+      'the queue is unbound',
+      ({ channel }) => channel.unbindQueue(topology.queue, topology.exchange, topology.routingKey),
+    ],
+  ])('%s: the click is answered 503, never 202, and ingest mends it by itself', async (_name, harm) => {
+    const { app, broker } = await createBench()
+    expect(await post(app, '/v1/events', { target: 't' })).toMatchObject({ status: 202 })
+    await drain(broker)
+    await harm(broker)
+    expectProblem(await post(app, '/v1/events', { target: 'lost' }), 503, 'unroutable')
+    await untilAccepted(app)
+    expect((await drain(broker)).clicks.map(({ target }) => target)).toEqual(['t'])
+  })
+
+  test('the exchange is deleted under load: only 202 or 503, and it is mended', async () => {
+    const { app, broker } = await createBench()
+    const load = startLoad(app)
+    await vi.waitFor(() => expect(load.accepted.size).toBeGreaterThan(50), patience)
+    await broker.channel.deleteExchange(topology.exchange)
+    await vi.waitFor(() => expect(load.refused.length).toBeGreaterThan(0), patience)
+    const before = load.accepted.size
+    await vi.waitFor(() => expect(load.accepted.size).toBeGreaterThan(before + 50), patience)
+    await load.stop()
+    for (const answer of load.refused) expectProblem(answer, 503, 'broker_unavailable')
+    await expectInQueue(broker, load.accepted)
+  })
+})
+
+describe('a queue that is full', () => {
+  test('is answered 503, and taken up again when there is room', async () => {
+    const { app, broker } = await createBench()
+    await broker.manage('PUT', '/policies/{vhost}/small', {
+      pattern: `^${topology.queue}$`,
+      'apply-to': 'queues',
+      definition: { 'max-length': 1, overflow: 'reject-publish' },
+    })
+    let full: Answer | undefined
+    await vi.waitFor(async () => {
+      full = await post(app, '/v1/events', { target: 't' })
+      expect(full.status).toBe(503)
+    }, patience)
+    expectProblem(full as Answer, 503, 'queue_full')
+    expect((await app.inject('/readyz')).statusCode).toBe(200)
+    await drain(broker)
+    await untilAccepted(app)
+  })
+})
+
+describe('a connection that the server closes', () => {
+  test('under load leads to 202 and 503 and nothing else, and what was 202 is in the queue', async () => {
+    const { app, broker } = await createBench()
+    const load = startLoad(app, 64)
+    for (let round = 1; round <= 2; round += 1) {
+      const before = load.accepted.size
+      await vi.waitFor(() => expect(load.accepted.size).toBeGreaterThan(before + 100), patience)
+      const refusedBefore = load.refused.length
+      await vi.waitFor(async () => {
+        await broker.closeConnections()
+        expect(load.refused.length).toBeGreaterThan(refusedBefore)
+      }, patience)
+    }
+    const before = load.accepted.size
+    await vi.waitFor(() => expect(load.accepted.size).toBeGreaterThan(before + 100), patience)
+    await load.stop()
+    for (const answer of load.refused) expectProblem(answer, 503, 'broker_unavailable')
+    await expectInQueue(broker, load.accepted)
+  })
+
+  test('that is cut without a word is the same', async () => {
+    const broker = await createTestBroker()
+    const link = await createSlowLink(broker.url)
+    const { app, ready } = createIngest(link.url)
+    await ready()
+    const load = startLoad(app, 64)
+    await vi.waitFor(() => expect(load.accepted.size).toBeGreaterThan(100), patience)
+    link.cut()
+    await vi.waitFor(() => expect(load.refused.length).toBeGreaterThan(0), patience)
+    const before = load.accepted.size
+    await vi.waitFor(() => expect(load.accepted.size).toBeGreaterThan(before + 100), patience)
+    await load.stop()
+    for (const answer of load.refused) expectProblem(answer, 503, 'broker_unavailable')
+    await expectInQueue(broker, load.accepted)
+  })
+})
+
+describe('a broker that falls silent', () => {
+  test('is answered 503 when the time for the confirm is up', async () => {
+    const broker = await createTestBroker()
+    const link = await createSlowLink(broker.url)
+    const confirmWithinMs = 1_000
+    const { app, publisher, ready } = createIngest(link.url, { confirmWithinMs })
+    await ready()
+    link.silence()
+    const startedAt = performance.now()
+    const answers = await Promise.all(
+      Array.from({ length: 300 }, (_, n) =>
+        post(app, routes[n % 2] ?? '/v1/events', bodies[routes[n % 2] ?? '/v1/events']),
+      ),
+    )
+    expect(performance.now() - startedAt).toBeLessThan(confirmWithinMs + 1_000)
+    for (const answer of answers) expectProblem(answer, 503, 'confirm_timeout')
+    expect(publisher.heldClicks).toBe(0)
+    link.resume()
+    await untilAccepted(app)
+  })
+
+  test('can not make ingest hold more than its limit: the rest is answered 503 at once', async () => {
+    const broker = await createTestBroker()
+    const link = await createSlowLink(broker.url)
+    const { app, publisher, ready } = createIngest(link.url, { confirmWithinMs: 3_000, maxHeldClicks: 500 })
+    await ready()
+    link.silence()
+    const batch = { events: Array.from({ length: 250 }, () => ({ target: 't' })) }
+    const held = [post(app, '/v1/events/batch', batch), post(app, '/v1/events/batch', batch)]
+    await vi.waitFor(() => expect(publisher.heldClicks).toBe(500), patience)
+    expectProblem(await post(app, '/v1/events', { target: 't' }), 503, 'overloaded')
+    for (const answer of await Promise.all(held)) expectProblem(answer, 503, 'confirm_timeout')
+    expect(publisher.heldClicks).toBe(0)
+  })
+
+  test('can not make ingest hold more bytes than its limit either', async () => {
+    const broker = await createTestBroker()
+    const link = await createSlowLink(broker.url)
+    const { app, publisher, ready } = createIngest(link.url, { confirmWithinMs: 3_000, maxHeldBytes: 100_000 })
+    await ready()
+    link.silence()
+    const batch = { events: Array.from({ length: 50 }, () => ({ target: 't', url: 'u'.repeat(1_500) })) }
+    const held = post(app, '/v1/events/batch', batch)
+    await vi.waitFor(() => expect(publisher.heldClicks).toBe(50), patience)
+    expectProblem(await post(app, '/v1/events/batch', batch), 503, 'overloaded')
+    expectProblem(await held, 503, 'confirm_timeout')
+  })
+})
+
+describe('a stop', () => {
+  test('waits for the confirms of what is held, and takes nothing after it', async () => {
+    const broker = await createTestBroker()
+    const link = await createSlowLink(broker.url)
+    const { app, publisher, ready } = createIngest(link.url)
+    await ready()
+    link.silence()
+    const answers = Array.from({ length: 50 }, () => post(app, '/v1/events', { target: 't' }))
+    await vi.waitFor(() => expect(publisher.heldClicks).toBe(50), patience)
+    const stopping = publisher.close()
+    link.resume()
+    for (const { status } of await Promise.all(answers)) expect(status).toBe(202)
+    await stopping
+    expect((await drain(broker)).clicks).toHaveLength(50)
+    expectProblem(await post(app, '/v1/events', { target: 't' }), 503, 'broker_unavailable')
+  })
+
+  test('does not wait for a silent broker longer than a confirm may take', async () => {
+    const broker = await createTestBroker()
+    const link = await createSlowLink(broker.url)
+    const { app, publisher, ready } = createIngest(link.url, { confirmWithinMs: 500 })
+    await ready()
+    link.silence()
+    const answer = post(app, '/v1/events', { target: 't' })
+    await vi.waitFor(() => expect(publisher.heldClicks).toBe(1), patience)
+    await publisher.close()
+    expectProblem(await answer, 503, 'confirm_timeout')
+  })
+})
