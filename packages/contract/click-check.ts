@@ -132,7 +132,7 @@ function describeViolation(value: unknown): Rejection {
   )
 }
 
-/** What is wrong with a value in `props`, which matches none of four types (the first one's message alone would mislead), or with its name. */
+/** What is wrong with a value in `props`, or with its name. A value matches none of four types: one's message would mislead. */
 function aboutProp(path: readonly string[], schemaPath = ''): string | undefined {
   if (path[0] !== 'props' || path.length === 1) return undefined
   return schemaPath.endsWith('/propertyNames')

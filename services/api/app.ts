@@ -1,23 +1,16 @@
-import type { Tables } from '@clicktally/database/tables.ts'
 import { createHttpApp, type HttpApp } from '@clicktally/http/http-app.ts'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
-import { type Kysely, sql } from 'kysely'
+import { sql } from 'kysely'
 import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
+import type { ApiContext } from './api-context.ts'
 import { databaseProblem, problem } from './errors.ts'
 import { openApiDocument } from './openapi.ts'
 import { getCounts } from './routes/get-counts.ts'
 import { getReceipt } from './routes/get-receipt.ts'
 import { getSeries } from './routes/get-series.ts'
 import { getTop } from './routes/get-top.ts'
-
-/** What the routes need. */
-export interface ApiContext {
-  readonly db: Kysely<Tables>
-}
-
-export type ReadApp = HttpApp
 
 /** The HTTP side of the read api: pure registration, nothing is opened here. */
 export async function createApp(context: ApiContext, logger: Logger, registry: Registry): Promise<HttpApp> {

@@ -1,13 +1,11 @@
 import { Environment } from '@clicktally/config/environment.ts'
-import { logLevels } from '@clicktally/telemetry/logger.ts'
+import { readHttpSettings } from '@clicktally/http/http-settings.ts'
 
 /** The processor's settings, from environment variables; `.env.example` explains each. */
 export function readConfig(source: NodeJS.ProcessEnv) {
   const env = new Environment(source)
   const config = {
-    host: env.text('HOST', '127.0.0.1'),
-    port: env.integer('PORT', 3000, 0, 65_535),
-    logLevel: env.choice('LOG_LEVEL', 'info', logLevels),
+    ...readHttpSettings(env),
     brokerUrl: env.serverUrl('BROKER_URL', 'amqp://processor@127.0.0.1:5672', ['amqp:', 'amqps:'], 'BROKER_PASSWORD'),
     databaseUrl: env.serverUrl(
       'DATABASE_URL',

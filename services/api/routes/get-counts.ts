@@ -1,12 +1,13 @@
 import { type Counts, readOperations } from '@clicktally/contract/read-operations.ts'
-import type { ApiContext, ReadApp } from '../app.ts'
+import type { HttpApp } from '@clicktally/http/http-app.ts'
+import type { ApiContext } from '../api-context.ts'
 import { readCountsFilter } from '../counts-filter.ts'
 import { metaOf } from '../meta.ts'
 import { asOf } from '../queries/as-of.ts'
 import { counts } from '../queries/counts.ts'
 
 /** GET /v1/counts */
-export function getCounts(app: ReadApp, { db }: ApiContext): void {
+export function getCounts(app: HttpApp, { db }: ApiContext): void {
   const { method, url, schema } = readOperations.getCounts
   app.route({
     method,

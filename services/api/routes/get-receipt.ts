@@ -1,14 +1,15 @@
 import { defaultProjectId } from '@clicktally/contract/click.ts'
 import { type ClickReceipt, readOperations } from '@clicktally/contract/read-operations.ts'
 import { isUuidV7 } from '@clicktally/contract/uuid-v7.ts'
-import type { ApiContext, ReadApp } from '../app.ts'
+import type { HttpApp } from '@clicktally/http/http-app.ts'
+import type { ApiContext } from '../api-context.ts'
 import { problem } from '../errors.ts'
 import { metaOf } from '../meta.ts'
 import { asOf } from '../queries/as-of.ts'
 import { deadClick, storedClick } from '../queries/receipt.ts'
 
 /** GET /v1/events/:id */
-export function getReceipt(app: ReadApp, { db }: ApiContext): void {
+export function getReceipt(app: HttpApp, { db }: ApiContext): void {
   const { method, url, schema } = readOperations.getReceipt
   app.route({
     method,

@@ -1,5 +1,6 @@
 import { type Interval, readOperations, type Series } from '@clicktally/contract/read-operations.ts'
-import type { ApiContext, ReadApp } from '../app.ts'
+import type { HttpApp } from '@clicktally/http/http-app.ts'
+import type { ApiContext } from '../api-context.ts'
 import { type CountsFilter, floorToMinute, readCountsFilter } from '../counts-filter.ts'
 import { problem } from '../errors.ts'
 import { metaOf } from '../meta.ts'
@@ -11,7 +12,7 @@ const defaultPoints = { minute: 60, hour: 24, day: 30 } as const satisfies Recor
 const maxPoints = 10_000
 
 /** GET /v1/counts/series */
-export function getSeries(app: ReadApp, { db }: ApiContext): void {
+export function getSeries(app: HttpApp, { db }: ApiContext): void {
   const { method, url, schema } = readOperations.getSeries
   app.route({
     method,

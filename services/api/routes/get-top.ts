@@ -1,5 +1,6 @@
 import { readOperations, type Top } from '@clicktally/contract/read-operations.ts'
-import type { ApiContext, ReadApp } from '../app.ts'
+import type { HttpApp } from '@clicktally/http/http-app.ts'
+import type { ApiContext } from '../api-context.ts'
 import { readCountsFilter } from '../counts-filter.ts'
 import { problem } from '../errors.ts'
 import { metaOf } from '../meta.ts'
@@ -7,7 +8,7 @@ import { asOf } from '../queries/as-of.ts'
 import { type TopPosition, top } from '../queries/top.ts'
 
 /** GET /v1/counts/top */
-export function getTop(app: ReadApp, { db }: ApiContext): void {
+export function getTop(app: HttpApp, { db }: ApiContext): void {
   const { method, url, schema } = readOperations.getTop
   app.route({
     method,

@@ -9,14 +9,14 @@ import {
 import { batchLimits, clickLimits } from '@clicktally/contract/click-event.ts'
 import { encodeClick } from '@clicktally/contract/clicks-message.ts'
 import { type BatchResult, writeOperations } from '@clicktally/contract/write-operations.ts'
-import type { FastifyInstance } from 'fastify'
-import type { IngestContext } from '../app.ts'
+import type { HttpApp } from '@clicktally/http/http-app.ts'
 import { aboutTime, problem } from '../errors.ts'
+import type { IngestContext } from '../ingest-context.ts'
 import { bodyOf, parseJson } from '../request-body.ts'
 import { receiptOf } from '../request-receipt.ts'
 
 /** POST /v1/events/batch: up to 500 events; each has its own result, and one bad event never sinks the others. */
-export function postBatch(app: FastifyInstance, { publisher, windowMs, figures }: IngestContext): void {
+export function postBatch(app: HttpApp, { publisher, windowMs, figures }: IngestContext): void {
   const { method, url, schema } = writeOperations.postBatch
   app.route<{ Body: string }>({
     method,

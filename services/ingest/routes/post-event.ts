@@ -3,14 +3,14 @@ import { checkClick, rejection } from '@clicktally/contract/click-check.ts'
 import { clickLimits } from '@clicktally/contract/click-event.ts'
 import { encodeClick } from '@clicktally/contract/clicks-message.ts'
 import { type AcceptedClick, writeOperations } from '@clicktally/contract/write-operations.ts'
-import type { FastifyInstance } from 'fastify'
-import type { IngestContext } from '../app.ts'
+import type { HttpApp } from '@clicktally/http/http-app.ts'
 import { rejectionProblem } from '../errors.ts'
+import type { IngestContext } from '../ingest-context.ts'
 import { bodyOf, parseJson } from '../request-body.ts'
 import { receiptOf } from '../request-receipt.ts'
 
 /** POST /v1/events: one event, answered 202 after the broker's confirm. */
-export function postEvent(app: FastifyInstance, { publisher, windowMs, figures }: IngestContext): void {
+export function postEvent(app: HttpApp, { publisher, windowMs, figures }: IngestContext): void {
   const { method, url, schema } = writeOperations.postEvent
   app.route<{ Body: string }>({
     method,

@@ -225,6 +225,36 @@ describe('a broker that falls silent', () => {
   })
 })
 
+describe('a broker with an alarm', () => {
+  test('is answered 503 at once and is not ready, until it takes messages again', async () => {
+    const broker = await createTestBroker()
+    const link = await createSlowLink(broker.url)
+    const { app, publisher, ready } = createIngest(link.url)
+    await ready()
+    link.sayBlocked('low on memory')
+    await vi.waitFor(() => expect(publisher.isReady).toBe(false), patience)
+    for (const url of routes) expectProblem(await post(app, url, bodies[url]), 503, 'broker_blocked')
+    expect((await app.inject('/readyz')).statusCode).toBe(503)
+    expect(publisher.heldClicks).toBe(0)
+    expect(await broker.depth()).toBe(0)
+    link.sayUnblocked()
+    await ready()
+    expect(await post(app, '/v1/events', { target: 't' })).toMatchObject({ status: 202 })
+    expect(await broker.depth()).toBe(1)
+  })
+
+  test('that ends with a new connection is forgotten', async () => {
+    const broker = await createTestBroker()
+    const link = await createSlowLink(broker.url)
+    const { app, publisher, ready } = createIngest(link.url)
+    await ready()
+    link.sayBlocked('low on disk')
+    await vi.waitFor(() => expect(publisher.isReady).toBe(false), patience)
+    link.cut()
+    await untilAccepted(app)
+  })
+})
+
 describe('a stop', () => {
   test('waits for the confirms of what is held, and takes nothing after it', async () => {
     const broker = await createTestBroker()

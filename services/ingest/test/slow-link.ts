@@ -13,14 +13,39 @@ export interface SlowLink {
   resume(): void
   /** Cuts every connection that is open. */
   cut(): void
+  /**
+   * Tells each client what RabbitMQ says in a memory or disk alarm, or at its end. A real alarm stops the whole broker, and
+   * every test that runs beside this one with it. The link must be idle, so that this falls between two frames.
+   */
+  sayBlocked(reason: string): void
+  sayUnblocked(): void
+}
+
+/** Methods of AMQP's connection class, 10: https://www.rabbitmq.com/docs/connection-blocked */
+const blockedMethod = 60
+const unblockedMethod = 61
+
+/** An AMQP frame with a method on channel 0. */
+function connectionFrame(method: number, args: Buffer = Buffer.alloc(0)): Buffer {
+  const frame = Buffer.alloc(7 + 4 + args.length + 1)
+  frame.writeUInt8(1, 0)
+  frame.writeUInt32BE(4 + args.length, 3)
+  frame.writeUInt16BE(10, 7)
+  frame.writeUInt16BE(method, 9)
+  args.copy(frame, 11)
+  frame.writeUInt8(0xce, frame.length - 1)
+  return frame
 }
 
 export async function createSlowLink(brokerUrl: string): Promise<SlowLink> {
   const broker = new URL(brokerUrl)
   const sockets = new Set<Socket>()
+  const clients = new Set<Socket>()
   let silent = false
   const server = createServer((client) => {
     const upstream = connect(Number(broker.port || 5672), broker.hostname)
+    clients.add(client)
+    client.on('close', () => clients.delete(client))
     for (const [from, to] of [
       [client, upstream],
       [upstream, client],
@@ -59,5 +84,12 @@ export async function createSlowLink(brokerUrl: string): Promise<SlowLink> {
       for (const socket of sockets) socket.resume()
     },
     cut,
+    sayBlocked(reason) {
+      const text = Buffer.from(reason)
+      for (const client of clients) client.write(connectionFrame(blockedMethod, Buffer.from([text.length, ...text])))
+    },
+    sayUnblocked() {
+      for (const client of clients) client.write(connectionFrame(unblockedMethod))
+    },
   }
 }

@@ -1,0 +1,10 @@
+import type { ClickFigures } from './click-figures.ts'
+import type { ClickPublisher } from './click-publisher.ts'
+
+/** What the routes need. */
+export interface IngestContext {
+  readonly publisher: Pick<ClickPublisher, 'publish' | 'isReady'>
+  readonly figures: ClickFigures
+  /** How old a click may be, in milliseconds. */
+  readonly windowMs: number
+}
