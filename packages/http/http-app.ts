@@ -3,7 +3,7 @@ import { STATUS_CODES } from 'node:http'
 import { Server, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
-import { type FastifyInstance, type FastifyReply, fastify, LogController } from 'fastify'
+import { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, fastify, LogController } from 'fastify'
 import type { Logger } from 'pino'
 import { Histogram, type Registry } from 'prom-client'
 import { commonProblems, ServiceProblem, toServiceProblem } from './service-problem.ts'
@@ -27,7 +27,7 @@ const plainId = /^[\w.-]{1,64}$/
  */
 export function createHttpApp({ logger, registry, isReady, explain, bodyLimit = 1_048_576 }: HttpAppOptions) {
   const app = fastify({
-    loggerInstance: logger,
+    loggerInstance: logger as FastifyBaseLogger,
     // A line for each click would cost more than the click.
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     bodyLimit,
