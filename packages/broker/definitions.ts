@@ -14,8 +14,9 @@ export interface BrokerPasswords {
  * With `load_definitions` RabbitMQ makes no default user, so `guest` does not exist.
  */
 export function brokerDefinitions(passwords: BrokerPasswords): object {
-  // Publishing needs write on the exchange; declaring what is there already needs configure, binding needs read and write.
-  const own = '^clicks(\\.dlx|\\.dead)?$'
+  // Publishing needs write on the exchange; declaring needs configure; binding needs read on the exchange, write on the queue.
+  const own = '^clicks(\\.incoming|\\.dlx|\\.dead)?$'
+  const exchanges = '^clicks\\.(incoming|dlx)$'
   return {
     vhosts: [{ name: '/' }],
     users: [
@@ -24,8 +25,8 @@ export function brokerDefinitions(passwords: BrokerPasswords): object {
       user('operator', passwords.operator, ['administrator']),
     ],
     permissions: [
-      // Binding a queue asks for read on its exchange: hence the exchanges here, but no queue, so ingest can't consume.
-      permission('ingest', own, own, '^clicks\\.dlx$|^clicks$'),
+      // Read on no queue: ingest can't consume.
+      permission('ingest', own, own, exchanges),
       permission('processor', own, own, own),
       permission('operator', '.*', '.*', '.*'),
     ],

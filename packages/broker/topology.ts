@@ -1,11 +1,12 @@
 import type { Channel } from 'amqplib'
 
 /**
- * The names at the broker. A click is published to the exchange `clicks`, waits in the queue `clicks` and, if it can
- * never be counted, ends in `clicks.dead`.
+ * The names at the broker. A click is published to the exchange `clicks.incoming`, waits in the queue `clicks` and, if it
+ * can never be counted, ends in `clicks.dead`. No exchange has the name of a queue: rights are given by name, and who may
+ * bind to an exchange must not be able to consume from a queue.
  */
 export const topology = {
-  exchange: 'clicks',
+  exchange: 'clicks.incoming',
   queue: 'clicks',
   routingKey: 'clicks',
   deadExchange: 'clicks.dlx',

@@ -14,7 +14,8 @@ export function readConfig(source: NodeJS.ProcessEnv) {
       'DATABASE_PASSWORD',
     ),
     batch: {
-      maxClicks: env.integer('BATCH_MAX_CLICKS', 2_000, 1, 50_000),
+      // Measured on a full queue: twice as fast with 8,000 as with 2,000; but the larger, the longer its rows are locked.
+      maxClicks: env.integer('BATCH_MAX_CLICKS', 5_000, 1, 50_000),
       flushAfterMs: env.integer('BATCH_FLUSH_AFTER_MS', 50, 1, 10_000),
     },
     // Messages, not clicks. Quorum queues give at most 2,000 whatever is asked for.

@@ -87,7 +87,7 @@ describe('a link to the broker', () => {
       async (model: ChannelModel) => {
         const channel = await model.createChannel()
         channel.on('error', () => {})
-        await channel.assertExchange('clicks', 'fanout')
+        await channel.assertExchange('clicks.incoming', 'fanout')
       },
       async (model: ChannelModel) => {
         await model.close()

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
 import { runDemo } from '@clicktally/demo/demo.ts'
 import { type System, startSystem } from '@clicktally/local/system.ts'
+import { connect } from 'amqplib'
 import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { ClickLoad } from '../click-load.ts'
@@ -119,6 +120,23 @@ describe('the system', () => {
     await post('/v1/events', '{"target":"after-five"}')
     await vi.waitFor(async () => expect(await totalOf('after-five')).toBe(1), patience)
     expect(await totalOf('five-times')).toBe(1)
+  })
+
+  test('ingest may publish to the broker, but read from no queue', async () => {
+    const url = new URL(system.amqpUrl)
+    url.username = 'ingest'
+    url.password = await readFile(join(system.secretsDir, 'ingest/broker-password'), 'utf8')
+    const connection = await connect(url.href)
+    try {
+      for (const queue of ['clicks', 'clicks.dead']) {
+        const channel = await connection.createChannel()
+        channel.on('error', () => {})
+        await channel.checkQueue(queue)
+        await expect(channel.consume(queue, () => {})).rejects.toThrow(/ACCESS_REFUSED/)
+      }
+    } finally {
+      await connection.close()
+    }
   })
 
   test('the demo is equal to the click while processors are killed', async () => {
