@@ -48,7 +48,9 @@ export class ProgressReport {
       if (progressMs === undefined) return
       await this.#pool.query({
         name: 'report-progress',
-        text: `insert into processor_progress as progress (processor, counted_through, updated_at)
+        // What crashed processors have left is removed in passing: each has a name of its own, and there may be many.
+        text: `with gone as (delete from processor_progress where updated_at < clock_timestamp() - interval '1 hour')
+               insert into processor_progress as progress (processor, counted_through, updated_at)
                values ($1, $2, clock_timestamp())
                on conflict (processor) do update set
                  counted_through = greatest(progress.counted_through, excluded.counted_through),

@@ -1,7 +1,10 @@
 import { topology } from '@clicktally/broker/topology.ts'
 import { encodeClick } from '@clicktally/contract/clicks-message.ts'
 import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
+import { Client, Pool } from 'pg'
+import { pino } from 'pino'
 import { describe, expect, test, vi } from 'vitest'
+import { ProgressReport } from '../progress-report.ts'
 import { type Bench, createBench, createClick } from './processor-under-test.ts'
 
 const patience = { timeout: 30_000, interval: 50 }
@@ -215,10 +218,34 @@ describe('the processor', () => {
   })
 })
 
+describe('the progress report', () => {
+  test('says that all is counted when it is, takes the long gone out, and itself when it stops', async () => {
+    const bench = await createBench()
+    await bench.ask(
+      `insert into processor_progress values ('crashed', now() - interval '2 hours', now() - interval '2 hours')`,
+    )
+    const consumer = await bench.startProcessor()
+    const pool = new Pool({ connectionString: bench.database.processorUrl, max: 1 })
+    const report = new ProgressReport(consumer, pool, pino({ level: 'silent' }))
+    const sent = createClick()
+    await bench.send(sent)
+    report.start()
+    const rows = () => bench.ask<{ processor: string; counted_through: Date }>('select * from processor_progress')
+    await vi.waitFor(async () => {
+      const [own, ...others] = await rows()
+      expect(others).toEqual([])
+      expect(own?.counted_through.getTime()).toBeGreaterThan(sent.receivedAtMs)
+    }, patience)
+    expect(await bench.tally()).toEqual({ stored: 1, counted: 1 })
+    await report.close()
+    expect(await rows()).toEqual([])
+    await pool.end()
+  })
+})
+
 describe("the processor's role", () => {
   test('may add clicks and raise counters, but delete neither', async () => {
     const bench = await createBench()
-    const { Client } = await import('pg')
     const client = new Client({ connectionString: bench.database.processorUrl })
     await client.connect()
     try {
