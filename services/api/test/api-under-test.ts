@@ -1,6 +1,5 @@
 import { createDatabase, createPool } from '@clicktally/database/connection.ts'
 import { createTestDatabase } from '@clicktally/testing/test-database.ts'
-import { Pool } from 'pg'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
 import { onTestFinished } from 'vitest'
@@ -20,7 +19,7 @@ export interface CounterRow {
 /** The api over a database of the test's own, as the role that can only read. */
 export async function createApi() {
   const { apiUrl, ownerUrl } = await createTestDatabase()
-  const owner = new Pool({ connectionString: ownerUrl, max: 1 })
+  const owner = createPool({ url: ownerUrl, name: 'test', logger, maxConnections: 1, statementTimeoutMs: 5_000 })
   onTestFinished(() => owner.end())
   const db = createDatabase(
     createPool({ url: apiUrl, name: 'test', logger, maxConnections: 3, statementTimeoutMs: 5_000 }),

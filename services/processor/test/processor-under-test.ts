@@ -5,7 +5,6 @@ import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
 import { createPool } from '@clicktally/database/connection.ts'
 import { createTestBroker, type TestBroker } from '@clicktally/testing/test-broker.ts'
 import { createTestDatabase } from '@clicktally/testing/test-database.ts'
-import { Pool } from 'pg'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
 import { expect, onTestFinished, vi } from 'vitest'
@@ -51,8 +50,13 @@ export interface Bench {
 export async function createBench(): Promise<Bench> {
   const broker = await createTestBroker()
   const database = await createTestDatabase()
-  const owner = new Pool({ connectionString: database.ownerUrl, max: 2 })
-  owner.on('error', () => {})
+  const owner = createPool({
+    url: database.ownerUrl,
+    name: 'test',
+    logger,
+    maxConnections: 2,
+    statementTimeoutMs: 10_000,
+  })
   onTestFinished(() => owner.end())
   const ask: Ask = async (text, values) => (await owner.query(text, values)).rows
 

@@ -1,12 +1,14 @@
 import { topology } from '@clicktally/broker/topology.ts'
 import { encodeClick } from '@clicktally/contract/clicks-message.ts'
 import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
-import { Client, Pool } from 'pg'
+import { createPool } from '@clicktally/database/connection.ts'
+import { Client } from 'pg'
 import { pino } from 'pino'
 import { describe, expect, test, vi } from 'vitest'
 import { ProgressReport } from '../progress-report.ts'
 import { type Bench, createBench, createClick } from './processor-under-test.ts'
 
+const logger = pino({ level: 'silent' })
 const patience = { timeout: 30_000, interval: 50 }
 
 async function untilCounted({ tally }: Bench, clicks: number): Promise<void> {
@@ -225,8 +227,14 @@ describe('the progress report', () => {
       `insert into processor_progress values ('crashed', now() - interval '2 hours', now() - interval '2 hours')`,
     )
     const consumer = await bench.startProcessor()
-    const pool = new Pool({ connectionString: bench.database.processorUrl, max: 1 })
-    const report = new ProgressReport(consumer, pool, pino({ level: 'silent' }))
+    const pool = createPool({
+      url: bench.database.processorUrl,
+      name: 'test',
+      logger,
+      maxConnections: 1,
+      statementTimeoutMs: 2_000,
+    })
+    const report = new ProgressReport(consumer, pool, logger)
     const sent = createClick()
     await bench.send(sent)
     report.start()
