@@ -29,7 +29,7 @@ interface Delivery {
  *
  * A channel's life: consuming → (stop) cancelled, drained, closed; or → gone (connection lost, channel closed, consumer
  * cancelled by the broker): what was held is forgotten, since the broker delivers it again, and a new channel begins.
- * What a batch that is being written belongs to a channel that is gone, its acknowledgement is dropped; the redelivered
+ * Where a batch that is being written belongs to a channel that is gone, its acknowledgement is dropped; the redelivered
  * messages are duplicates then, and change no count.
  */
 export class ClickConsumer {
