@@ -13,6 +13,7 @@ export function readConfig(source: NodeJS.ProcessEnv) {
     ),
     processorPassword: env.requiredSecret('PROCESSOR_DATABASE_PASSWORD'),
     apiPassword: env.requiredSecret('API_DATABASE_PASSWORD'),
+    operatorPassword: env.requiredSecret('OPERATOR_DATABASE_PASSWORD'),
   }
   env.check()
   return config

@@ -6,7 +6,8 @@ import { migrate } from './migrate.ts'
 const config = readConfigOrExit(readConfig, process.env)
 const logger = createLogger('migrations', config.logLevel)
 try {
-  await migrate(config.databaseUrl, { processor: config.processorPassword, api: config.apiPassword }, logger)
+  const { processorPassword: processor, apiPassword: api, operatorPassword: operator } = config
+  await migrate(config.databaseUrl, { processor, api, operator }, logger)
   logger.info('the schema is up to date')
 } catch (error) {
   logger.fatal({ err: error }, 'migration failed')

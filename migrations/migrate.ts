@@ -12,7 +12,7 @@ import type { Logger } from 'pino'
  */
 export async function migrate(
   ownerUrl: string,
-  passwords: { readonly processor: string; readonly api: string },
+  passwords: { readonly processor: string; readonly api: string; readonly operator: string },
   logger: Logger,
 ): Promise<void> {
   const pool = createPool({ url: ownerUrl, name: 'migrations', logger, maxConnections: 2, statementTimeoutMs: 600_000 })
@@ -29,6 +29,7 @@ export async function migrate(
     }
     await setPassword(pool, 'clicktally_processor', passwords.processor)
     await setPassword(pool, 'clicktally_api', passwords.api)
+    await setPassword(pool, 'clicktally_operator', passwords.operator)
   } finally {
     await db.destroy()
   }

@@ -49,6 +49,16 @@ export function brokerDefinitions(passwords: BrokerPasswords): object {
           'delivery-limit': 20,
         },
       },
+      {
+        vhost: '/',
+        name: 'clicks-dead',
+        pattern: `^${topology.deadQueue.replace('.', '\\.')}$`,
+        'apply-to': 'queues',
+        priority: 1,
+        // From RabbitMQ 4 on every quorum queue has a limit of 20, past which a message without a dead-letter exchange is
+        // dropped. This one has nowhere to go: no number of crashes may drop it.
+        definition: { 'delivery-limit': 1_000_000_000 },
+      },
     ],
   }
 }

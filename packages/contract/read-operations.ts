@@ -32,7 +32,9 @@ export const Meta = Type.Object(
     }),
     lagMs: Type.Union([Type.Integer(), Type.Null()], { description: 'Now less asOf, in milliseconds.' }),
     tz: Type.String(),
-    source: Type.String({ description: 'Where the figures come from: `minutes` (counters) or `clicks` (raw).' }),
+    source: Type.String({
+      description: 'Where the figures come from: `minutes` (counters), `clicks` (raw) or `ledger`.',
+    }),
     from: Type.Optional(Type.String({ description: 'The range as it was used, in whole minutes.' })),
     to: Type.Optional(Type.String()),
   },
@@ -80,6 +82,26 @@ export const ClickReceipt = Type.Object({
   meta: Meta,
 })
 export type ClickReceipt = Static<typeof ClickReceipt>
+
+export const ClickBalance = Type.Object(
+  {
+    accepted: Type.Integer({
+      description: 'Clicks that the broker has taken: all that were answered 202, and those whose answer was lost.',
+    }),
+    counted: Type.Integer(),
+    duplicates: Type.Integer({ description: 'Sent again, with an id that was counted already.' }),
+    dead: Type.Integer({ description: 'In the dead letters, waiting for a person.' }),
+    discarded: Type.Integer({ description: 'Dead letters that a person gave up.' }),
+    inFlight: Type.Integer({ description: 'Accepted, and on their way to one of these ends.' }),
+    overdue: Type.Integer({
+      description:
+        'Those of them that later clicks have overtaken for over a minute: held up, or lost. 0 is what it should be.',
+    }),
+    meta: Meta,
+  },
+  { title: 'Balance', description: 'accepted = counted + duplicates + dead + discarded + inFlight' },
+)
+export type ClickBalance = Static<typeof ClickBalance>
 
 const problem = (description: string) => ({ description, content: { 'application/problem+json': { schema: Problem } } })
 const refusals = {
@@ -144,6 +166,19 @@ export const readOperations = {
       tags,
       querystring: TopQuery,
       response: { 200: Top, ...refusals },
+    },
+  },
+  getBalance: {
+    method: 'GET',
+    url: '/v1/balance',
+    schema: {
+      operationId: 'getBalance',
+      summary: 'What became of every click, since the beginning',
+      description:
+        'From a ledger that is written in the same transactions as the counts, not from any process’s memory.',
+      tags,
+      querystring: Type.Object({}, { additionalProperties: false }),
+      response: { 200: ClickBalance, ...refusals },
     },
   },
   getReceipt: {

@@ -5,7 +5,9 @@ export interface Tables {
   projects: ProjectsTable
   clicks: ClicksTable
   counters: CountersTable
-  dead_clicks: DeadClicksTable
+  dead_letters: DeadLettersTable
+  producers: ProducersTable
+  messages: MessagesTable
   processor_progress: ProcessorProgressTable
 }
 
@@ -41,13 +43,54 @@ export interface CountersTable {
   visitors: number[]
 }
 
-/** Clicks that can never be counted, for their receipts; the messages are in the queue clicks.dead. */
-export interface DeadClicksTable {
-  id: string
-  project_id: number
+/** What can't be counted: clicks that the database refused, parts of messages that can't be read, whole messages. */
+export interface DeadLettersTable {
+  id: Generated<number>
+  /** The message that it came with: see packages/contract/ledger-stamp.ts. */
+  producer: string
+  sequence: number
   reason: string
   detail: string
   died_at: Generated<Date>
+  /** The AMQP type of the message, so that it can be replayed as it was. */
+  type: string | null
+  content: Buffer
+  /** How many clicks these are. */
+  clicks: number
+  /** Their ids, as far as they can be made out. */
+  click_ids: string[]
+  request_id: string | null
+  /** Null while it waits for a person; `counted` where its clicks came through all the same. */
+  resolution: 'replayed' | 'discarded' | 'counted' | null
+  resolved_at: Date | null
+}
+
+/** A connection of a publisher, with the sums of those of its messages that are in `folded`. */
+export interface ProducersTable {
+  producer: string
+  previous: string | null
+  previous_confirmed: number | null
+  previous_unknown: number[]
+  first_seen_at: Generated<Date>
+  folded: string
+  clicks: number
+  counted: number
+  duplicates: number
+  settled: number
+  confirmed: number
+}
+
+/** Messages that are accounted for. */
+export interface MessagesTable {
+  producer: string
+  sequence: number
+  clicks: number
+  counted: number
+  duplicates: number
+  dead: number
+  settled: number
+  confirmed: number
+  written_at: Generated<Date>
 }
 
 export interface ProcessorProgressTable {

@@ -17,7 +17,7 @@ export default async function setUp(project: TestProject): Promise<() => Promise
   const { stop, ...servers } = await provideServers(readConfig(process.env), (line) => console.log(`  ${line}`))
   try {
     const template = await makeTemplate(servers.postgresUrl, (url) =>
-      migrate(url, { processor: rolePassword, api: rolePassword }, pino({ level: 'silent' })),
+      migrate(url, { processor: rolePassword, api: rolePassword, operator: rolePassword }, pino({ level: 'silent' })),
     )
     project.provide('servers', { ...servers, template: template.name })
     const seconds = ((Date.now() - startedAtMs) / 1000).toFixed(1)

@@ -10,6 +10,7 @@ export interface TestDatabase {
   readonly ownerUrl: string
   readonly processorUrl: string
   readonly apiUrl: string
+  readonly operatorUrl: string
 }
 
 /** A migrated database to copy from. */
@@ -33,6 +34,7 @@ export async function createTestDatabase(): Promise<TestDatabase> {
     ownerUrl: urlOf(postgresUrl, name),
     processorUrl: urlOf(postgresUrl, name, 'clicktally_processor'),
     apiUrl: urlOf(postgresUrl, name, 'clicktally_api'),
+    operatorUrl: urlOf(postgresUrl, name, 'clicktally_operator'),
   }
 }
 

@@ -5,8 +5,10 @@ import { sql } from 'kysely'
 import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
 import type { ApiContext } from './api-context.ts'
+import { showBalance } from './balance-gauge.ts'
 import { databaseProblem, problem } from './errors.ts'
 import { openApiDocument } from './openapi.ts'
+import { getBalance } from './routes/get-balance.ts'
 import { getCounts } from './routes/get-counts.ts'
 import { getReceipt } from './routes/get-receipt.ts'
 import { getSeries } from './routes/get-series.ts'
@@ -26,6 +28,7 @@ export async function createApp(context: ApiContext, logger: Logger, registry: R
     explain: (error) => databaseProblem(error) ?? parameterProblem(error),
   })
 
+  showBalance(db, registry)
   const document = await openApiDocument()
   app.get('/openapi.json', (_request, reply) => reply.header('cache-control', 'public, max-age=300').send(document))
   await app.register(swagger, { mode: 'static', specification: { document: document as never } })
@@ -39,6 +42,7 @@ export async function createApp(context: ApiContext, logger: Logger, registry: R
   getSeries(app, context)
   getTop(app, context)
   getReceipt(app, context)
+  getBalance(app, context)
   return app
 }
 

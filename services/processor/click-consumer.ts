@@ -1,36 +1,52 @@
 import { BrokerLink } from '@clicktally/broker/broker-link.ts'
 import { assertTopology, topology } from '@clicktally/broker/topology.ts'
-import { type DecodedMessage, decodeMessage } from '@clicktally/contract/clicks-message.ts'
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib'
 import type { Logger } from 'pino'
 import type { BatchWriter } from './batch-writer.ts'
 import { Batcher } from './batcher.ts'
+import { readClicks, readDeadLetter, type TakenMessage } from './taken-message.ts'
 
 export interface ClickConsumerOptions {
   readonly brokerUrl: string
   readonly logger: Logger
   readonly writer: Pick<BatchWriter, 'write'>
+  readonly queue: keyof typeof readers
   readonly maxClicks: number
   readonly flushAfterMs: number
   /** Messages that the broker may have delivered and not yet seen acknowledged. */
   readonly prefetch: number
 }
 
+/** Up to when all that was accepted is written, as far as one processor can know. */
+export interface Progress {
+  /** The receipt of the newest click written, milliseconds since 1970; 0 before the first. */
+  readonly writtenThroughMs: number
+  /** So many milliseconds ago the queue was empty and nothing was held here; undefined where it never was. */
+  readonly emptyAgoMs: number | undefined
+}
+
+const readers = { [topology.queue]: readClicks, [topology.deadQueue]: readDeadLetter } as const
+
 const drainWithinMs = 12_000
+/** A message that comes for the fourth time may be what killed its processors. */
+const suspectAfterDeliveries = 3
 
 interface Delivery {
   readonly message: ConsumeMessage
-  readonly decoded: DecodedMessage
+  readonly taken: TakenMessage
   readonly clicks: number
 }
 
 /**
- * Takes messages from the queue, has them written in batches, and acknowledges a batch's messages after the commit.
+ * Takes messages from a queue, has them written in batches, and acknowledges a batch's messages after the commit.
  *
- * A channel's life: consuming → (stop) cancelled, drained, closed; or → gone (connection lost, channel closed, consumer
- * cancelled by the broker): what was held is forgotten, since the broker delivers it again, and a new channel begins.
- * Where a batch that is being written belongs to a channel that is gone, its acknowledgement is dropped; the redelivered
- * messages are duplicates then, and change no count.
+ * A channel's life: careful → consuming → (stop) cancelled, drained, closed; or → gone (connection lost, channel closed,
+ * consumer cancelled by the broker): what was held is forgotten, since the broker delivers it again, and a new channel
+ * begins. Where a batch that is being written belongs to a channel that is gone, its acknowledgement is dropped; the
+ * redelivered messages are in the ledger then, and change nothing.
+ *
+ * Careful: one message at a time, for as long as those that come are suspect. The broker counts a delivery against every
+ * message that a dying processor holds, and gives up those past the limit: so a message that kills is to die alone.
  */
 export class ClickConsumer {
   readonly #options: ClickConsumerOptions
@@ -38,10 +54,15 @@ export class ClickConsumer {
   readonly #batcher: Batcher<Delivery>
   #channel: Channel | undefined
   #consumerTag: string | undefined
+  #careful = true
+  #closed = false
+  /** Under way while the consumer is exchanged for one that takes more. */
+  #speedingUp: Promise<void> | undefined
   /** Aborted when the channel is gone. */
   #gone = new AbortController()
-  /** The receipt of the newest click written, milliseconds since 1970. */
   #writtenThroughMs = 0
+  /** On the monotonic clock, milliseconds: the machine's clock may be wrong. */
+  #emptyAtMs: number | undefined
 
   constructor(options: ClickConsumerOptions) {
     this.#options = options
@@ -54,7 +75,7 @@ export class ClickConsumer {
     })
     this.#link = new BrokerLink({
       url: options.brokerUrl,
-      name: 'clicktally processor',
+      name: `clicktally processor, ${options.queue}`,
       logger: options.logger,
       setUp: (model) => this.#setUp(model),
       onDown: () => this.#onDown(),
@@ -69,25 +90,23 @@ export class ClickConsumer {
     this.#link.start()
   }
 
-  /**
-   * Up to when, in milliseconds since 1970, all that was accepted is written, as far as this processor can know. The
-   * queue is first in, first out: now, if it is empty and nothing is held here, else the newest that was written.
-   * Undefined while not consuming.
-   */
-  async progressMs(): Promise<number | undefined> {
+  /** The queue is first in, first out, hence what this tells. Undefined while not consuming. */
+  async progress(): Promise<Progress | undefined> {
     const channel = this.#channel
     if (channel === undefined || this.#consumerTag === undefined) return undefined
-    const askedAtMs = Date.now()
+    const askedAtMs = performance.now()
     if (this.#batcher.isIdle) {
-      const { messageCount } = await channel.checkQueue(topology.queue)
-      if (messageCount === 0 && this.#batcher.isIdle)
-        this.#writtenThroughMs = Math.max(this.#writtenThroughMs, askedAtMs)
+      const { messageCount } = await channel.checkQueue(this.#options.queue)
+      if (messageCount === 0 && this.#batcher.isIdle) this.#emptyAtMs = askedAtMs
     }
-    return this.#writtenThroughMs || undefined
+    const emptyAgoMs = this.#emptyAtMs === undefined ? undefined : performance.now() - this.#emptyAtMs
+    return { writtenThroughMs: this.#writtenThroughMs, emptyAgoMs }
   }
 
   /** Takes no more, writes and acknowledges what is held, closes. */
   async close(): Promise<void> {
+    this.#closed = true
+    await this.#speedingUp
     const channel = this.#channel
     const consumerTag = this.#consumerTag
     this.#consumerTag = undefined
@@ -114,11 +133,17 @@ export class ClickConsumer {
     })
     channel.on('close', () => this.#link.restart(cause))
     await assertTopology(channel)
-    await channel.prefetch(this.#options.prefetch)
     this.#gone = new AbortController()
     this.#channel = channel
+    this.#careful = true
+    await this.#consume(channel, 1)
+  }
+
+  async #consume(channel: Channel, prefetch: number): Promise<void> {
+    // For the consumers that come after it on this channel.
+    await channel.prefetch(prefetch)
     const { consumerTag } = await channel.consume(
-      topology.queue,
+      this.#options.queue,
       (message) => {
         // Null: the broker cancelled us, because the queue was deleted or an acknowledgement took too long.
         if (message === null) this.#link.restart(new Error('the broker cancelled the consumer'))
@@ -129,6 +154,19 @@ export class ClickConsumer {
     this.#consumerTag = consumerTag
   }
 
+  /** What the first consumer holds stays with the channel; a second one takes its place. */
+  async #speedUp(channel: Channel, consumerTag: string): Promise<void> {
+    this.#careful = false
+    try {
+      await channel.cancel(consumerTag)
+      await this.#consume(channel, this.#options.prefetch)
+    } catch (error) {
+      if (channel === this.#channel) this.#link.restart(error as Error)
+    } finally {
+      this.#speedingUp = undefined
+    }
+  }
+
   #onDown(): void {
     this.#gone.abort(new Error('the channel is gone'))
     this.#channel = undefined
@@ -137,8 +175,16 @@ export class ClickConsumer {
   }
 
   #take(message: ConsumeMessage): void {
-    const decoded = decodeMessage(message.properties.type, message.content)
-    this.#batcher.add({ message, decoded, clicks: Math.max(1, decoded.clicks.length) })
+    const taken = readers[this.#options.queue](message)
+    this.#batcher.add({ message, taken, clicks: Math.max(1, taken.clicks.length) })
+    if (!this.#careful || this.#channel === undefined || this.#consumerTag === undefined) return
+    const deliveries = Number(message.properties.headers?.['x-delivery-count'] ?? 0)
+    if (deliveries < suspectAfterDeliveries && !this.#closed) {
+      this.#speedingUp = this.#speedUp(this.#channel, this.#consumerTag)
+    } else {
+      // No other comes before this one is acknowledged: nothing to wait for.
+      void this.#batcher.drain()
+    }
   }
 
   async #write(batch: readonly Delivery[]): Promise<void> {
@@ -147,15 +193,17 @@ export class ClickConsumer {
     const last = batch.at(-1)
     if (channel === undefined || last === undefined) return
     try {
-      const clicks = batch.flatMap(({ decoded }) => decoded.clicks)
-      const undecodable = batch.flatMap(({ message, decoded }) =>
-        decoded.undecodable.map((part) => ({ ...part, type: message.properties.type as string | undefined })),
+      await this.#options.writer.write(
+        batch.map(({ taken }) => taken),
+        gone,
       )
-      await this.#options.writer.write({ clicks, undecodable }, gone)
       if (gone.aborted) return
       // Batches are written one after the other, in the order of delivery: all up to this one are done.
       channel.ack(last.message, true)
-      for (const { receivedAtMs } of clicks) this.#writtenThroughMs = Math.max(this.#writtenThroughMs, receivedAtMs)
+      for (const { taken } of batch) {
+        for (const { receivedAtMs } of taken.clicks)
+          this.#writtenThroughMs = Math.max(this.#writtenThroughMs, receivedAtMs)
+      }
     } catch (error) {
       if (gone.aborted) return
       // Not of the database and not of the broker: a fault of ours. The messages go back, the process stays.

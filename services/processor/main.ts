@@ -1,3 +1,4 @@
+import { topology } from '@clicktally/broker/topology.ts'
 import { readConfigOrExit } from '@clicktally/config/environment.ts'
 import { createPool } from '@clicktally/database/connection.ts'
 import { closeGracefully, createHttpApp } from '@clicktally/http/http-app.ts'
@@ -8,32 +9,39 @@ import { BatchWriter } from './batch-writer.ts'
 import { ClickConsumer } from './click-consumer.ts'
 import { ClickStore } from './click-store.ts'
 import { readConfig } from './config.ts'
-import { DeadLetters } from './dead-letters.ts'
-import { PartitionKeeper } from './partition-keeper.ts'
 import { ProcessingFigures } from './processing-figures.ts'
 import { ProgressReport } from './progress-report.ts'
+import { RepeatedTask } from './repeated-task.ts'
 
 const config = readConfigOrExit(readConfig, process.env)
 const logger = createLogger('processor', config.logLevel)
 const registry = createRegistry('processor')
-// One connection writes batches, one reports progress, one makes partitions.
+// One connection writes batches, one dead letters, one reports progress, one makes partitions and folds the ledger.
 const pool = createPool({
   url: config.databaseUrl,
   name: 'processor',
   logger,
-  maxConnections: 3,
+  maxConnections: 4,
   statementTimeoutMs: 10_000,
 })
 const store = new ClickStore(pool)
-const partitions = new PartitionKeeper(store, logger)
-const deadLetters = new DeadLetters(config.brokerUrl, logger)
-const writer = new BatchWriter({ store, deadLetters, figures: new ProcessingFigures(registry), logger })
-const consumer = new ClickConsumer({
-  brokerUrl: config.brokerUrl,
+const writer = new BatchWriter({ store, figures: new ProcessingFigures(registry), logger })
+const consuming = { brokerUrl: config.brokerUrl, logger, writer, ...config.batch }
+const consumer = new ClickConsumer({ ...consuming, queue: topology.queue, prefetch: config.prefetch })
+const deadLetterConsumer = new ClickConsumer({ ...consuming, queue: topology.deadQueue, prefetch: 10 })
+const partitions = new RepeatedTask({
+  name: 'make partitions',
   logger,
-  writer,
-  prefetch: config.prefetch,
-  ...config.batch,
+  everyMs: 3_600_000,
+  retryAfterMs: 5_000,
+  run: () => store.makePartitionsAround(Date.now()),
+})
+const folding = new RepeatedTask({
+  name: 'fold the ledger',
+  logger,
+  everyMs: 15_000,
+  retryAfterMs: 15_000,
+  run: () => store.foldLedger(),
 })
 const progress = new ProgressReport(consumer, pool, logger)
 const app = createHttpApp({ logger, registry, isReady: () => consumer.isConsuming })
@@ -42,17 +50,17 @@ const app = createHttpApp({ logger, registry, isReady: () => consumer.isConsumin
 closeWithGrace({ delay: 25_000, logger }, async ({ signal, err }) => {
   if (err !== undefined) logger.fatal({ err }, 'unexpected error')
   logger.info({ signal }, 'stopping')
-  await consumer.close()
+  await Promise.all([consumer.close(), deadLetterConsumer.close()])
   await progress.close()
-  partitions.close()
-  await deadLetters.close()
+  await Promise.all([partitions.close(), folding.close()])
   await pool.end()
   await closeGracefully(app, 1_000)
   logger.info('stopped')
 })
 
 await app.listen({ host: config.host, port: config.port })
-deadLetters.start()
+partitions.start()
+folding.start()
+deadLetterConsumer.start()
 consumer.start()
 progress.start()
-await partitions.start()

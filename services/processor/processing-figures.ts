@@ -16,8 +16,8 @@ export class ProcessingFigures {
       registers,
     })
     this.#dead = new Counter({
-      name: 'clicktally_dead_letters_total',
-      help: 'Dead letters, by reason.',
+      name: 'clicktally_clicks_dead_total',
+      help: 'Clicks put into the dead letters, by reason.',
       labelNames: ['reason'],
       registers,
     })
@@ -42,7 +42,7 @@ export class ProcessingFigures {
     this.#batchSeconds.observe(seconds)
   }
 
-  dead(reason: string): void {
-    this.#dead.inc({ reason })
+  dead(reason: string, clicks: number): void {
+    this.#dead.inc({ reason }, clicks)
   }
 }

@@ -6,19 +6,20 @@ import type { ClickConsumer } from './click-consumer.ts'
 const reportEveryMs = 250
 
 /**
- * Tells the database, a few times a second, up to when this processor has counted: what the api's `asOf` rests on.
+ * Tells the database, a few times a second, up to when this processor has counted: what the api's `asOf` rests on. By the
+ * database's clock, since a processor's may be wrong.
  * A row that is not renewed for some seconds belongs to a processor that is gone.
  */
 export class ProgressReport {
   readonly #processor = `${hostname()}-${process.pid}`
-  readonly #consumer: Pick<ClickConsumer, 'progressMs'>
+  readonly #consumer: Pick<ClickConsumer, 'progress'>
   readonly #pool: Pool
   readonly #logger: Logger
   #timer: NodeJS.Timeout | undefined
   #reporting: Promise<void> | undefined
   #closed = false
 
-  constructor(consumer: Pick<ClickConsumer, 'progressMs'>, pool: Pool, logger: Logger) {
+  constructor(consumer: Pick<ClickConsumer, 'progress'>, pool: Pool, logger: Logger) {
     this.#consumer = consumer
     this.#pool = pool
     this.#logger = logger
@@ -44,18 +45,24 @@ export class ProgressReport {
 
   async #report(): Promise<void> {
     try {
-      const progressMs = await this.#consumer.progressMs()
-      if (progressMs === undefined) return
+      const progress = await this.#consumer.progress()
+      if (progress === undefined) return
       await this.#pool.query({
         name: 'report-progress',
         // What crashed processors have left is removed in passing: each has a name of its own, and there may be many.
         text: `with gone as (delete from processor_progress where updated_at < clock_timestamp() - interval '1 hour')
                insert into processor_progress as progress (processor, counted_through, updated_at)
-               values ($1, $2, clock_timestamp())
+               select $1, greatest(least($2, clock_timestamp()), clock_timestamp() - $3 * interval '1 ms'),
+                 clock_timestamp()
+               where $2::timestamptz is not null or $3::float8 is not null
                on conflict (processor) do update set
                  counted_through = greatest(progress.counted_through, excluded.counted_through),
                  updated_at = excluded.updated_at`,
-        values: [this.#processor, new Date(progressMs)],
+        values: [
+          this.#processor,
+          progress.writtenThroughMs === 0 ? null : new Date(progress.writtenThroughMs),
+          progress.emptyAgoMs ?? null,
+        ],
       })
     } catch (error) {
       this.#logger.debug({ err: error }, 'progress not reported')

@@ -1,5 +1,5 @@
 import type { Tables } from '@clicktally/database/tables.ts'
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 
 export interface StoredClick {
   readonly target: string
@@ -23,12 +23,13 @@ export async function storedClick(db: Kysely<Tables>, projectId: number, id: str
     .executeTakeFirst()
 }
 
-/** Why the click can never be counted, if so. */
-export async function deadClick(db: Kysely<Tables>, projectId: number, id: string): Promise<DeadClick | undefined> {
+/** Why the click was not counted, if it waits in the dead letters or was given up there. */
+export async function deadClick(db: Kysely<Tables>, id: string): Promise<DeadClick | undefined> {
   return await db
-    .selectFrom('dead_clicks')
+    .selectFrom('dead_letters')
     .select(['reason', 'died_at'])
-    .where('id', '=', id)
-    .where('project_id', '=', projectId)
+    .where(sql<boolean>`click_ids @> array[${id}]::uuid[]`)
+    .where((where) => where.or([where('resolution', 'is', null), where('resolution', '=', 'discarded')]))
+    .orderBy('id', 'desc')
     .executeTakeFirst()
 }

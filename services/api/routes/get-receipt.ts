@@ -32,7 +32,7 @@ export function getReceipt(app: HttpApp, { db }: ApiContext): void {
           meta,
         }
       }
-      const dead = await deadClick(db, defaultProjectId, id)
+      const dead = await deadClick(db, id)
       if (dead !== undefined)
         return { id, status: 'dead', reason: dead.reason, diedAt: dead.died_at.toISOString(), meta }
       return { id, status: 'not_seen', meta }

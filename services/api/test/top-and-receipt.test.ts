@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
 import { Client } from 'pg'
 import { describe, expect, test } from 'vitest'
@@ -62,8 +63,9 @@ describe('GET /v1/events/{id}', () => {
       [counted],
     )
     await api.owner.query(
-      `insert into dead_clicks (id, project_id, reason, detail) values ($1, 1, 'refused_by_database', '')`,
-      [dead],
+      `insert into dead_letters (producer, sequence, reason, detail, content, clicks, click_ids)
+       values ($1, 1, 'refused_by_database', '', '', 1, array[$2]::uuid[])`,
+      [randomUUID(), dead],
     )
     expect((await api.get(`/v1/events/${counted.toUpperCase()}`)).body).toMatchObject({
       id: counted,
@@ -91,6 +93,8 @@ describe('the api', () => {
     const { body } = await api.get('/openapi.json')
     expect(body.openapi).toBe('3.1.0')
     expect(Object.keys(body.paths).sort()).toEqual([
+      '/v1/backfill',
+      '/v1/balance',
       '/v1/counts',
       '/v1/counts/series',
       '/v1/counts/top',

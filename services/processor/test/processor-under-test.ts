@@ -1,8 +1,11 @@
+import { ProducerLedger } from '@clicktally/broker/producer-ledger.ts'
 import { topology } from '@clicktally/broker/topology.ts'
 import { type Click, defaultProjectId } from '@clicktally/contract/click.ts'
 import { clicksMessageType, encodeClick } from '@clicktally/contract/clicks-message.ts'
+import { stampHeaders } from '@clicktally/contract/ledger-stamp.ts'
 import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
-import { createPool } from '@clicktally/database/connection.ts'
+import { type Balance, readBalance } from '@clicktally/database/balance.ts'
+import { createDatabase, createPool } from '@clicktally/database/connection.ts'
 import { createTestBroker, type TestBroker } from '@clicktally/testing/test-broker.ts'
 import { createTestDatabase } from '@clicktally/testing/test-database.ts'
 import { pino } from 'pino'
@@ -11,7 +14,6 @@ import { expect, onTestFinished, vi } from 'vitest'
 import { BatchWriter } from '../batch-writer.ts'
 import { ClickConsumer } from '../click-consumer.ts'
 import { ClickStore } from '../click-store.ts'
-import { DeadLetters } from '../dead-letters.ts'
 import { ProcessingFigures } from '../processing-figures.ts'
 
 const logger = pino({ level: 'silent' })
@@ -38,9 +40,12 @@ export interface Bench {
   readonly ask: Ask
   /** Raw clicks stored, and the sum of all counters: equal, or something is counted twice or not at all. */
   tally(): Promise<{ stored: number; counted: number }>
+  /** As ingest does it: a message with its stamp. */
   send(...clicks: Click[]): Promise<void>
-  sendRaw(content: string, type?: string): Promise<void>
-  deadLetters(): Promise<{ content: string; reason: unknown; type: unknown }[]>
+  /** As somebody does it by hand. */
+  sendRaw(content: string, options?: { type?: string; headers?: Record<string, unknown> }): Promise<void>
+  deadLetters(): Promise<{ content: string; reason: string; type: string | null; clicks: number }[]>
+  balance(): Promise<Balance>
   /** Waits until every processor says that all that was sent is written and acknowledged. */
   untilProcessed(): Promise<void>
   startProcessor(options?: { prefetch?: number; maxClicks?: number }): Promise<ClickConsumer>
@@ -63,21 +68,30 @@ export async function createBench(): Promise<Bench> {
   const processors = new Set<ClickConsumer>()
   let lastSentMs = 0
 
-  const sendRaw = async (content: string, type: string = clicksMessageType) => {
+  const ledger = new ProducerLedger()
+  const db = createDatabase(owner)
+
+  const sendRaw: Bench['sendRaw'] = async (content, { type = clicksMessageType, headers = {} } = {}) => {
     broker.channel.publish(topology.exchange, topology.routingKey, Buffer.from(content), {
       type,
+      headers,
       persistent: true,
       mandatory: true,
     })
     await broker.channel.waitForConfirms()
-    lastSentMs = Date.now()
+    lastSentMs = performance.now()
   }
   return {
     broker,
     database,
     ask,
     sendRaw,
-    send: (...clicks) => sendRaw(clicks.map(encodeClick).join('\n')),
+    async send(...clicks) {
+      const stamp = ledger.stamp(clicks.length)
+      await sendRaw(clicks.map(encodeClick).join('\n'), { headers: stampHeaders(stamp) })
+      ledger.confirmed(stamp.sequence)
+    },
+    balance: () => readBalance(db),
     async tally() {
       const [row] = await ask<{ stored: number; counted: number }>(
         `select (select count(*)::int from clicks) as stored, (select coalesce(sum(total + bots), 0)::int from counters) as counted`,
@@ -85,21 +99,17 @@ export async function createBench(): Promise<Bench> {
       return row ?? { stored: -1, counted: -1 }
     },
     async deadLetters() {
-      const found: { content: string; reason: unknown; type: unknown }[] = []
-      for (;;) {
-        const message = await broker.channel.get(topology.deadQueue, { noAck: true })
-        if (message === false) return found
-        found.push({
-          content: message.content.toString(),
-          reason: message.properties.headers?.reason,
-          type: message.properties.type,
-        })
-      }
+      return await ask(
+        `select convert_from(content, 'UTF8') as content, reason, type, clicks from dead_letters order by id`,
+      )
     },
     async untilProcessed() {
       await vi.waitFor(
         async () => {
-          for (const processor of processors) expect(await processor.progressMs()).toBeGreaterThan(lastSentMs)
+          for (const processor of processors) {
+            const { emptyAgoMs = Infinity } = (await processor.progress()) ?? {}
+            expect(performance.now() - emptyAgoMs).toBeGreaterThan(lastSentMs)
+          }
         },
         { timeout: 30_000, interval: 20 },
       )
@@ -112,28 +122,17 @@ export async function createBench(): Promise<Bench> {
         maxConnections: 2,
         statementTimeoutMs: 2_000,
       })
-      const deadLetters = new DeadLetters(broker.url, logger)
-      const writer = new BatchWriter({
-        store: new ClickStore(pool),
-        deadLetters,
-        figures: new ProcessingFigures(new Registry()),
-        logger,
-      })
-      const consumer = new ClickConsumer({
-        brokerUrl: broker.url,
-        logger,
-        writer,
-        prefetch,
-        maxClicks,
-        flushAfterMs: 10,
-      })
+      const figures = new ProcessingFigures(new Registry())
+      const writer = new BatchWriter({ store: new ClickStore(pool), figures, logger })
+      const consuming = { brokerUrl: broker.url, logger, writer, maxClicks, flushAfterMs: 10 }
+      const consumer = new ClickConsumer({ ...consuming, queue: topology.queue, prefetch })
+      const deadLetterConsumer = new ClickConsumer({ ...consuming, queue: topology.deadQueue, prefetch: 10 })
       processors.add(consumer)
       onTestFinished(async () => {
-        await consumer.close()
-        await deadLetters.close()
+        await Promise.all([consumer.close(), deadLetterConsumer.close()])
         await pool.end()
       })
-      deadLetters.start()
+      deadLetterConsumer.start()
       consumer.start()
       return consumer
     },

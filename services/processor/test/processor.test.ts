@@ -87,12 +87,12 @@ describe('the processor', () => {
   test('a message of an unknown version goes to the dead letters, whole and with its reason', async () => {
     const bench = await createBench()
     await bench.startProcessor()
-    await bench.sendRaw('something new', 'clicks.v2')
+    await bench.sendRaw('something new', { type: 'clicks.v2' })
     await bench.send(createClick())
     await untilCounted(bench, 1)
     await bench.untilProcessed()
     expect(await bench.deadLetters()).toEqual([
-      { content: 'something new', reason: 'unknown_version', type: 'clicks.v2' },
+      { content: 'something new', reason: 'unknown_version', type: 'clicks.v2', clicks: 1 },
     ])
   })
 
@@ -111,7 +111,7 @@ describe('the processor', () => {
     ])
   })
 
-  test('a click that the database refuses dies alone, with its reason and a note for its receipt', async () => {
+  test('a click that the database refuses dies alone, with its reason', async () => {
     const bench = await createBench()
     await bench.ask(`
       create function refuse() returns trigger language plpgsql as
@@ -124,10 +124,13 @@ describe('the processor', () => {
     await untilCounted(bench, 100)
     await bench.untilProcessed()
     const dead = await bench.deadLetters()
-    expect(dead).toEqual([{ content: encodeClick(poison), reason: 'refused_by_database', type: 'clicks.v1' }])
-    expect(await bench.ask('select id, reason, detail from dead_clicks')).toEqual([
-      { id: poison.id, reason: 'refused_by_database', detail: 'poison is refused' },
+    expect(dead).toEqual([
+      { content: encodeClick(poison), reason: 'refused_by_database', type: 'clicks.v1', clicks: 1 },
     ])
+    expect(await bench.ask('select click_ids, detail, request_id from dead_letters')).toEqual([
+      { click_ids: [poison.id], detail: 'poison is refused', request_id: poison.requestId },
+    ])
+    expect(await bench.balance()).toMatchObject({ accepted: 101, counted: 100, dead: 1, inFlight: 0 })
   })
 
   test('a partition that is missing is made when a click needs it', async () => {

@@ -1,0 +1,52 @@
+import { randomUUID } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import { createApi } from './api-under-test.ts'
+
+describe('GET /v1/balance', () => {
+  test('is all zero before the first click', async () => {
+    const api = await createApi()
+    const { status, body } = await api.get('/v1/balance')
+    expect([status, body]).toEqual([
+      200,
+      {
+        accepted: 0,
+        counted: 0,
+        duplicates: 0,
+        dead: 0,
+        discarded: 0,
+        inFlight: 0,
+        overdue: 0,
+        meta: { asOf: null, lagMs: null, tz: 'UTC', source: 'ledger' },
+      },
+    ])
+  })
+
+  test('shows in the answer and in the metrics what the ledger says, and what has not arrived', async () => {
+    const api = await createApi()
+    // The second message reports that 12 clicks were confirmed before it; 10 have arrived.
+    await api.owner.query(
+      `insert into messages (producer, sequence, clicks, counted, duplicates, dead, settled, confirmed)
+       values ($1, 1, 10, 7, 2, 1, 0, 0), ($1, 3, 5, 5, 0, 0, 2, 12)`,
+      [randomUUID()],
+    )
+    await api.owner.query(
+      `insert into dead_letters (producer, sequence, reason, detail, content, clicks)
+       values (gen_random_uuid(), 1, 'undecodable', '', '', 1)`,
+    )
+    const figures = { accepted: 17, counted: 12, duplicates: 2, dead: 1, discarded: 0, inFlight: 2, overdue: 0 }
+    expect((await api.get('/v1/balance')).body).toMatchObject(figures)
+    const metrics = (await api.app.inject('/metrics')).body
+    for (const [kind, clicks] of Object.entries(figures)) {
+      expect(metrics).toMatch(new RegExp(`^clicktally_balance_clicks{kind="${kind}"[^}]*} ${clicks}$`, 'm'))
+    }
+  })
+
+  test("does not fail the metrics while the database can't be asked", async () => {
+    const api = await createApi()
+    await api.owner.query('revoke select on messages from clicktally_api')
+    const { statusCode, body } = await api.app.inject('/metrics')
+    expect(statusCode).toBe(200)
+    expect(body).toContain('clicktally_balance_clicks')
+    expect(body).not.toMatch(/^clicktally_balance_clicks{/m)
+  })
+})

@@ -1,0 +1,233 @@
+import { randomUUID } from 'node:crypto'
+import { topology } from '@clicktally/broker/topology.ts'
+import type { Click } from '@clicktally/contract/click.ts'
+import type { LedgerStamp } from '@clicktally/contract/ledger-stamp.ts'
+import { type Balance, readBalance } from '@clicktally/database/balance.ts'
+import { createDatabase, createPool } from '@clicktally/database/connection.ts'
+import { createTestDatabase } from '@clicktally/testing/test-database.ts'
+import { pino } from 'pino'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { ClickStore } from '../click-store.ts'
+import type { DeadLetter, TakenMessage } from '../taken-message.ts'
+import { createBench, createClick } from './processor-under-test.ts'
+
+const logger = pino({ level: 'silent' })
+const nothing: Balance = { accepted: 0, counted: 0, duplicates: 0, dead: 0, discarded: 0, inFlight: 0, overdue: 0 }
+
+/** A store over a database of the test's own. */
+async function createLedger() {
+  const { ownerUrl, processorUrl } = await createTestDatabase()
+  const limits = { name: 'test', logger, maxConnections: 3, statementTimeoutMs: 5_000 }
+  const owner = createPool({ ...limits, url: ownerUrl })
+  const pool = createPool({ ...limits, url: processorUrl })
+  onTestFinished(async () => {
+    await pool.end()
+    await owner.end()
+  })
+  const store = new ClickStore(pool)
+  await store.makePartitionsAround(Date.now())
+  const db = createDatabase(owner)
+  return {
+    store,
+    owner,
+    balance: async () => ({ ...nothing, ...(await readBalance(db)) }),
+    /** As it is with messages that were written long ago. */
+    fold: () => owner.query(`select fold_ledger('0')`),
+    messages: async () => (await owner.query('select * from messages order by sequence')).rows,
+  }
+}
+
+const producer = randomUUID()
+
+function message(sequence: number, clicks: readonly Click[], stamp: Partial<LedgerStamp> = {}): TakenMessage {
+  return {
+    stamp: { producer, sequence, clicks: clicks.length, settled: 0, confirmed: 0, ...stamp },
+    clicks,
+    deadLetters: [],
+  }
+}
+
+function buried(taken: TakenMessage): TakenMessage {
+  const letter: DeadLetter = {
+    reason: 'delivery_limit',
+    detail: '',
+    type: 'clicks.v1',
+    content: Buffer.from('content'),
+    clicks: taken.stamp.clicks,
+    clickIds: taken.clicks.map(({ id }) => id),
+    requestId: undefined,
+  }
+  return { stamp: taken.stamp, clicks: [], deadLetters: [letter] }
+}
+
+const clicks = (count: number) => Array.from({ length: count }, () => createClick())
+
+describe('the ledger', () => {
+  test('has each message once, whatever is delivered again', async () => {
+    const { store, balance, messages } = await createLedger()
+    const first = message(1, clicks(3))
+    const second = message(2, [...clicks(2), ...first.clicks.slice(0, 1)], { settled: 1, confirmed: 3 })
+    expect(await store.count([first, second, first])).toEqual({ counted: 5, duplicates: 4 })
+    await store.count([second])
+    await store.count([first, message(3, [], { settled: 2, confirmed: 6 })])
+    expect(await messages()).toMatchObject([
+      { clicks: 3, counted: 3, duplicates: 0 },
+      { clicks: 3, counted: 2, duplicates: 1 },
+      { clicks: 0, counted: 0, duplicates: 0 },
+    ])
+    expect(await balance()).toEqual({ ...nothing, accepted: 6, counted: 5, duplicates: 1 })
+  })
+
+  test('misses a message that vanished, as soon as a later one tells of it', async () => {
+    const { store, balance, fold } = await createLedger()
+    await store.count([message(1, clicks(2))])
+    await store.count([message(3, clicks(1), { settled: 1, confirmed: 2 })])
+    expect(await balance()).toMatchObject({ accepted: 3, counted: 3, inFlight: 0 })
+    await store.count([message(4, [], { settled: 3, confirmed: 10 })])
+    expect(await balance()).toMatchObject({ accepted: 10, counted: 3, inFlight: 7, overdue: 0 })
+    await fold()
+    expect(await balance()).toMatchObject({ accepted: 10, counted: 3, inFlight: 7, overdue: 7 })
+    await store.count([message(2, clicks(7), { settled: 1, confirmed: 2 })])
+    expect(await balance()).toEqual({ ...nothing, accepted: 10, counted: 10 })
+  })
+
+  test('owes nothing for a message that was refused', async () => {
+    const { store, balance } = await createLedger()
+    await store.count([message(1, clicks(1)), message(5, clicks(1), { settled: 4, confirmed: 1 })])
+    expect(await balance()).toEqual({ ...nothing, accepted: 2, counted: 2 })
+  })
+
+  test('takes the end of a connection from the next, and owes nothing for what had no outcome', async () => {
+    const { store, balance } = await createLedger()
+    const next = { producer: randomUUID(), previous: { producer, confirmed: 9, unknown: [3, 4] } }
+    await store.count([message(1, clicks(2))])
+    await store.count([message(1, clicks(1), next)])
+    expect(await balance()).toMatchObject({ accepted: 10, counted: 3, inFlight: 7 })
+    // Of unknown outcome, but here: it is one more.
+    await store.count([message(3, clicks(4))])
+    expect(await balance()).toMatchObject({ accepted: 14, counted: 7, inFlight: 7 })
+    await store.count([message(2, clicks(7))])
+    expect(await balance()).toEqual({ ...nothing, accepted: 14, counted: 14 })
+  })
+
+  test('says the same before, while and after its messages are folded, and knows them then', async () => {
+    const { store, balance, fold, messages } = await createLedger()
+    const sent = [1, 2, 3, 4].map((sequence) =>
+      message(sequence, clicks(sequence), {
+        settled: Math.max(0, sequence - 2),
+        confirmed: [0, 0, 1, 3][sequence - 1] ?? 0,
+      }),
+    )
+    await store.count(sent)
+    const before = await balance()
+    for (let call = 0; call < 3; call += 1) {
+      await fold()
+      expect(await balance()).toEqual(before)
+      await store.count(sent)
+      expect(await balance()).toEqual(before)
+    }
+    await fold()
+    // The last two are above what the newest report says is settled.
+    expect((await messages()).map(({ sequence }) => Number(sequence))).toEqual([3, 4])
+  })
+
+  test('folds nothing that is young', async () => {
+    const { store, owner, messages } = await createLedger()
+    await store.count([message(1, clicks(1)), message(2, clicks(1), { settled: 1, confirmed: 1 })])
+    await store.foldLedger()
+    expect(await messages()).toHaveLength(2)
+    const { rows } = await owner.query('select folded::text from producers')
+    expect(rows).toEqual([{ folded: '{}' }])
+  })
+
+  test('has the dead, the replayed and the discarded', async () => {
+    const { store, owner, balance } = await createLedger()
+    await store.count([buried(message(1, clicks(5))), buried(message(2, clicks(3))), message(3, clicks(1))])
+    expect(await balance()).toEqual({ ...nothing, accepted: 9, counted: 1, dead: 8 })
+    await owner.query(`update dead_letters set resolution = 'discarded' where clicks = 3`)
+    expect(await balance()).toEqual({ ...nothing, accepted: 9, counted: 1, dead: 5, discarded: 3 })
+    await store.count([message(1, clicks(5), { producer: randomUUID() })])
+    await owner.query(`update dead_letters set resolution = 'replayed' where clicks = 5`)
+    expect(await balance()).toEqual({ ...nothing, accepted: 9, counted: 6, discarded: 3 })
+  })
+
+  test('a message that was counted is not dead when the broker gives it up all the same', async () => {
+    const { store, owner, balance } = await createLedger()
+    const counted = message(1, clicks(4))
+    await store.count([counted])
+    await store.count([buried(counted)])
+    expect(await balance()).toEqual({ ...nothing, accepted: 4, counted: 4 })
+    expect((await owner.query('select from dead_letters')).rowCount).toBe(0)
+  })
+
+  test('a message that was thought dead is counted when a processor that was cut off writes it', async () => {
+    const { store, owner, balance } = await createLedger()
+    const late = message(1, clicks(4))
+    await store.count([buried(late)])
+    expect(await balance()).toEqual({ ...nothing, accepted: 4, dead: 4 })
+    await store.count([late])
+    expect(await balance()).toEqual({ ...nothing, accepted: 4, counted: 4 })
+    expect((await owner.query('select resolution from dead_letters')).rows).toEqual([{ resolution: 'counted' }])
+  })
+
+  test('counts what was there before the ledger', async () => {
+    const { owner, balance } = await createLedger()
+    await owner.query(
+      `insert into producers (producer, clicks, counted) values ('00000000-0000-0000-0000-000000000000', 8, 8)`,
+    )
+    expect(await balance()).toEqual({ ...nothing, accepted: 8, counted: 8 })
+  })
+})
+
+describe('the ledger of a running system', () => {
+  test('shows a message that was taken out of the queue behind its back', async () => {
+    const bench = await createBench()
+    await bench.send(...clicks(2))
+    await bench.send(...clicks(5))
+    await bench.send(...clicks(3))
+    const { channel } = bench.broker
+    const held = [await channel.get(topology.queue), await channel.get(topology.queue)]
+    for (const [index, taken] of held.entries()) {
+      if (taken !== false) index === 1 ? channel.ack(taken) : channel.nack(taken)
+    }
+    await bench.startProcessor()
+    await bench.untilProcessed()
+    expect(await bench.balance()).toMatchObject({ accepted: 10, counted: 5, inFlight: 5 })
+  })
+
+  test('what a message without a stamp holds is accounted for once, however often it is delivered', async () => {
+    const bench = await createBench()
+    await bench.startProcessor()
+    for (let time = 0; time < 3; time += 1) await bench.sendRaw('not json\nnor this')
+    await bench.untilProcessed()
+    expect(await bench.balance()).toEqual({ ...nothing, accepted: 2, dead: 2 })
+  })
+
+  test('what the broker gives up is in the dead letters, with the reason', async () => {
+    const bench = await createBench()
+    const [click] = clicks(1)
+    if (click === undefined) throw new Error('no click')
+    bench.broker.channel.publish(
+      topology.deadExchange,
+      topology.routingKey,
+      Buffer.from(`{"id":"${click.id}"}\nmore`),
+      {
+        type: 'clicks.v1',
+        headers: { 'x-death': [{ queue: 'clicks', reason: 'delivery_limit' }] },
+        persistent: true,
+      },
+    )
+    await bench.startProcessor()
+    await vi.waitFor(async () => {
+      expect(await bench.ask('select reason, detail, clicks, click_ids from dead_letters')).toEqual([
+        {
+          reason: 'delivery_limit',
+          detail: 'RabbitMQ moved the message out of the queue clicks.',
+          clicks: 2,
+          click_ids: [click.id],
+        },
+      ])
+    })
+    expect(await bench.broker.depth(topology.deadQueue)).toBe(0)
+  })
+})

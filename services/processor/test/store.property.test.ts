@@ -1,0 +1,169 @@
+import { ProducerLedger } from '@clicktally/broker/producer-ledger.ts'
+import type { Click } from '@clicktally/contract/click.ts'
+import { encodeClick } from '@clicktally/contract/clicks-message.ts'
+import { stampHeaders } from '@clicktally/contract/ledger-stamp.ts'
+import { readBalance } from '@clicktally/database/balance.ts'
+import { createDatabase, createPool } from '@clicktally/database/connection.ts'
+import { createTestDatabase } from '@clicktally/testing/test-database.ts'
+import type { ConsumeMessage } from 'amqplib'
+import fc from 'fast-check'
+import { pino } from 'pino'
+import { Registry } from 'prom-client'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { BatchWriter } from '../batch-writer.ts'
+import { ClickStore } from '../click-store.ts'
+import { ProcessingFigures } from '../processing-figures.ts'
+import { readClicks, readDeadLetter } from '../taken-message.ts'
+import { createClick } from './processor-under-test.ts'
+
+const logger = pino({ level: 'silent' })
+const never = new AbortController().signal
+
+/** Of eight clicks that may come again and again, the last two are refused by the database. */
+const poolSize = 8
+const refused = [6, 7]
+
+/** What became of a message that was published: only what the broker has can be delivered. */
+const outcomes = ['confirmed', 'refused', 'arrived, not confirmed', 'lost, not confirmed'] as const
+
+const some = fc.nat({ max: 3 })
+const happening = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      does: fc.constant('publish' as const),
+      clicks: fc.array(fc.nat({ max: poolSize - 1 }), { minLength: 1, maxLength: 5 }),
+      outcome: fc.constantFrom('confirmed' as const, 'confirmed' as const, 'confirmed' as const, ...outcomes),
+    }),
+  },
+  // Delivered to a processor that acknowledges, or crashes after the commit, or to two at once (one of them cut off).
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      does: fc.constantFrom('deliver' as const, 'deliver, crash' as const, 'deliver to two' as const),
+      from: some,
+      count: fc.integer({ min: 1, max: 4 }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ does: fc.constantFrom('give up' as const, 'give up, but write' as const), from: some }),
+  },
+  { weight: 1, arbitrary: fc.record({ does: fc.constant('vanish' as const), from: some }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ does: fc.constantFrom('reconnect' as const, 'fold' as const, 'fold' as const) }),
+  },
+)
+
+interface Published {
+  readonly message: ConsumeMessage
+  readonly clicks: readonly Click[]
+  readonly confirmed: boolean
+}
+
+describe('the store, whatever happens', () => {
+  test('counts each click once and accounts for every message, as a ten-line model says', async () => {
+    const { ownerUrl, processorUrl } = await createTestDatabase()
+    const limits = { name: 'test', logger, maxConnections: 3, statementTimeoutMs: 5_000 }
+    const owner = createPool({ ...limits, url: ownerUrl })
+    const pool = createPool({ ...limits, url: processorUrl })
+    onTestFinished(async () => {
+      await pool.end()
+      await owner.end()
+    })
+    await owner.query(`
+      create function refuse() returns trigger language plpgsql as
+        $$ begin if new.target = 'refused' then raise exception 'refused'; end if; return new; end $$;
+      create trigger refuse before insert on clicks for each row execute function refuse()`)
+    const db = createDatabase(owner)
+    const figures = new ProcessingFigures(new Registry())
+    const writers = [1, 2].map(() => new BatchWriter({ store: new ClickStore(pool), figures, logger }))
+    const write = async (writer: number, messages: ConsumeMessage[], read = readClicks) =>
+      await writers[writer]?.write(messages.map(read), never)
+
+    await fc.assert(
+      fc.asyncProperty(fc.array(happening, { minLength: 5, maxLength: 30 }), async (happenings) => {
+        await owner.query('truncate clicks, counters, messages, producers, dead_letters')
+        const clicks = Array.from({ length: poolSize }, (_, index) =>
+          createClick({ target: refused.includes(index) ? 'refused' : `target-${index % 3}` }),
+        )
+        let ledger = new ProducerLedger()
+        const queue: Published[] = []
+        const written = new Set<Published>()
+        const vanished = new Set<Published>()
+        const givenUp = new Set<Published>()
+        const publish = (chosen: readonly Click[], outcome: (typeof outcomes)[number]) => {
+          const stamp = ledger.stamp(chosen.length)
+          const properties = { type: 'clicks.v1', headers: stampHeaders(stamp) }
+          const content = Buffer.from(chosen.map(encodeClick).join('\n'))
+          const message = { properties, content } as unknown as ConsumeMessage
+          if (outcome === 'confirmed') ledger.confirmed(stamp.sequence)
+          if (outcome === 'refused') ledger.refused(stamp.sequence)
+          const published = { message, clicks: chosen, confirmed: outcome === 'confirmed' }
+          if (outcome === 'confirmed' || outcome === 'arrived, not confirmed') queue.push(published)
+        }
+        const deliver = async (taken: Published[], does: string) => {
+          const messages = taken.map(({ message }) => message)
+          await Promise.all([write(0, messages), does === 'deliver to two' && write(1, messages)])
+          for (const published of taken) written.add(published)
+          if (does === 'deliver, crash') queue.unshift(...taken)
+        }
+
+        for (const happens of happenings) {
+          const { does } = happens
+          if (does === 'publish') {
+            publish(
+              happens.clicks.map((index) => clicks[index] as Click),
+              happens.outcome,
+            )
+          } else if (does === 'reconnect') {
+            ledger = new ProducerLedger(ledger.close())
+          } else if (does === 'fold') {
+            await owner.query(`select fold_ledger('0')`)
+          } else if ('from' in happens) {
+            const taken = queue.splice(happens.from, 'count' in happens ? happens.count : 1)
+            if (does === 'vanish') for (const published of taken) vanished.add(published)
+            else if (does === 'give up' || does === 'give up, but write') {
+              for (const published of taken) {
+                await write(0, [published.message], readDeadLetter)
+                givenUp.add(published)
+              }
+              if (does === 'give up, but write') await deliver(taken, does)
+            } else await deliver(taken, does)
+          }
+          const { accepted, counted, duplicates, dead, discarded, inFlight } = await readBalance(db)
+          expect(accepted).toBe(counted + duplicates + dead + discarded + inFlight)
+          await expectTally(counted)
+        }
+        await deliver(queue.splice(0), 'deliver')
+        // The connection ends: what has no outcome stays without, and the next connection tells it.
+        ledger = new ProducerLedger(ledger.close())
+        publish([], 'confirmed')
+        await deliver(queue.splice(0), 'deliver')
+
+        // The model. What vanished is in flight for ever, if it was confirmed and never came before.
+        const owed = [...vanished.difference(written.union(givenUp))].filter(({ confirmed }) => confirmed)
+        const arrived = [...written].flatMap((published) => published.clicks)
+        const countable = new Set(arrived.filter(({ target }) => target !== 'refused'))
+        const balance = await readBalance(db)
+        expect(balance.inFlight).toBe(sum(owed))
+        expect(balance.counted).toBe(countable.size)
+        expect(balance.accepted).toBe(sum(owed) + sum(written.union(givenUp)))
+        await expectTally(countable.size)
+      }),
+      { numRuns: 40 },
+    )
+
+    async function expectTally(counted: number): Promise<void> {
+      const { rows } = await owner.query(
+        `select (select count(*) from clicks) as stored, (select coalesce(sum(total + bots), 0) from counters) as counted`,
+      )
+      expect(rows).toEqual([{ stored: counted, counted }])
+    }
+  })
+})
+
+function sum(published: Iterable<Published>): number {
+  return Array.from(published).reduce((clicks, one) => clicks + one.clicks.length, 0)
+}
