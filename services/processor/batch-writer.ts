@@ -6,10 +6,15 @@ import type { ProcessingFigures } from './processing-figures.ts'
 import type { DeadLetter, TakenMessage } from './taken-message.ts'
 
 export interface BatchWriterOptions {
-  readonly store: Pick<ClickStore, 'count' | 'countDespiteRefusals' | 'makePartitionsFor'>
+  readonly store: Pick<ClickStore, 'count' | 'countDespiteRefusals' | 'makePartitionsFor' | 'ping'>
   readonly figures: ProcessingFigures
   readonly logger: Logger
+  /** How long, in milliseconds, a batch is kept while the database can't be reached. */
+  readonly keepWhileAwayMs: number
 }
+
+/** The database could not be reached for so long that the batch is better given back to the queue. */
+export class DatabaseAway extends Error {}
 
 /**
  * Brings a batch of messages to its end, whatever happens: each click is counted, known as a duplicate, or in the dead
@@ -22,10 +27,19 @@ export class BatchWriter {
     this.#options = options
   }
 
-  /** @throws only when `abandoned` is aborted: the broker will deliver the messages again. */
+  /** Resolves when the database can be reached, or rejects when the wait is abandoned. */
+  async untilReachable(abandoned: AbortSignal): Promise<void> {
+    await this.#persist(abandoned, () => this.#options.store.ping())
+  }
+
+  /**
+   * @throws {DatabaseAway}
+   * @throws when `abandoned` is aborted. Either way the broker is to deliver the messages again.
+   */
   async write(messages: readonly TakenMessage[], abandoned: AbortSignal): Promise<void> {
     const { store, figures, logger } = this.#options
     let partitionsMade = false
+    let awaySinceMs: number | undefined
     for (let attempt = 1; ; attempt += 1) {
       abandoned.throwIfAborted()
       const startedAtMs = performance.now()
@@ -43,7 +57,10 @@ export class BatchWriter {
           logger.warn({ attempt }, 'partition missing')
           await this.#persist(abandoned, () => store.makePartitionsFor(messages))
           partitionsMade = true
-        } else if (verdict === 'wait') {
+        } else if (verdict === 'wait' || verdict === 'away') {
+          awaySinceMs = verdict === 'away' ? (awaySinceMs ?? startedAtMs) : undefined
+          if (awaySinceMs !== undefined && performance.now() - awaySinceMs > this.#options.keepWhileAwayMs)
+            throw new DatabaseAway('the database can not be reached', { cause: error })
           logger.warn({ err: error, attempt, messages: messages.length }, 'database not available, waiting')
           await sleep(backoffMs(attempt), undefined, { signal: abandoned })
         } else {

@@ -2,14 +2,14 @@ import { BrokerLink } from '@clicktally/broker/broker-link.ts'
 import { assertTopology, topology } from '@clicktally/broker/topology.ts'
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib'
 import type { Logger } from 'pino'
-import type { BatchWriter } from './batch-writer.ts'
+import { type BatchWriter, DatabaseAway } from './batch-writer.ts'
 import { Batcher } from './batcher.ts'
 import { readClicks, readDeadLetter, type TakenMessage } from './taken-message.ts'
 
 export interface ClickConsumerOptions {
   readonly brokerUrl: string
   readonly logger: Logger
-  readonly writer: Pick<BatchWriter, 'write'>
+  readonly writer: Pick<BatchWriter, 'write' | 'untilReachable'>
   readonly queue: keyof typeof readers
   readonly maxClicks: number
   readonly flushAfterMs: number
@@ -40,10 +40,12 @@ interface Delivery {
 /**
  * Takes messages from a queue, has them written in batches, and acknowledges a batch's messages after the commit.
  *
- * A channel's life: careful → consuming → (stop) cancelled, drained, closed; or → gone (connection lost, channel closed,
- * consumer cancelled by the broker): what was held is forgotten, since the broker delivers it again, and a new channel
- * begins. Where a batch that is being written belongs to a channel that is gone, its acknowledgement is dropped; the
- * redelivered messages are in the ledger then, and change nothing.
+ * A channel's life: waiting for the database → careful → consuming → (stop) cancelled, drained, closed; or → gone (connection
+ * lost, channel closed, consumer cancelled by the broker, given back since the database is away for long): what was held is
+ * forgotten, since the broker delivers it again, and a new channel begins. Where a batch that is being written belongs to a
+ * channel that is gone, its acknowledgement is dropped; the redelivered messages are in the ledger then, and change nothing.
+ *
+ * Given back once: each delivery counts towards the broker's limit, so nothing is taken before the database can be reached.
  *
  * Careful: one message at a time, for as long as those that come are suspect. The broker counts a delivery against every
  * message that a dying processor holds, and gives up those past the limit: so a message that kills is to die alone.
@@ -136,7 +138,17 @@ export class ClickConsumer {
     this.#gone = new AbortController()
     this.#channel = channel
     this.#careful = true
-    await this.#consume(channel, 1)
+    // Not part of the set-up, which has a time limit.
+    void this.#consumeWhenReachable(channel, this.#gone.signal)
+  }
+
+  async #consumeWhenReachable(channel: Channel, gone: AbortSignal): Promise<void> {
+    try {
+      await this.#options.writer.untilReachable(gone)
+      if (!this.#closed) await this.#consume(channel, 1)
+    } catch (error) {
+      if (!gone.aborted) this.#link.restart(error as Error)
+    }
   }
 
   async #consume(channel: Channel, prefetch: number): Promise<void> {
@@ -206,8 +218,10 @@ export class ClickConsumer {
       }
     } catch (error) {
       if (gone.aborted) return
-      // Not of the database and not of the broker: a fault of ours. The messages go back, the process stays.
-      this.#options.logger.error({ err: error }, 'batch failed unexpectedly')
+      // The messages go back, the process stays.
+      if (error instanceof DatabaseAway) this.#options.logger.warn({ err: error }, 'batch given back')
+      // Not of the database and not of the broker: a fault of ours.
+      else this.#options.logger.error({ err: error }, 'batch failed unexpectedly')
       this.#link.restart(error as Error)
     }
   }

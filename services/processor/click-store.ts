@@ -78,6 +78,11 @@ export class ClickStore {
     }
   }
 
+  /** @throws where the database can't be reached. */
+  async ping(): Promise<void> {
+    await this.#pool.query('select')
+  }
+
   /** Makes the partitions that clicks of these days may need; does nothing where they are. */
   async makePartitionsAround(nowMs: number): Promise<void> {
     for (let day = -daysBack; day <= daysAhead; day += 1) await this.#makePartition(nowMs + day * dayMs)
@@ -140,7 +145,8 @@ async function countPart(
     await client.query('release part')
     return { counted, duplicates: clicks.length - counted, refused: [] }
   } catch (error) {
-    if (verdictOn(error) === 'wait') throw error
+    const verdict = verdictOn(error)
+    if (verdict === 'wait' || verdict === 'away') throw error
     await client.query('rollback to part')
     await client.query('release part')
     if (clicks.length === 1) return { counted: 0, duplicates: 0, refused: [refusedClick(only, error as Error)] }

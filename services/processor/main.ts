@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import { topology } from '@clicktally/broker/topology.ts'
 import { readConfigOrExit } from '@clicktally/config/environment.ts'
 import { createPool } from '@clicktally/database/connection.ts'
@@ -25,7 +26,13 @@ const pool = createPool({
   statementTimeoutMs: 10_000,
 })
 const store = new ClickStore(pool)
-const writer = new BatchWriter({ store, figures: new ProcessingFigures(registry), logger })
+const writer = new BatchWriter({
+  store,
+  figures: new ProcessingFigures(registry),
+  logger,
+  // Above the pool's limits for a statement that gets no answer. What is held longer, others may be able to count.
+  keepWhileAwayMs: 15_000,
+})
 const consuming = { brokerUrl: config.brokerUrl, logger, writer, ...config.batch }
 const consumer = new ClickConsumer({ ...consuming, queue: topology.queue, prefetch: config.prefetch })
 const deadLetterConsumer = new ClickConsumer({ ...consuming, queue: topology.deadQueue, prefetch: 10 })
@@ -43,7 +50,8 @@ const folding = new RepeatedTask({
   retryAfterMs: 15_000,
   run: () => store.foldLedger(),
 })
-const progress = new ProgressReport(consumer, pool, logger)
+// A container keeps its host's name over a restart, and a process on one machine its port.
+const progress = new ProgressReport(`${hostname()}:${config.port || process.pid}`, consumer, pool, logger)
 const app = createHttpApp({ logger, registry, isReady: () => consumer.isConsuming })
 
 // 25 s: less than compose's 30 s, more than a statement may take.

@@ -1,4 +1,3 @@
-import { hostname } from 'node:os'
 import type { Pool } from 'pg'
 import type { Logger } from 'pino'
 import type { ClickConsumer } from './click-consumer.ts'
@@ -8,10 +7,10 @@ const reportEveryMs = 250
 /**
  * Tells the database, a few times a second, up to when this processor has counted: what the api's `asOf` rests on. By the
  * database's clock, since a processor's may be wrong.
- * A row that is not renewed for some seconds belongs to a processor that is gone.
+ * A row that is not renewed belongs to a processor that is gone, or that is cut off with what it holds.
  */
 export class ProgressReport {
-  readonly #processor = `${hostname()}-${process.pid}`
+  readonly #processor: string
   readonly #consumer: Pick<ClickConsumer, 'progress'>
   readonly #pool: Pool
   readonly #logger: Logger
@@ -19,7 +18,9 @@ export class ProgressReport {
   #reporting: Promise<void> | undefined
   #closed = false
 
-  constructor(consumer: Pick<ClickConsumer, 'progress'>, pool: Pool, logger: Logger) {
+  /** @param processor its name, the same after a restart: then it goes on with the row of the process before it */
+  constructor(processor: string, consumer: Pick<ClickConsumer, 'progress'>, pool: Pool, logger: Logger) {
+    this.#processor = processor
     this.#consumer = consumer
     this.#pool = pool
     this.#logger = logger

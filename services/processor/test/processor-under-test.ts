@@ -48,7 +48,12 @@ export interface Bench {
   balance(): Promise<Balance>
   /** Waits until every processor says that all that was sent is written and acknowledged. */
   untilProcessed(): Promise<void>
-  startProcessor(options?: { prefetch?: number; maxClicks?: number }): Promise<ClickConsumer>
+  startProcessor(options?: {
+    prefetch?: number
+    maxClicks?: number
+    keepWhileAwayMs?: number
+    databaseUrl?: string
+  }): Promise<ClickConsumer>
 }
 
 /** A broker, a database, and processors between them as main.ts builds them. */
@@ -114,16 +119,16 @@ export async function createBench(): Promise<Bench> {
         { timeout: 30_000, interval: 20 },
       )
     },
-    async startProcessor({ prefetch = 100, maxClicks = 1_000 } = {}) {
+    async startProcessor({ prefetch = 100, maxClicks = 1_000, keepWhileAwayMs = 15_000, databaseUrl } = {}) {
       const pool = createPool({
-        url: database.processorUrl,
+        url: databaseUrl ?? database.processorUrl,
         name: 'test',
         logger,
         maxConnections: 2,
         statementTimeoutMs: 2_000,
       })
       const figures = new ProcessingFigures(new Registry())
-      const writer = new BatchWriter({ store: new ClickStore(pool), figures, logger })
+      const writer = new BatchWriter({ store: new ClickStore(pool), figures, logger, keepWhileAwayMs })
       const consuming = { brokerUrl: broker.url, logger, writer, maxClicks, flushAfterMs: 10 }
       const consumer = new ClickConsumer({ ...consuming, queue: topology.queue, prefetch })
       const deadLetterConsumer = new ClickConsumer({ ...consuming, queue: topology.deadQueue, prefetch: 10 })

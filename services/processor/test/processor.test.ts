@@ -2,9 +2,10 @@ import { topology } from '@clicktally/broker/topology.ts'
 import { encodeClick } from '@clicktally/contract/clicks-message.ts'
 import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
 import { createPool } from '@clicktally/database/connection.ts'
+import { TcpProxy } from '@clicktally/testing/tcp-proxy.ts'
 import { Client } from 'pg'
 import { pino } from 'pino'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { ProgressReport } from '../progress-report.ts'
 import { type Bench, createBench, createClick } from './processor-under-test.ts'
 
@@ -196,6 +197,28 @@ describe('the processor', () => {
     expect(await bench.deadLetters()).toEqual([])
   })
 
+  test('gives back what it holds when it is cut off from the database, takes nothing then, and goes on afterwards', async () => {
+    const bench = await createBench()
+    const url = new URL(bench.database.processorUrl)
+    const proxy = await TcpProxy.open({ host: url.hostname, port: Number(url.port) })
+    onTestFinished(() => proxy.close())
+    url.hostname = '127.0.0.1'
+    url.port = String(proxy.port)
+    const cutOff = await bench.startProcessor({ databaseUrl: url.href, keepWhileAwayMs: 300 })
+    await bench.send(createClick())
+    await untilCounted(bench, 1)
+    proxy.silence()
+    await bench.send(...Array.from({ length: 20 }, () => createClick()))
+    await vi.waitFor(() => expect(cutOff.isConsuming).toBe(false), patience)
+    // In one message, back in the queue.
+    await vi.waitFor(async () => expect(await bench.broker.depth()).toBe(1), patience)
+    await bench.startProcessor()
+    await untilCounted(bench, 21)
+    proxy.resume()
+    await vi.waitFor(() => expect(cutOff.isConsuming).toBe(true), patience)
+    expect(await bench.balance()).toMatchObject({ accepted: 21, counted: 21, duplicates: 0 })
+  })
+
   test('a stop writes and acknowledges what is held', async () => {
     const bench = await createBench()
     const consumer = await bench.startProcessor()
@@ -237,7 +260,7 @@ describe('the progress report', () => {
       maxConnections: 1,
       statementTimeoutMs: 2_000,
     })
-    const report = new ProgressReport(consumer, pool, logger)
+    const report = new ProgressReport('processor-1', consumer, pool, logger)
     const sent = createClick()
     await bench.send(sent)
     report.start()

@@ -78,7 +78,9 @@ describe('the store, whatever happens', () => {
       create trigger refuse before insert on clicks for each row execute function refuse()`)
     const db = createDatabase(owner)
     const figures = new ProcessingFigures(new Registry())
-    const writers = [1, 2].map(() => new BatchWriter({ store: new ClickStore(pool), figures, logger }))
+    const writers = [1, 2].map(
+      () => new BatchWriter({ store: new ClickStore(pool), figures, logger, keepWhileAwayMs: 1_000 }),
+    )
     const write = async (writer: number, messages: ConsumeMessage[], read = readClicks) =>
       await writers[writer]?.write(messages.map(read), never)
 
@@ -152,7 +154,8 @@ describe('the store, whatever happens', () => {
         expect(balance.accepted).toBe(sum(owed) + sum(written.union(givenUp)))
         await expectTally(countable.size)
       }),
-      { numRuns: 40 },
+      // On a machine that is busy with other tests, fewer.
+      { numRuns: 40, interruptAfterTimeLimit: 25_000 },
     )
 
     async function expectTally(counted: number): Promise<void> {
