@@ -15,7 +15,7 @@ export interface BrokerPasswords {
  */
 export function brokerDefinitions(passwords: BrokerPasswords): object {
   // Publishing needs write on the exchange; declaring needs configure; binding needs read on the exchange, write on the queue.
-  const own = '^clicks(\\.incoming|\\.dlx|\\.dead)?$'
+  const own = '^clicks(\\.incoming|\\.dlx|\\.suspect|\\.dead)?$'
   const exchanges = '^clicks\\.(incoming|dlx)$'
   return {
     vhosts: [{ name: '/' }],
@@ -31,36 +31,38 @@ export function brokerDefinitions(passwords: BrokerPasswords): object {
       permission('operator', '.*', '.*', '.*'),
     ],
     policies: [
-      {
-        vhost: '/',
-        name: 'clicks',
-        pattern: `^${topology.queue}$`,
-        'apply-to': 'queues',
-        priority: 1,
-        definition: {
-          'dead-letter-exchange': topology.deadExchange,
-          // Not lost between the two queues; needs reject-publish, else it degrades to at-most-once without a word.
-          'dead-letter-strategy': 'at-least-once',
-          // A full queue refuses a click (503) instead of dropping the oldest one, which is the default.
-          overflow: 'reject-publish',
-          'max-length': 2_000_000,
-          'max-length-bytes': 2_147_483_648,
-          // A message that came back 20 times without being acknowledged is taken to kill its processor.
-          'delivery-limit': 20,
-        },
-      },
-      {
-        vhost: '/',
-        name: 'clicks-dead',
-        pattern: `^${topology.deadQueue.replace('.', '\\.')}$`,
-        'apply-to': 'queues',
-        priority: 1,
-        // From RabbitMQ 4 on every quorum queue has a limit of 20, past which a message without a dead-letter exchange is
-        // dropped. This one has nowhere to go: no number of crashes may drop it.
-        definition: { 'delivery-limit': 1_000_000_000 },
-      },
+      policy('clicks', topology.queue, {
+        ...keptUntilMoved,
+        'dead-letter-routing-key': topology.suspectKey,
+        'max-length': 2_000_000,
+        'max-length-bytes': 2_147_483_648,
+        // The broker counts it against all that a dying processor holds. Hence two deaths are enough to be taken one by one …
+        'delivery-limit': 1,
+      }),
+      policy('clicks-suspect', topology.suspectQueue, {
+        ...keptUntilMoved,
+        'dead-letter-routing-key': topology.routingKey,
+        // … and what three more processors die of, each holding nothing but it, is taken to kill them.
+        'delivery-limit': 2,
+      }),
+      // From RabbitMQ 4 on every quorum queue has a limit of 20, past which a message without a dead-letter exchange is
+      // dropped. This one has nowhere to go: no number of crashes may drop it.
+      policy('clicks-dead', topology.deadQueue, { 'delivery-limit': 1_000_000_000 }),
     ],
   }
+}
+
+const keptUntilMoved = {
+  'dead-letter-exchange': topology.deadExchange,
+  // Not lost between the two queues; needs reject-publish, else it degrades to at-most-once without a word.
+  'dead-letter-strategy': 'at-least-once',
+  // A full queue refuses a click (503) instead of dropping the oldest one, which is the default.
+  overflow: 'reject-publish',
+}
+
+function policy(name: string, queue: string, definition: Record<string, unknown>): object {
+  const pattern = `^${queue.replaceAll('.', '\\.')}$`
+  return { vhost: '/', name, pattern, 'apply-to': 'queues', priority: 1, definition }
 }
 
 function user(name: string, password: string, tags: string[]): object {

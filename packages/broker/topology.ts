@@ -1,8 +1,9 @@
 import type { Channel } from 'amqplib'
 
 /**
- * The names at the broker. A click is published to the exchange `clicks.incoming`, waits in the queue `clicks` and, if it
- * can never be counted, ends in `clicks.dead`. No exchange has the name of a queue: rights are given by name, and who may
+ * The names at the broker. A click is published to the exchange `clicks.incoming` and waits in the queue `clicks`. What was
+ * with processors that died of it, or beside it, is moved to `clicks.suspect`, to be taken one by one; what they die of there
+ * too ends in `clicks.dead`. No exchange has the name of a queue: rights are given by name, and who may
  * bind to an exchange must not be able to consume from a queue.
  */
 export const topology = {
@@ -10,6 +11,8 @@ export const topology = {
   queue: 'clicks',
   routingKey: 'clicks',
   deadExchange: 'clicks.dlx',
+  suspectQueue: 'clicks.suspect',
+  suspectKey: 'suspect',
   deadQueue: 'clicks.dead',
 } as const
 
@@ -24,8 +27,9 @@ export async function assertTopology(channel: Channel): Promise<void> {
   const quorum = { durable: true, autoDelete: false, exclusive: false, arguments: { 'x-queue-type': 'quorum' } }
   await channel.assertExchange(topology.deadExchange, 'direct', { durable: true, autoDelete: false })
   await channel.assertQueue(topology.deadQueue, quorum)
-  // What RabbitMQ itself dead-letters keeps its own routing key, so the dead letters listen to that one.
   await channel.bindQueue(topology.deadQueue, topology.deadExchange, topology.routingKey)
+  await channel.assertQueue(topology.suspectQueue, quorum)
+  await channel.bindQueue(topology.suspectQueue, topology.deadExchange, topology.suspectKey)
   await channel.assertExchange(topology.exchange, 'direct', { durable: true, autoDelete: false })
   await channel.assertQueue(topology.queue, quorum)
   await channel.bindQueue(topology.queue, topology.exchange, topology.routingKey)

@@ -15,10 +15,11 @@ export const rejectionCodes = {
   nul_character: 'A text has the character U+0000, which can not be stored.',
   lone_surrogate: 'A text is not well-formed Unicode: it has half of a surrogate pair.',
   id_not_v7: 'The id is not a UUID of version 7.',
-  id_too_old: 'The time inside the id is older than the window.',
+  id_too_old: 'The time inside the id is older than the window. Send the click to /v1/backfill, which takes old ones.',
   id_in_future: 'The time inside the id is more than 24 hours ahead.',
   occurred_at_invalid: 'occurredAt is not an RFC 3339 time.',
-  too_old: 'The click is older than the window. /v1/backfill takes old clicks, with a secret key.',
+  too_old: 'The click is older than the window. Send it to /v1/backfill, which takes old ones.',
+  too_old_for_backfill: `The click is from before ${new Date(clickLimits.oldestMs).toISOString()}, the oldest time that is taken. Correct its time, or leave it out.`,
 } as const
 
 export type RejectionCode = keyof typeof rejectionCodes
@@ -41,10 +42,10 @@ export interface Receipt {
   readonly requestId: string
   /** Milliseconds since 1970. */
   readonly receivedAtMs: number
-  /** How old a click may be, in milliseconds. */
-  readonly windowMs: number
-  /** Makes the id of an event that came without one. */
-  readonly makeId: () => string
+  /** How old a click may be, in milliseconds. Undefined for a backfill, which goes back to `clickLimits.oldestMs`. */
+  readonly windowMs: number | undefined
+  /** Makes the id of an event that came without one, of when the click took place as far as the event says. */
+  readonly makeId: (occurredAtMs: number) => string
 }
 
 const schema = Compile(ClickEvent)
@@ -55,12 +56,13 @@ export function checkClick(value: unknown, receipt: Receipt): CheckedClick | Rej
   const fault = faultyText(value)
   if (fault !== undefined) return fault
 
-  const now = receipt.receivedAtMs
+  const { receivedAtMs: now, windowMs } = receipt
+  const oldestMs = windowMs === undefined ? clickLimits.oldestMs : now - windowMs
   const id = value.id?.toLowerCase()
   if (id !== undefined) {
     if (!isUuidV7(id)) return rejection('id_not_v7', 'id')
     const idTime = timeOfUuidV7(id)
-    if (idTime < now - receipt.windowMs) return rejection('id_too_old', 'id')
+    if (idTime < oldestMs) return rejection(windowMs === undefined ? 'too_old_for_backfill' : 'id_too_old', 'id')
     if (idTime > now + clickLimits.idAheadMs) return rejection('id_in_future', 'id')
   }
 
@@ -68,12 +70,14 @@ export function checkClick(value: unknown, receipt: Receipt): CheckedClick | Rej
   if (value.occurredAt !== undefined) {
     const parsed = parseRfc3339(value.occurredAt)
     if (parsed === undefined) return rejection('occurred_at_invalid', 'occurredAt')
-    if (parsed < now - receipt.windowMs) return rejection('too_old', 'occurredAt')
+    if (parsed < oldestMs) return rejection(windowMs === undefined ? 'too_old_for_backfill' : 'too_old', 'occurredAt')
     occurredAtMs = parsed
+  } else if (windowMs === undefined && id === undefined) {
+    return rejection('missing_field', 'occurredAt', 'An old click needs "occurredAt", or an "id" with its time inside.')
   }
   const clamped = occurredAtMs > now + clickLimits.aheadMs
   const click: Click = {
-    id: id ?? receipt.makeId(),
+    id: id ?? receipt.makeId(occurredAtMs),
     projectId: receipt.projectId,
     target: value.target,
     occurredAtMs: clamped ? now : occurredAtMs,

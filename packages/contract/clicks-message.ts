@@ -1,8 +1,8 @@
 import { Compile } from 'typebox/compile'
 import { Click } from './click.ts'
+import { clicksMessageType } from './message-type.ts'
 
-/** The AMQP `type` of a message that carries clicks as {@link encodeClick} writes them, one a line. */
-export const clicksMessageType = 'clicks.v1'
+export { clicksMessageType }
 
 /** At most this many clicks in one message. */
 export const maxClicksPerMessage = 500
@@ -37,21 +37,29 @@ export function decodeMessage(type: string | undefined, content: Buffer): Decode
   }
   const clicks: Click[] = []
   const undecodable: UndecodablePart[] = []
-  for (const line of content.toString('utf8').split('\n')) {
-    if (line === '') continue
-    const click = parse(line)
+  for (const line of linesOf(content)) {
+    const click = parse(line.toString('utf8'))
     if (schema.Check(click)) {
       clicks.push(click)
     } else {
       const error = click === undefined ? undefined : schema.Errors(click)[0]
       const detail = error === undefined ? 'not JSON' : `${error.instancePath || 'the line'} ${error.message}`
-      undecodable.push({ content: Buffer.from(line), reason: 'undecodable', detail })
+      undecodable.push({ content: line, reason: 'undecodable', detail })
     }
   }
   if (clicks.length + undecodable.length === 0) {
     undecodable.push({ content, reason: 'undecodable', detail: 'The message is empty.' })
   }
   return { clicks, undecodable }
+}
+
+/** Those that are not empty, as bytes: what is no UTF-8 is to stay as it was. */
+function* linesOf(content: Buffer): Generator<Buffer> {
+  for (let start = 0, end = 0; start < content.length; start = end + 1) {
+    end = content.indexOf(0x0a, start)
+    if (end === -1) end = content.length
+    if (end > start) yield content.subarray(start, end)
+  }
 }
 
 function parse(line: string): unknown {

@@ -44,6 +44,22 @@ const refusals = {
   },
 }
 
+const batchBody = {
+  content: {
+    'application/json': { schema: ClickBatch },
+    'application/x-ndjson': { schema: Type.String({ description: 'One ClickEvent a line.' }) },
+  },
+}
+
+const batchResponse = {
+  202: BatchResult,
+  ...refusals,
+  422: {
+    description: 'Every event was bad (the same body as 202), or there was none.',
+    content: { 'application/json': { schema: BatchResult }, 'application/problem+json': { schema: Problem } },
+  },
+}
+
 /** What the ingest service answers. Body schemas are for the document: each event is checked by click-check.ts. */
 export const writeOperations = {
   postEvent: {
@@ -67,20 +83,24 @@ export const writeOperations = {
       description:
         'As JSON, or one event a line as application/x-ndjson; gzip and br are taken. One bad event never sinks the others.',
       tags: ['Send clicks'],
-      body: {
-        content: {
-          'application/json': { schema: ClickBatch },
-          'application/x-ndjson': { schema: Type.String({ description: 'One ClickEvent a line.' }) },
-        },
-      },
-      response: {
-        202: BatchResult,
-        ...refusals,
-        422: {
-          description: 'Every event was bad (the same body as 202), or there was none.',
-          content: { 'application/json': { schema: BatchResult }, 'application/problem+json': { schema: Problem } },
-        },
-      },
+      body: batchBody,
+      response: batchResponse,
+    },
+  },
+  postBackfill: {
+    method: 'POST',
+    url: '/v1/backfill',
+    schema: {
+      operationId: 'postBackfill',
+      summary: 'Send up to 500 old clicks',
+      description:
+        'As /v1/events/batch, with the same bodies and answers, for clicks of the past: any time since 2000 is taken. ' +
+        'Each event needs `occurredAt`, or an `id` with its time inside; one without an id gets an id of its own time. ' +
+        'Send ids of your own where you may send again: made ones differ from request to request. ' +
+        'There are no keys yet; once there are, this will ask for a secret one.',
+      tags: ['Send clicks'],
+      body: batchBody,
+      response: batchResponse,
     },
   },
 } as const

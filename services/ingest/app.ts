@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
 import type { IngestContext } from './ingest-context.ts'
 import { readText } from './request-body.ts'
+import { postBackfill } from './routes/post-backfill.ts'
 import { postBatch } from './routes/post-batch.ts'
 import { postEvent } from './routes/post-event.ts'
 
@@ -18,10 +19,11 @@ export function createApp(context: IngestContext, logger: Logger, registry: Regi
   // Bodies are parsed where the rules are known: Fastify's own parser would refuse a batch for one bad event in it.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, readText)
-  app.register(async (batch) => {
-    batch.addContentTypeParser('application/x-ndjson', { parseAs: 'buffer' }, readText)
-    postBatch(batch, context)
-  })
   postEvent(app, context)
+  app.register(async (batches) => {
+    batches.addContentTypeParser('application/x-ndjson', { parseAs: 'buffer' }, readText)
+    postBatch(batches, context)
+    postBackfill(batches, context)
+  })
   return app
 }

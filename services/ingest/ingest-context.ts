@@ -5,6 +5,6 @@ import type { ClickPublisher } from './click-publisher.ts'
 export interface IngestContext {
   readonly publisher: Pick<ClickPublisher, 'publish' | 'isReady'>
   readonly figures: ClickFigures
-  /** How old a click may be, in milliseconds. */
+  /** How old a click may be that is sent as it happens, in milliseconds. */
   readonly windowMs: number
 }

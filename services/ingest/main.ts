@@ -21,7 +21,7 @@ const publisher = new ClickPublisher({
 figures.watch(publisher, registry)
 const app = createApp({ publisher, figures, windowMs: config.windowMs }, logger, registry)
 
-// 20 s: less than compose's 30 s, more than the drain of 10 s and the confirms' 4 s together.
+// 20 s: less than compose's 30 s, more than the drain of 10 s, the confirms' 4 s and the last report's 1 s together.
 closeWithGrace({ delay: 20_000, logger }, async ({ signal, err }) => {
   if (err !== undefined) logger.fatal({ err }, 'unexpected error')
   logger.info({ signal }, 'stopping')

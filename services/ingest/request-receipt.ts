@@ -11,10 +11,14 @@ const maxClockDifferenceMs = 60_000
  *
  * A made id is derived from nginx's request id, the request's start and the event's place in it, so that when nginx sends
  * a request to a second ingest because the first died in the middle, both make the same ids and the click is counted once.
+ * In a backfill the click's own time stands in for the request's start, so that the click falls into its day's partition;
+ * a time after the start does not, as the ids of clicks of the future would be refused.
+ *
+ * @param windowMs undefined for a backfill
  */
 export function receiptOf(
   request: FastifyRequest,
-  windowMs: number,
+  windowMs: number | undefined,
 ): Receipt & { readonly at: (index: number) => Receipt } {
   const receivedAtMs = Date.now()
   const startMs = requestStartMs(request, receivedAtMs)
@@ -23,7 +27,8 @@ export function receiptOf(
     requestId: request.id,
     receivedAtMs,
     windowMs,
-    makeId: () => derivedUuidV7(startMs, `${request.id}:${index}`),
+    makeId: (occurredAtMs) =>
+      derivedUuidV7(windowMs === undefined ? Math.min(occurredAtMs, startMs) : startMs, `${request.id}:${index}`),
   })
   return { ...at(0), at }
 }

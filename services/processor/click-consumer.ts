@@ -25,11 +25,13 @@ export interface Progress {
   readonly emptyAgoMs: number | undefined
 }
 
-const readers = { [topology.queue]: readClicks, [topology.deadQueue]: readDeadLetter } as const
+const readers = {
+  [topology.queue]: readClicks,
+  [topology.suspectQueue]: readClicks,
+  [topology.deadQueue]: readDeadLetter,
+} as const
 
 const drainWithinMs = 12_000
-/** A message that comes for the fourth time may be what killed its processors. */
-const suspectAfterDeliveries = 3
 
 interface Delivery {
   readonly message: ConsumeMessage
@@ -40,15 +42,12 @@ interface Delivery {
 /**
  * Takes messages from a queue, has them written in batches, and acknowledges a batch's messages after the commit.
  *
- * A channel's life: waiting for the database → careful → consuming → (stop) cancelled, drained, closed; or → gone (connection
+ * A channel's life: waiting for the database → consuming → (stop) cancelled, drained, closed; or → gone (connection
  * lost, channel closed, consumer cancelled by the broker, given back since the database is away for long): what was held is
  * forgotten, since the broker delivers it again, and a new channel begins. Where a batch that is being written belongs to a
  * channel that is gone, its acknowledgement is dropped; the redelivered messages are in the ledger then, and change nothing.
  *
  * Given back once: each delivery counts towards the broker's limit, so nothing is taken before the database can be reached.
- *
- * Careful: one message at a time, for as long as those that come are suspect. The broker counts a delivery against every
- * message that a dying processor holds, and gives up those past the limit: so a message that kills is to die alone.
  */
 export class ClickConsumer {
   readonly #options: ClickConsumerOptions
@@ -56,10 +55,7 @@ export class ClickConsumer {
   readonly #batcher: Batcher<Delivery>
   #channel: Channel | undefined
   #consumerTag: string | undefined
-  #careful = true
   #closed = false
-  /** Under way while the consumer is exchanged for one that takes more. */
-  #speedingUp: Promise<void> | undefined
   /** Aborted when the channel is gone. */
   #gone = new AbortController()
   #writtenThroughMs = 0
@@ -92,15 +88,21 @@ export class ClickConsumer {
     this.#link.start()
   }
 
-  /** The queue is first in, first out, hence what this tells. Undefined while not consuming. */
-  async progress(): Promise<Progress | undefined> {
+  /** Whether nothing is held here and nothing waits in the queue. Undefined while not consuming. */
+  async isEmpty(): Promise<boolean | undefined> {
     const channel = this.#channel
     if (channel === undefined || this.#consumerTag === undefined) return undefined
+    if (!this.#batcher.isIdle) return false
+    const { messageCount } = await channel.checkQueue(this.#options.queue)
+    return messageCount === 0 && this.#batcher.isIdle
+  }
+
+  /** The queue is first in, first out, hence what this tells. Undefined while not consuming. */
+  async progress(): Promise<Progress | undefined> {
     const askedAtMs = performance.now()
-    if (this.#batcher.isIdle) {
-      const { messageCount } = await channel.checkQueue(this.#options.queue)
-      if (messageCount === 0 && this.#batcher.isIdle) this.#emptyAtMs = askedAtMs
-    }
+    const isEmpty = await this.isEmpty()
+    if (isEmpty === undefined) return undefined
+    if (isEmpty) this.#emptyAtMs = askedAtMs
     const emptyAgoMs = this.#emptyAtMs === undefined ? undefined : performance.now() - this.#emptyAtMs
     return { writtenThroughMs: this.#writtenThroughMs, emptyAgoMs }
   }
@@ -108,7 +110,6 @@ export class ClickConsumer {
   /** Takes no more, writes and acknowledges what is held, closes. */
   async close(): Promise<void> {
     this.#closed = true
-    await this.#speedingUp
     const channel = this.#channel
     const consumerTag = this.#consumerTag
     this.#consumerTag = undefined
@@ -137,7 +138,6 @@ export class ClickConsumer {
     await assertTopology(channel)
     this.#gone = new AbortController()
     this.#channel = channel
-    this.#careful = true
     // Not part of the set-up, which has a time limit.
     void this.#consumeWhenReachable(channel, this.#gone.signal)
   }
@@ -145,15 +145,14 @@ export class ClickConsumer {
   async #consumeWhenReachable(channel: Channel, gone: AbortSignal): Promise<void> {
     try {
       await this.#options.writer.untilReachable(gone)
-      if (!this.#closed) await this.#consume(channel, 1)
+      if (!this.#closed) await this.#consume(channel)
     } catch (error) {
       if (!gone.aborted) this.#link.restart(error as Error)
     }
   }
 
-  async #consume(channel: Channel, prefetch: number): Promise<void> {
-    // For the consumers that come after it on this channel.
-    await channel.prefetch(prefetch)
+  async #consume(channel: Channel): Promise<void> {
+    await channel.prefetch(this.#options.prefetch)
     const { consumerTag } = await channel.consume(
       this.#options.queue,
       (message) => {
@@ -166,19 +165,6 @@ export class ClickConsumer {
     this.#consumerTag = consumerTag
   }
 
-  /** What the first consumer holds stays with the channel; a second one takes its place. */
-  async #speedUp(channel: Channel, consumerTag: string): Promise<void> {
-    this.#careful = false
-    try {
-      await channel.cancel(consumerTag)
-      await this.#consume(channel, this.#options.prefetch)
-    } catch (error) {
-      if (channel === this.#channel) this.#link.restart(error as Error)
-    } finally {
-      this.#speedingUp = undefined
-    }
-  }
-
   #onDown(): void {
     this.#gone.abort(new Error('the channel is gone'))
     this.#channel = undefined
@@ -189,14 +175,6 @@ export class ClickConsumer {
   #take(message: ConsumeMessage): void {
     const taken = readers[this.#options.queue](message)
     this.#batcher.add({ message, taken, clicks: Math.max(1, taken.clicks.length) })
-    if (!this.#careful || this.#channel === undefined || this.#consumerTag === undefined) return
-    const deliveries = Number(message.properties.headers?.['x-delivery-count'] ?? 0)
-    if (deliveries < suspectAfterDeliveries && !this.#closed) {
-      this.#speedingUp = this.#speedUp(this.#channel, this.#consumerTag)
-    } else {
-      // No other comes before this one is acknowledged: nothing to wait for.
-      void this.#batcher.drain()
-    }
   }
 
   async #write(batch: readonly Delivery[]): Promise<void> {

@@ -17,12 +17,12 @@ import { RepeatedTask } from './repeated-task.ts'
 const config = readConfigOrExit(readConfig, process.env)
 const logger = createLogger('processor', config.logLevel)
 const registry = createRegistry('processor')
-// One connection writes batches, one dead letters, one reports progress, one makes partitions and folds the ledger.
+// One connection writes batches, one suspects, one dead letters, one reports progress, one makes partitions and folds the ledger.
 const pool = createPool({
   url: config.databaseUrl,
   name: 'processor',
   logger,
-  maxConnections: 4,
+  maxConnections: 5,
   statementTimeoutMs: 10_000,
 })
 const store = new ClickStore(pool)
@@ -35,6 +35,8 @@ const writer = new BatchWriter({
 })
 const consuming = { brokerUrl: config.brokerUrl, logger, writer, ...config.batch }
 const consumer = new ClickConsumer({ ...consuming, queue: topology.queue, prefetch: config.prefetch })
+// One by one: what dies with one of these is what it dies of.
+const suspectConsumer = new ClickConsumer({ ...consuming, queue: topology.suspectQueue, prefetch: 1 })
 const deadLetterConsumer = new ClickConsumer({ ...consuming, queue: topology.deadQueue, prefetch: 10 })
 const partitions = new RepeatedTask({
   name: 'make partitions',
@@ -51,14 +53,20 @@ const folding = new RepeatedTask({
   run: () => store.foldLedger(),
 })
 // A container keeps its host's name over a restart, and a process on one machine its port.
-const progress = new ProgressReport(`${hostname()}:${config.port || process.pid}`, consumer, pool, logger)
+const progress = new ProgressReport(
+  `${hostname()}:${config.port || process.pid}`,
+  consumer,
+  suspectConsumer,
+  pool,
+  logger,
+)
 const app = createHttpApp({ logger, registry, isReady: () => consumer.isConsuming })
 
 // 25 s: less than compose's 30 s, more than a statement may take.
 closeWithGrace({ delay: 25_000, logger }, async ({ signal, err }) => {
   if (err !== undefined) logger.fatal({ err }, 'unexpected error')
   logger.info({ signal }, 'stopping')
-  await Promise.all([consumer.close(), deadLetterConsumer.close()])
+  await Promise.all([consumer.close(), suspectConsumer.close(), deadLetterConsumer.close()])
   await progress.close()
   await Promise.all([partitions.close(), folding.close()])
   await pool.end()
@@ -70,5 +78,6 @@ await app.listen({ host: config.host, port: config.port })
 partitions.start()
 folding.start()
 deadLetterConsumer.start()
+suspectConsumer.start()
 consumer.start()
 progress.start()

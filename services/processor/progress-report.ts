@@ -12,6 +12,7 @@ const reportEveryMs = 250
 export class ProgressReport {
   readonly #processor: string
   readonly #consumer: Pick<ClickConsumer, 'progress'>
+  readonly #suspects: Pick<ClickConsumer, 'isEmpty'>
   readonly #pool: Pool
   readonly #logger: Logger
   #timer: NodeJS.Timeout | undefined
@@ -19,9 +20,16 @@ export class ProgressReport {
   #closed = false
 
   /** @param processor its name, the same after a restart: then it goes on with the row of the process before it */
-  constructor(processor: string, consumer: Pick<ClickConsumer, 'progress'>, pool: Pool, logger: Logger) {
+  constructor(
+    processor: string,
+    consumer: Pick<ClickConsumer, 'progress'>,
+    suspects: Pick<ClickConsumer, 'isEmpty'>,
+    pool: Pool,
+    logger: Logger,
+  ) {
     this.#processor = processor
     this.#consumer = consumer
+    this.#suspects = suspects
     this.#pool = pool
     this.#logger = logger
   }
@@ -47,7 +55,8 @@ export class ProgressReport {
   async #report(): Promise<void> {
     try {
       const progress = await this.#consumer.progress()
-      if (progress === undefined) return
+      // What is suspect was accepted before, and is out of the order of the queue.
+      if (progress === undefined || !(await this.#suspects.isEmpty())) return
       await this.#pool.query({
         name: 'report-progress',
         // What crashed processors have left is removed in passing: each has a name of its own, and there may be many.

@@ -39,10 +39,11 @@ describe("the broker's definitions", () => {
   test('let ingest publish and declare, but read from no queue', () => {
     const ingest = definitions().permissions.find(({ user }) => user === 'ingest')
     const may = (right: 'configure' | 'write' | 'read', name: string) => new RegExp(ingest?.[right] ?? '^$').test(name)
-    for (const name of [topology.exchange, topology.queue, topology.deadExchange, topology.deadQueue]) {
+    const { exchange, queue, deadExchange, suspectQueue, deadQueue } = topology
+    for (const name of [exchange, queue, deadExchange, suspectQueue, deadQueue]) {
       expect(may('configure', name) && may('write', name), name).toBe(true)
     }
-    for (const queue of [topology.queue, topology.deadQueue]) expect(may('read', queue), queue).toBe(false)
+    for (const name of [queue, suspectQueue, deadQueue]) expect(may('read', name), name).toBe(false)
     for (const name of ['other', 'clicks.other', 'my.clicks', 'clicksx']) {
       expect(may('configure', name) || may('write', name) || may('read', name), name).toBe(false)
     }
@@ -60,5 +61,21 @@ describe("the broker's definitions", () => {
       'max-length-bytes': expect.any(Number),
       'delivery-limit': expect.any(Number),
     })
+  })
+
+  test('move what processors die of to where it is taken one by one, and from there to the dead letters', () => {
+    const definitionFor = (queue: string) => {
+      const fitting = definitions().policies.filter(({ pattern }) => new RegExp(pattern).test(queue))
+      expect(fitting).toHaveLength(1)
+      return fitting[0]?.definition
+    }
+    const moved = { overflow: 'reject-publish', 'dead-letter-strategy': 'at-least-once' }
+    expect(definitionFor(topology.queue)).toMatchObject({ ...moved, 'dead-letter-routing-key': topology.suspectKey })
+    expect(definitionFor(topology.suspectQueue)).toMatchObject({
+      ...moved,
+      'dead-letter-routing-key': topology.routingKey,
+    })
+    // Its messages have nowhere to go.
+    expect(definitionFor(topology.deadQueue)).toEqual({ 'delivery-limit': 1_000_000_000 })
   })
 })

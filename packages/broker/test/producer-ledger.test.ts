@@ -120,6 +120,16 @@ describe('news', () => {
     expect(ledger.hasNews).toBe(false)
   })
 
+  test('are none when a message before one that tells them is confirmed after it', () => {
+    const ledger = new ProducerLedger()
+    for (const clicks of [5, 0, 0]) ledger.stamp(clicks)
+    ledger.confirmed(1)
+    ledger.stamp(0)
+    for (const sequence of [4, 2]) ledger.confirmed(sequence)
+    ledger.refused(3)
+    expect(ledger.hasNews).toBe(false)
+  })
+
   test('are how the connection before has ended', () => {
     const ledger = new ProducerLedger(new ProducerLedger().close())
     expect(ledger.hasNews).toBe(true)

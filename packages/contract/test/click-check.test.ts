@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { checkClick, type Receipt, rejectionCodes } from '../click-check.ts'
 import { clicksMessageType, decodeMessage, encodeClick } from '../clicks-message.ts'
-import { randomUuidV7 } from '../uuid-v7.ts'
+import { randomUuidV7, timeOfUuidV7 } from '../uuid-v7.ts'
 
 const now = Date.UTC(2026, 10, 21, 12)
 const hour = 3_600_000
@@ -144,6 +144,46 @@ describe('the times of an event', () => {
       code: 'id_in_future',
       field: 'id',
     })
+  })
+})
+
+describe('the times of an event of a backfill', () => {
+  const oldest = Date.UTC(2000, 0, 1)
+  const idFor = (timeMs: number) => randomUuidV7(timeMs)
+  const backfill = (event: object) => checkClick(event, { ...receipt, windowMs: undefined, makeId: idFor })
+
+  test.each([
+    ['in 2015', Date.UTC(2015, 4, 17)],
+    ['exactly as old as is taken', oldest],
+    ['just now', now],
+  ])('are taken as they are when %s, and are the time of the id that is made', (_name, timeMs) => {
+    const result = backfill({ target: 't', occurredAt: at(timeMs) })
+    expect(result).toMatchObject({ click: { occurredAtMs: timeMs } })
+    expect('click' in result && timeOfUuidV7(result.click.id)).toBe(timeMs)
+    expect(backfill({ target: 't', id: idFor(timeMs) })).toMatchObject({ click: { occurredAtMs: timeMs } })
+  })
+
+  test('are refused when a millisecond older than is taken, by the field at fault', () => {
+    expect(backfill({ target: 't', occurredAt: at(oldest - 1) })).toMatchObject({
+      code: 'too_old_for_backfill',
+      field: 'occurredAt',
+    })
+    expect(backfill({ target: 't', id: idFor(oldest - 1) })).toMatchObject({
+      code: 'too_old_for_backfill',
+      field: 'id',
+    })
+  })
+
+  test('must be said, by occurredAt or by an id', () => {
+    expect(backfill({ target: 't' })).toMatchObject({ code: 'missing_field', field: 'occurredAt' })
+  })
+
+  test('are clamped or refused when in the future, as ever', () => {
+    expect(backfill({ target: 't', occurredAt: at(now + 6 * minute) })).toMatchObject({
+      click: { occurredAtMs: now },
+      warning: 'occurred_at_clamped',
+    })
+    expect(backfill({ target: 't', id: idFor(now + 25 * hour) })).toMatchObject({ code: 'id_in_future', field: 'id' })
   })
 })
 

@@ -96,6 +96,14 @@ describe('a message of clicks', () => {
     ])
   })
 
+  test('keeps the bytes of a line that is no UTF-8', () => {
+    const line = Buffer.from([0xff, 0x00, 0x7b, 0xc3])
+    const body = Buffer.concat([Buffer.from(`${encodeClick(click)}\n`), line, Buffer.from('\n')])
+    const { clicks, undecodable } = decodeMessage(clicksMessageType, body)
+    expect(clicks).toEqual([click])
+    expect(undecodable.map(({ content }) => [...content])).toEqual([[...line]])
+  })
+
   test.each([
     ['is not JSON', '{"id":'],
     ['is JSON but no object', '[1]'],

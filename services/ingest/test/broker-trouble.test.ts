@@ -2,11 +2,11 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { topology } from '@clicktally/broker/topology.ts'
-import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
 import type { HttpApp } from '@clicktally/http/http-app.ts'
 import { createTestBroker, type TestBroker } from '@clicktally/testing/test-broker.ts'
 import { describe, expect, test, vi } from 'vitest'
 import { type Answer, createBench, createIngest, drain, expectProblem, patience, post } from './ingest-under-test.ts'
+import { startLoad } from './load.ts'
 import { createSlowLink } from './slow-link.ts'
 
 const routes = ['/v1/events', '/v1/events/batch'] as const
@@ -20,29 +20,6 @@ async function deadPort(): Promise<number> {
   server.close()
   await once(server, 'close')
   return port
-}
-
-/** Sends one click after the other from each of so many clients, until told to stop. */
-function startLoad(app: HttpApp, clients = 32) {
-  const accepted = new Set<string>()
-  const refused: Answer[] = []
-  let going = true
-  const running = Array.from({ length: clients }, async () => {
-    while (going) {
-      const id = randomUuidV7(Date.now())
-      const answer = await post(app, '/v1/events', { target: 'load', id })
-      if (answer.status === 202) accepted.add(id)
-      else refused.push(answer)
-    }
-  })
-  return {
-    accepted,
-    refused,
-    stop: async () => {
-      going = false
-      await Promise.all(running)
-    },
-  }
 }
 
 async function expectInQueue(broker: TestBroker, accepted: ReadonlySet<string>): Promise<void> {
@@ -59,11 +36,10 @@ async function untilAccepted(app: HttpApp): Promise<void> {
 
 describe('without a broker', () => {
   test.each(routes)('%s answers 503 at once, with Retry-After', async (url) => {
-    const { app, publisher } = createIngest(`amqp://127.0.0.1:${await deadPort()}`)
-    const startedAt = performance.now()
+    // Longer than a test may take: whoever waited for a confirm, or for a connection, would not answer.
+    const confirmWithinMs = 600_000
+    const { app, publisher } = createIngest(`amqp://127.0.0.1:${await deadPort()}`, { confirmWithinMs })
     expectProblem(await post(app, url, bodies[url]), 503, 'broker_unavailable')
-    // It must not wait for the confirm's 4 s, nor for a connection.
-    expect(performance.now() - startedAt).toBeLessThan(2_000)
     expect(publisher.heldClicks).toBe(0)
   })
 
@@ -134,8 +110,11 @@ describe('a queue that is full', () => {
     }, patience)
     expectProblem(full as Answer, 503, 'queue_full')
     expect((await app.inject('/readyz')).statusCode).toBe(200)
-    await drain(broker)
-    await untilAccepted(app)
+    // A report may take the room that a drain has made.
+    await vi.waitFor(async () => {
+      await drain(broker)
+      expect(await post(app, '/v1/events', { target: 't' })).toMatchObject({ status: 202 })
+    }, patience)
   })
 })
 
@@ -180,17 +159,14 @@ describe('a broker that falls silent', () => {
   test('is answered 503 when the time for the confirm is up', async () => {
     const broker = await createTestBroker()
     const link = await createSlowLink(broker.url)
-    const confirmWithinMs = 1_000
-    const { app, publisher, ready } = createIngest(link.url, { confirmWithinMs })
+    const { app, publisher, ready } = createIngest(link.url, { confirmWithinMs: 1_000 })
     await ready()
     link.silence()
-    const startedAt = performance.now()
     const answers = await Promise.all(
       Array.from({ length: 300 }, (_, n) =>
         post(app, routes[n % 2] ?? '/v1/events', bodies[routes[n % 2] ?? '/v1/events']),
       ),
     )
-    expect(performance.now() - startedAt).toBeLessThan(confirmWithinMs + 1_000)
     for (const answer of answers) expectProblem(answer, 503, 'confirm_timeout')
     expect(publisher.heldClicks).toBe(0)
     link.resume()
@@ -240,7 +216,7 @@ describe('a broker with an alarm', () => {
     link.sayUnblocked()
     await ready()
     expect(await post(app, '/v1/events', { target: 't' })).toMatchObject({ status: 202 })
-    expect(await broker.depth()).toBe(1)
+    expect((await drain(broker)).clicks).toHaveLength(1)
   })
 
   test('that ends with a new connection is forgotten', async () => {

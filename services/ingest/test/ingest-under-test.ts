@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { topology } from '@clicktally/broker/topology.ts'
 import type { Click } from '@clicktally/contract/click.ts'
 import { decodeMessage } from '@clicktally/contract/clicks-message.ts'
+import { type LedgerStamp, readStamp } from '@clicktally/contract/ledger-stamp.ts'
 import type { HttpApp } from '@clicktally/http/http-app.ts'
 import { createTestBroker, type TestBroker } from '@clicktally/testing/test-broker.ts'
 import { pino } from 'pino'
@@ -76,16 +77,32 @@ export async function post(app: HttpApp, url: string, body: unknown, headers: He
   return { status: response.statusCode, headers: response.headers, body: response.json() }
 }
 
+export interface Drained {
+  readonly clicks: Click[]
+  /** How many messages have brought them. */
+  messages: number
+  /** The stamps of all messages, also of those that only report to the ledger. */
+  readonly stamps: LedgerStamp[]
+}
+
 /** Takes every message out of the queue. */
-export async function drain(broker: TestBroker): Promise<{ clicks: Click[]; messages: number }> {
-  const clicks: Click[] = []
-  for (let messages = 0; ; messages += 1) {
+export async function drain(broker: TestBroker): Promise<Drained> {
+  const drained: Drained = { clicks: [], messages: 0, stamps: [] }
+  for (;;) {
     const message = await broker.channel.get(topology.queue, { noAck: true })
-    if (message === false) return { clicks, messages }
+    if (message === false) return drained
+    const stamp = readStamp(message.properties.headers)
+    if (stamp === undefined) throw new Error('a message has no stamp')
+    drained.stamps.push(stamp)
+    if (stamp.clicks === 0) {
+      expect({ type: message.properties.type, bytes: message.content.length }).toEqual({ type: 'clicks.v1', bytes: 0 })
+      continue
+    }
     const decoded = decodeMessage(message.properties.type, message.content)
     expect(decoded.undecodable).toEqual([])
-    expect(message.properties.headers?.clicks).toBe(decoded.clicks.length)
-    clicks.push(...decoded.clicks)
+    expect(decoded.clicks).toHaveLength(stamp.clicks)
+    drained.clicks.push(...decoded.clicks)
+    drained.messages += 1
   }
 }
 

@@ -101,7 +101,7 @@ const badEvents: [name: string, event: string, code: string, field: string | und
 ]
 const aboutTime = ['id_too_old', 'id_in_future', 'too_old']
 
-describe.each(['/v1/events', '/v1/events/batch'])('POST %s refuses', (url) => {
+describe.each(['/v1/events', '/v1/events/batch', '/v1/backfill'])('POST %s refuses', (url) => {
   test('what can not be read, each with its own code, and queues nothing', async () => {
     const { app, broker } = await createBench()
     for (const [name, body, headers, status, code] of unreadable) {
@@ -169,7 +169,7 @@ describe('POST /v1/events refuses', () => {
   })
 })
 
-describe('POST /v1/events/batch refuses', () => {
+describe.each(['/v1/events/batch', '/v1/backfill'])('POST %s refuses', (url) => {
   test.each<[string, unknown, number, string]>([
     ['an event alone', { target: 't' }, 422, 'batch_invalid'],
     ['an array', [{ target: 't' }], 422, 'batch_invalid'],
@@ -181,7 +181,7 @@ describe('POST /v1/events/batch refuses', () => {
     ['501 events', { events: Array.from({ length: 501 }, () => ({ target: 't' })) }, 413, 'too_many_events'],
   ])('%s', async (_name, body, status, code) => {
     const { app, broker } = await createBench()
-    expectProblem(await post(app, '/v1/events/batch', body), status, code)
+    expectProblem(await post(app, url, body), status, code)
     expect(await broker.depth()).toBe(0)
   })
 
@@ -190,19 +190,22 @@ describe('POST /v1/events/batch refuses', () => {
     ['501 lines', '{"target":"t"}\n'.repeat(501), 413, 'too_many_events'],
   ])('NDJSON with %s', async (_name, body, status, code) => {
     const { app } = await createBench()
-    const answer = await post(app, '/v1/events/batch', body, { 'content-type': 'application/x-ndjson' })
+    const answer = await post(app, url, body, { 'content-type': 'application/x-ndjson' })
     expectProblem(answer, status, code)
   })
 
   test.each(['json', 'x-ndjson'])('events that are nested without end, each by itself: %s', async (type) => {
     const { app } = await createBench()
     const deep = `${'['.repeat(200_000)}${']'.repeat(200_000)}`
-    const events = [`{"target":"t","props":{"a":${deep}}}`, deep, '{"target":"t"}']
+    const good = JSON.stringify({ target: 't', occurredAt: new Date().toISOString() })
+    const events = [`{"target":"t","props":{"a":${deep}}}`, deep, good]
     const body = type === 'json' ? `{"events":[${events.join(',')}]}` : events.join('\n')
-    const answer = await post(app, '/v1/events/batch', body, { 'content-type': `application/${type}` })
+    const answer = await post(app, url, body, { 'content-type': `application/${type}` })
     expect(answer).toMatchObject({ status: 202, body: { accepted: 1, rejected: 2 } })
   })
+})
 
+describe('POST /v1/events/batch refuses', () => {
   test('a batch of nothing but bad events as 422, with each result, and queues nothing', async () => {
     const { app, broker } = await createBench()
     const answer = await post(app, '/v1/events/batch', `{"events":[${badEvents.map(([, event]) => event).join(',')}]}`)

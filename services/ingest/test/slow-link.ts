@@ -1,6 +1,4 @@
-import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
-import { connect, createServer, type Socket } from 'node:net'
+import { TcpProxy } from '@clicktally/testing/tcp-proxy.ts'
 import { onTestFinished } from 'vitest'
 
 /** A TCP proxy before the broker that can stop forwarding without closing anything, as a network does that drops packets. */
@@ -38,58 +36,20 @@ function connectionFrame(method: number, args: Buffer = Buffer.alloc(0)): Buffer
 }
 
 export async function createSlowLink(brokerUrl: string): Promise<SlowLink> {
-  const broker = new URL(brokerUrl)
-  const sockets = new Set<Socket>()
-  const clients = new Set<Socket>()
-  let silent = false
-  const server = createServer((client) => {
-    const upstream = connect(Number(broker.port || 5672), broker.hostname)
-    clients.add(client)
-    client.on('close', () => clients.delete(client))
-    for (const [from, to] of [
-      [client, upstream],
-      [upstream, client],
-    ] as const) {
-      sockets.add(from)
-      from.setNoDelay(true)
-      from.on('error', () => {})
-      from.on('close', () => {
-        sockets.delete(from)
-        to.destroy()
-      })
-      from.pipe(to)
-      if (silent) from.pause()
-    }
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const cut = () => {
-    for (const socket of sockets) socket.destroy()
-  }
-  onTestFinished(() => {
-    cut()
-    server.close()
-  })
   const url = new URL(brokerUrl)
+  const proxy = await TcpProxy.open({ host: url.hostname, port: Number(url.port || 5672) })
+  onTestFinished(() => proxy.close())
   url.hostname = '127.0.0.1'
-  url.port = String((server.address() as AddressInfo).port)
+  url.port = String(proxy.port)
   return {
     url: url.href,
-    silence() {
-      silent = true
-      for (const socket of sockets) socket.pause()
-    },
-    resume() {
-      silent = false
-      for (const socket of sockets) socket.resume()
-    },
-    cut,
+    silence: () => proxy.silence(),
+    resume: () => proxy.resume(),
+    cut: () => proxy.cut(),
     sayBlocked(reason) {
       const text = Buffer.from(reason)
-      for (const client of clients) client.write(connectionFrame(blockedMethod, Buffer.from([text.length, ...text])))
+      proxy.sayToClients(connectionFrame(blockedMethod, Buffer.from([text.length, ...text])))
     },
-    sayUnblocked() {
-      for (const client of clients) client.write(connectionFrame(unblockedMethod))
-    },
+    sayUnblocked: () => proxy.sayToClients(connectionFrame(unblockedMethod)),
   }
 }

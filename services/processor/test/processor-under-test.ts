@@ -131,13 +131,16 @@ export async function createBench(): Promise<Bench> {
       const writer = new BatchWriter({ store: new ClickStore(pool), figures, logger, keepWhileAwayMs })
       const consuming = { brokerUrl: broker.url, logger, writer, maxClicks, flushAfterMs: 10 }
       const consumer = new ClickConsumer({ ...consuming, queue: topology.queue, prefetch })
-      const deadLetterConsumer = new ClickConsumer({ ...consuming, queue: topology.deadQueue, prefetch: 10 })
+      const others = [
+        new ClickConsumer({ ...consuming, queue: topology.suspectQueue, prefetch: 1 }),
+        new ClickConsumer({ ...consuming, queue: topology.deadQueue, prefetch: 10 }),
+      ]
       processors.add(consumer)
       onTestFinished(async () => {
-        await Promise.all([consumer.close(), deadLetterConsumer.close()])
+        await Promise.all([consumer, ...others].map((each) => each.close()))
         await pool.end()
       })
-      deadLetterConsumer.start()
+      for (const other of others) other.start()
       consumer.start()
       return consumer
     },

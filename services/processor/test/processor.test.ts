@@ -260,7 +260,7 @@ describe('the progress report', () => {
       maxConnections: 1,
       statementTimeoutMs: 2_000,
     })
-    const report = new ProgressReport('processor-1', consumer, pool, logger)
+    const report = new ProgressReport('processor-1', consumer, { isEmpty: async () => true }, pool, logger)
     const sent = createClick()
     await bench.send(sent)
     report.start()

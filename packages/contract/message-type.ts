@@ -1,0 +1,2 @@
+/** The AMQP `type` of a message that carries clicks as `encodeClick` writes them, one a line. */
+export const clicksMessageType = 'clicks.v1'

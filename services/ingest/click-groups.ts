@@ -1,0 +1,170 @@
+import { maxClicksPerMessage } from '@clicktally/contract/clicks-message.ts'
+import { publishFailure } from './publish-failure.ts'
+
+export interface ClickGroupsOptions {
+  /** Milliseconds that clicks may be held for. */
+  readonly confirmWithinMs: number
+  readonly maxHeldClicks: number
+  readonly maxHeldBytes: number
+  /** Publishes a group. What becomes of it is told to confirmed() or failed(), or to failAll() when nobody can know. */
+  readonly send: (group: ClickGroup) => void
+  /** Milliseconds by a clock that nobody sets. */
+  readonly now?: () => number
+}
+
+/** The clicks of some requests, in one message. */
+export interface ClickGroup {
+  readonly members: readonly HeldClicks[]
+  readonly clicks: number
+}
+
+/** The clicks of one request, until they are answered. */
+interface HeldClicks {
+  /** As the message contract writes them, one a line. */
+  readonly lines: string
+  readonly clicks: number
+  readonly bytes: number
+  readonly sinceMs: number
+  settled: boolean
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
+}
+
+/** What RabbitMQ takes in one frame: its default of 128 KiB, less what a frame adds. A larger message costs it more. */
+export const maxGroupBytes = 128 * 1024 - 8
+/** With few clients two groups in flight are best, with many eight: a third needs enough clicks of its own to carry. */
+const fewGroups = 2
+const manyGroups = 8
+const clicksForOneMore = 32
+
+/**
+ * Which clicks wait, which are in flight together, and which have taken too long.
+ *
+ * As a database commits in groups, what arrives while a message is unconfirmed travels together in the next.
+ *
+ * A request's clicks: waiting → in a group in flight → settled (confirmed, or failed with a problem). Past its deadline a
+ * request is failed where it stands; if its group is in flight, its clicks may be counted all the same, hence the client's
+ * retry with the same ids. Nothing is sent again by us. What is held is bounded in clicks and in bytes.
+ */
+export class ClickGroups {
+  readonly #options: ClickGroupsOptions
+  readonly #now: () => number
+  /** In the order in which they came. */
+  #waiting: HeldClicks[] = []
+  #waitingClicks = 0
+  readonly #inFlight = new Set<ClickGroup>()
+  #heldClicks = 0
+  #heldBytes = 0
+
+  constructor(options: ClickGroupsOptions) {
+    this.#options = options
+    this.#now = options.now ?? (() => performance.now())
+  }
+
+  get heldClicks(): number {
+    return this.#heldClicks
+  }
+
+  get heldBytes(): number {
+    return this.#heldBytes
+  }
+
+  /** Takes the clicks of a request. They wait for a flush(); the promise settles with them. */
+  add(lines: string, clicks: number): Promise<void> {
+    const { maxHeldClicks, maxHeldBytes } = this.#options
+    const bytes = Buffer.byteLength(lines)
+    if (this.#heldClicks + clicks > maxHeldClicks || this.#heldBytes + bytes > maxHeldBytes) {
+      return Promise.reject(publishFailure('overloaded'))
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ lines, clicks, bytes, sinceMs: this.#now(), settled: false, resolve, reject })
+      this.#waitingClicks += clicks
+      this.#heldClicks += clicks
+      this.#heldBytes += bytes
+    })
+  }
+
+  /** Sends as many groups as may be in flight. */
+  flush(): void {
+    while (this.#waiting.length > 0 && this.#mayFly()) {
+      const group = this.#takeGroup()
+      this.#inFlight.add(group)
+      this.#options.send(group)
+    }
+  }
+
+  confirmed(group: ClickGroup): void {
+    if (!this.#inFlight.delete(group)) return
+    this.#settle(group.members)
+    this.flush()
+  }
+
+  failed(group: ClickGroup, error: Error): void {
+    if (!this.#inFlight.delete(group)) return
+    this.#settle(group.members, error)
+    this.flush()
+  }
+
+  /** Whatever waits and whatever is in flight: there is nobody left to send it, or to tell what became of it. */
+  failAll(error: Error): void {
+    const groups = [...this.#inFlight]
+    this.#inFlight.clear()
+    const waiting = this.#waiting
+    this.#waiting = []
+    this.#waitingClicks = 0
+    for (const group of groups) this.#settle(group.members, error)
+    this.#settle(waiting, error)
+  }
+
+  /** Fails what is past its deadline; to be called every so often. */
+  expire(): void {
+    const before = this.#now() - this.#options.confirmWithinMs
+    const late: HeldClicks[] = []
+    for (const group of this.#inFlight) {
+      for (const member of group.members) if (member.sinceMs < before && !member.settled) late.push(member)
+    }
+    if ((this.#waiting[0]?.sinceMs ?? Infinity) < before) {
+      // Not yet sent, so taken out: what has been answered 503 need not be.
+      const inTime = this.#waiting.findIndex(({ sinceMs }) => sinceMs >= before)
+      const expired = this.#waiting.splice(0, inTime === -1 ? this.#waiting.length : inTime)
+      for (const { clicks } of expired) this.#waitingClicks -= clicks
+      late.push(...expired)
+    }
+    if (late.length > 0) this.#settle(late, publishFailure('confirm_timeout'))
+  }
+
+  #mayFly(): boolean {
+    if (this.#inFlight.size < fewGroups) return true
+    return this.#inFlight.size < manyGroups && this.#waitingClicks >= clicksForOneMore
+  }
+
+  /** The oldest requests that fit into one message; at least one. */
+  #takeGroup(): ClickGroup {
+    let clicks = 0
+    let bytes = 0
+    let count = 0
+    for (const waiting of this.#waiting) {
+      // A line break between two requests.
+      const bytesMore = waiting.bytes + (count > 0 ? 1 : 0)
+      if (count > 0 && (clicks + waiting.clicks > maxClicksPerMessage || bytes + bytesMore > maxGroupBytes)) break
+      clicks += waiting.clicks
+      bytes += bytesMore
+      count += 1
+    }
+    const members = this.#waiting.slice(0, count)
+    this.#waiting = this.#waiting.slice(count)
+    this.#waitingClicks -= clicks
+    return { members, clicks }
+  }
+
+  #settle(members: readonly HeldClicks[], error?: Error): void {
+    for (const member of members) {
+      if (member.settled) continue
+      member.settled = true
+      this.#heldClicks -= member.clicks
+      this.#heldBytes -= member.bytes
+      if (error === undefined) member.resolve()
+      else member.reject(error)
+    }
+  }
+}

@@ -1,0 +1,233 @@
+import { maxClicksPerMessage } from '@clicktally/contract/clicks-message.ts'
+import type { ServiceProblem } from '@clicktally/http/service-problem.ts'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { type ClickGroup, ClickGroups, maxGroupBytes } from '../click-groups.ts'
+import { publishFailure } from '../publish-failure.ts'
+
+const limits = { confirmWithinMs: 4_000, maxHeldClicks: 2_000, maxHeldBytes: 400_000 }
+
+/** Groups, a clock that stands still until it is told to move, and what was sent. */
+function createGroups() {
+  const clock = { nowMs: 0 }
+  const sent: ClickGroup[] = []
+  const groups = new ClickGroups({ ...limits, send: (group) => sent.push(group), now: () => clock.nowMs })
+  return { groups, clock, sent, sizes: () => sent.map(({ members }) => members.length) }
+}
+
+/** What a request is answered: `accepted`, or the code of its problem. */
+function answerOf(adding: Promise<void>): Promise<string> {
+  return adding.then(
+    () => 'accepted',
+    ({ problem }: ServiceProblem) => problem.code,
+  )
+}
+
+function addMany(groups: ClickGroups, requests: number, clicks = 1): Promise<string>[] {
+  return Array.from({ length: requests }, (_, n) => answerOf(groups.add(`line ${n}`, clicks)))
+}
+
+describe('groups of clicks', () => {
+  test('take all that has come since the last, and two fly at once', () => {
+    const { groups, sent, sizes } = createGroups()
+    for (const requests of [1, 5, 7, 9]) {
+      addMany(groups, requests)
+      groups.flush()
+    }
+    expect(sizes()).toEqual([1, 5])
+    groups.confirmed(sent[0] as ClickGroup)
+    expect(sizes()).toEqual([1, 5, 16])
+  })
+
+  test('fly up to eight at once while there are clicks for one more', () => {
+    const { groups, sizes } = createGroups()
+    for (let turn = 0; turn < 12; turn += 1) {
+      addMany(groups, 32)
+      groups.flush()
+    }
+    expect(sizes()).toEqual(Array(8).fill(32))
+  })
+
+  test('fill a frame to the last byte, line breaks and all, and not more', () => {
+    const { groups, sizes } = createGroups()
+    const half = 'x'.repeat((maxGroupBytes - 2) / 2)
+    for (const lines of [half, `${half}x`]) groups.add(lines, 1)
+    groups.flush()
+    expect(sizes()).toEqual([2])
+    for (const lines of [half, `${half}xx`]) groups.add(lines, 1)
+    groups.flush()
+    expect(sizes()).toEqual([2, 1])
+  })
+
+  test('are no fewer for a confirm that comes after the deadline', async () => {
+    const { groups, clock, sent, sizes } = createGroups()
+    const late = addMany(groups, 1)
+    groups.flush()
+    clock.nowMs = limits.confirmWithinMs + 1
+    groups.expire()
+    expect(await Promise.all(late)).toEqual(['confirm_timeout'])
+    addMany(groups, 1)
+    groups.flush()
+    const after = addMany(groups, 1)
+    groups.flush()
+    expect(sizes()).toEqual([1, 1])
+    groups.confirmed(sent[0] as ClickGroup)
+    expect(sizes()).toEqual([1, 1, 1])
+    groups.confirmed(sent[2] as ClickGroup)
+    expect(await Promise.all(after)).toEqual(['accepted'])
+  })
+})
+
+type Failure = 'unroutable' | 'queue_full'
+
+interface Request {
+  readonly name: string
+  readonly clicks: number
+  readonly bytes: number
+  readonly sinceMs: number
+  group?: ClickGroup
+}
+
+/** What groups must do: who is not answered yet, in the order of arrival, and which answers are due. */
+class Model {
+  open: Request[] = []
+  flying: ClickGroup[] = []
+  readonly due = new Map<string, string>()
+
+  total(what: 'clicks' | 'bytes', of = this.open): number {
+    return of.reduce((sum, request) => sum + request[what], 0)
+  }
+
+  arrive(request: Request): void {
+    const clicks = this.total('clicks') + request.clicks
+    const bytes = this.total('bytes') + request.bytes
+    if (clicks > limits.maxHeldClicks || bytes > limits.maxHeldBytes) this.due.set(request.name, 'overloaded')
+    else this.open.push(request)
+  }
+
+  answer(code: string, whom: (request: Request) => boolean): void {
+    for (const { name } of this.open.filter(whom)) this.due.set(name, code)
+    this.open = this.open.filter((request) => !whom(request))
+  }
+
+  /** A group must be what waited longest, as much of it as fits, and there must be room in the air. */
+  takeOff(group: ClickGroup): void {
+    const waiting = this.#waiting()
+    const members = waiting.slice(0, group.members.length)
+    expect(group.members.map(({ lines }) => lines.split(' ')[0])).toEqual(members.map(({ name }) => name))
+    expect(group.clicks).toBe(this.total('clicks', members))
+    expect(members.length === 1 || this.#fits(members)).toBe(true)
+    expect(members.length === waiting.length || !this.#fits(waiting.slice(0, members.length + 1))).toBe(true)
+    expect(this.#mayFly()).toBe(true)
+    for (const member of members) member.group = group
+    this.flying.push(group)
+  }
+
+  /** Nothing waits that might fly. */
+  expectPatience(): void {
+    expect(this.#waiting().length === 0 || !this.#mayFly()).toBe(true)
+  }
+
+  #waiting(): Request[] {
+    return this.open.filter(({ group }) => group === undefined)
+  }
+
+  #fits(requests: Request[]): boolean {
+    const lineBreaks = requests.length - 1
+    return (
+      this.total('clicks', requests) <= maxClicksPerMessage &&
+      this.total('bytes', requests) + lineBreaks <= maxGroupBytes
+    )
+  }
+
+  #mayFly(): boolean {
+    return this.flying.length < 2 || (this.flying.length < 8 && this.total('clicks', this.#waiting()) >= 32)
+  }
+}
+
+describe('whatever happens to groups', () => {
+  const size = (clicks: number, bytes: number) =>
+    fc.record({ clicks: fc.integer({ min: 1, max: clicks }), bytes: fc.integer({ min: 5, max: bytes }) })
+  const request = fc.oneof(
+    { weight: 12, arbitrary: size(3, 400) },
+    { weight: 2, arbitrary: size(500, 20_000) },
+    { weight: 1, arbitrary: size(500, 300_000) },
+  )
+  const step = fc.oneof(
+    { weight: 6, arbitrary: fc.record({ arrive: fc.array(request, { minLength: 1, maxLength: 40, size: 'max' }) }) },
+    { weight: 6, arbitrary: fc.record({ confirm: fc.nat({ max: 7 }) }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({ fail: fc.nat({ max: 7 }), as: fc.constantFrom<Failure>('unroutable', 'queue_full') }),
+    },
+    { weight: 3, arbitrary: fc.record({ passMs: fc.constantFrom(1, 500, 2_000, 4_000) }) },
+    { weight: 1, arbitrary: fc.constant({ lose: 'the connection' }) },
+  )
+
+  test('each request is answered once, in time, rightly, and no more is held than the limits allow', async () => {
+    const seen = { flying: 0, alone: 0 }
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 100, size: 'max' }), async (steps) => {
+        const { groups, clock, sent } = createGroups()
+        const model = new Model()
+        const answers = new Map<string, string>()
+        let arrived = 0
+        const arrive = ({ clicks, bytes }: { clicks: number; bytes: number }) => {
+          const name = String(arrived++)
+          const lines = `${name} `.padEnd(bytes, 'ä')
+          model.arrive({ name, clicks, bytes: Buffer.byteLength(lines), sinceMs: clock.nowMs })
+          answerOf(groups.add(lines, clicks)).then((answer) => answers.set(name, answer))
+        }
+        const end = (choice: number, code?: Failure) => {
+          const [group] = model.flying.splice(choice, 1)
+          if (group === undefined) return
+          model.answer(code ?? 'accepted', (request) => request.group === group)
+          if (code === undefined) groups.confirmed(group)
+          else groups.failed(group, publishFailure(code))
+          // A group has one end: a second changes nothing.
+          groups.failed(group, publishFailure('queue_full'))
+        }
+        const pass = (ms: number) => {
+          clock.nowMs += ms
+          model.answer('confirm_timeout', ({ sinceMs }) => clock.nowMs - sinceMs > limits.confirmWithinMs)
+          groups.expire()
+        }
+        const lose = () => {
+          model.answer('broker_unavailable', () => true)
+          groups.failAll(publishFailure('broker_unavailable'))
+          // Of most nothing is heard any more.
+          const [group] = model.flying.splice(0)
+          if (group !== undefined) groups.confirmed(group)
+        }
+        const expectModel = async () => {
+          for (const group of sent.splice(0)) model.takeOff(group)
+          model.expectPatience()
+          seen.flying = Math.max(seen.flying, model.flying.length)
+          if (model.flying.some(({ members }) => members.length === 1)) seen.alone += 1
+          await new Promise(setImmediate)
+          expect(answers).toEqual(model.due)
+          answers.clear()
+          model.due.clear()
+          expect(groups.heldClicks).toBe(model.total('clicks'))
+          expect(groups.heldBytes).toBe(model.total('bytes'))
+        }
+        for (const step of steps) {
+          if ('arrive' in step) {
+            for (const one of step.arrive) arrive(one)
+            groups.flush()
+          } else if ('confirm' in step) end(step.confirm)
+          else if ('fail' in step) end(step.fail, step.as)
+          else if ('passMs' in step) pass(step.passMs)
+          else lose()
+          await expectModel()
+        }
+        pass(limits.confirmWithinMs + 1)
+        await expectModel()
+        expect({ clicks: groups.heldClicks, bytes: groups.heldBytes }).toEqual({ clicks: 0, bytes: 0 })
+      }),
+      { numRuns: 200 },
+    )
+    // All that may happen has happened.
+    expect(seen).toEqual({ flying: 8, alone: expect.toSatisfy((times: number) => times > 0) })
+  })
+})
