@@ -1,49 +1,47 @@
 import { basename } from 'node:path'
-import { isbot } from 'isbot'
-import { type Click, visitorIdFor } from './click.ts'
+import { isBot, logClick } from '@clicktally/access-log/log-click.ts'
+import { parseLogLine } from '@clicktally/access-log/log-line.ts'
+import { TargetCounts } from '@clicktally/client/target-counts.ts'
+import { TextFile } from '@clicktally/text-file/text-file.ts'
+import type { Click } from './click.ts'
 import { clickId } from './click-id.ts'
 import type { ClickSource, Survey } from './click-source.ts'
 import { DemoError } from './demo-error.ts'
-import { LogFile } from './log-file.ts'
-import { type LogLine, parseLogLine } from './log-line.ts'
-import { TargetCounts } from './target-counts.ts'
 import type { Timeline } from './timeline.ts'
-
-// A browser's name is shorter; the pattern that knows bots need not search what somebody made longer.
-const maxUserAgentLength = 1024
 
 /** The clicks in a web server's access log: each line that can be read is one. Blank lines are none. */
 export class AccessLog implements ClickSource {
   readonly name: string
-  readonly #file: LogFile
+  readonly #file: TextFile
 
-  private constructor(file: LogFile) {
+  private constructor(file: TextFile) {
     this.#file = file
     this.name = basename(file.path)
   }
 
-  /** @throws {DemoError} where the file can't be opened */
+  /** @throws {TextFileError} where the file can't be opened, {DemoError} where it is empty */
   static async open(path: string): Promise<AccessLog> {
-    return new AccessLog(await LogFile.open(path))
+    const file = await TextFile.open(path)
+    if (file.sizeBytes > 0) return new AccessLog(file)
+    await file.close()
+    throw new DemoError(`${path} is empty.`)
   }
 
   /** @throws {DemoError} where no line can be read as one of an access log */
   async survey(signal: AbortSignal, onProgress: (share: number, clicks: number) => void): Promise<Survey> {
     const survey: Survey = { counts: new TargetCounts(), firstMs: Infinity, lastMs: -Infinity, unreadable: 0 }
-    let lineNumber = 0
     for await (const lines of this.#file.lines()) {
       signal.throwIfAborted()
-      for (const line of lines) {
-        lineNumber++
-        const read = parseLogLine(line)
+      for (const { text, number } of lines) {
+        const read = parseLogLine(text)
         if (read) {
           const bot = isBot(read)
           survey.counts.add(read.target, bot ? 0 : 1, bot ? 1 : 0)
           survey.firstMs = Math.min(survey.firstMs, read.timeMs)
           survey.lastMs = Math.max(survey.lastMs, read.timeMs)
-        } else if (line.trim() !== '') {
+        } else if (text.trim() !== '') {
           survey.unreadable++
-          survey.firstUnreadable ??= { lineNumber, line: line.slice(0, 200) }
+          survey.firstUnreadable ??= { lineNumber: number, line: text.slice(0, 200) }
         }
       }
       onProgress(this.#file.bytesRead / this.#file.sizeBytes, survey.counts.clicks)
@@ -58,12 +56,16 @@ export class AccessLog implements ClickSource {
   }
 
   async *clicks(timeline: Timeline): AsyncGenerator<Click> {
-    let lineNumber = 0
     for await (const lines of this.#file.lines()) {
-      for (const line of lines) {
-        lineNumber++
-        const read = parseLogLine(line)
-        if (read) yield clickFrom(read, lineNumber, line, timeline)
+      for (const { text, number } of lines) {
+        const read = parseLogLine(text)
+        if (read === undefined) continue
+        const timeMs = timeline.move(read.timeMs)
+        yield {
+          id: clickId(timeMs, timeline.endMs, number, text),
+          occurredAt: new Date(timeMs).toISOString(),
+          ...logClick(read),
+        }
       }
     }
   }
@@ -71,20 +73,4 @@ export class AccessLog implements ClickSource {
   close(): Promise<void> {
     return this.#file.close()
   }
-}
-
-function clickFrom(read: LogLine, lineNumber: number, line: string, timeline: Timeline): Click {
-  const timeMs = timeline.move(read.timeMs)
-  return {
-    id: clickId(timeMs, timeline.endMs, lineNumber, line),
-    target: read.target,
-    occurredAt: new Date(timeMs).toISOString(),
-    ...(read.address !== undefined && { visitorId: visitorIdFor(read.address) }),
-    ...(read.referrer !== undefined && { referrer: read.referrer }),
-    ...(isBot(read) && { bot: true }),
-  }
-}
-
-function isBot(read: LogLine): boolean {
-  return isbot(read.userAgent?.slice(0, maxUserAgentLength))
 }

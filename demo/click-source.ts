@@ -1,5 +1,5 @@
+import type { TargetCounts } from '@clicktally/client/target-counts.ts'
 import type { Click } from './click.ts'
-import type { TargetCounts } from './target-counts.ts'
 import type { Timeline } from './timeline.ts'
 
 /** Where clicks come from: counted in one pass, made in another, the same ones each time. */

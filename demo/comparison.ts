@@ -1,4 +1,4 @@
-import type { ClickCount, RankedTarget, TargetCounts } from './target-counts.ts'
+import type { ClickCount, RankedTarget, TargetCounts } from '@clicktally/client/target-counts.ts'
 
 /** A target of which the api counted other clicks than there are. */
 export interface Difference {

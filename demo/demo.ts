@@ -1,19 +1,13 @@
+import { CountsReader } from '@clicktally/client/counts-reader.ts'
+import { waitForMoment } from '@clicktally/client/wait-for-moment.ts'
+import { formatCount, formatDuration, labelled, type Output, withProgress } from '@clicktally/terminal/progress.ts'
 import { AccessLog } from './access-log.ts'
 import { type Sending, sendClicks } from './click-sender.ts'
 import type { ClickSource, Survey } from './click-source.ts'
 import type { Comparison } from './comparison.ts'
-import { CountsReader } from './counts-reader.ts'
 import { DemoError } from './demo-error.ts'
-import { formatCount, formatDuration, labelled, type Output, withProgress } from './progress.ts'
 import { describeComparison, describeSending, describeSurvey, describeTimeline, renderTops } from './report.ts'
-import {
-  type Baseline,
-  compareSince,
-  readBaseline,
-  type SettledComparison,
-  waitForClicks,
-  waitForMoment,
-} from './settling.ts'
+import { type Baseline, compareSince, readBaseline, type SettledComparison, waitForClicks } from './settling.ts'
 import { SyntheticClicks } from './synthetic-clicks.ts'
 import { Timeline, wholeMinutes } from './timeline.ts'
 

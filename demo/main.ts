@@ -1,7 +1,9 @@
+import { ClientError } from '@clicktally/client/client-error.ts'
+import type { Output } from '@clicktally/terminal/progress.ts'
+import { TextFileError } from '@clicktally/text-file/text-file-error.ts'
 import { runDemo } from './demo.ts'
 import { DemoError } from './demo-error.ts'
 import { parseOptions, usage } from './options.ts'
-import type { Output } from './progress.ts'
 
 const stop = new AbortController()
 // Once: whoever presses Ctrl-C again wants the process to end at once, as it does without a listener.
@@ -28,7 +30,7 @@ try {
   if (stop.signal.aborted) {
     output.line('\nStopped. What was accepted until now stays counted.')
     process.exitCode = 130
-  } else if (error instanceof DemoError) {
+  } else if (error instanceof DemoError || error instanceof ClientError || error instanceof TextFileError) {
     process.stderr.write(`${error.message}\n`)
     process.exitCode = 1
   } else {

@@ -1,9 +1,10 @@
-import { describeAnswers, type Sending } from './click-sender.ts'
+import { describeAnswers } from '@clicktally/client/batch-sender.ts'
+import type { ClickCount, TargetCounts } from '@clicktally/client/target-counts.ts'
+import { formatCount, formatDuration, labelled, perSecond } from '@clicktally/terminal/progress.ts'
+import { type Column, cutMiddle, printable, renderTable, tableColumns } from '@clicktally/terminal/table.ts'
+import type { Sending } from './click-sender.ts'
 import type { Survey } from './click-source.ts'
 import type { Comparison } from './comparison.ts'
-import { formatCount, formatDuration, labelled, perSecond } from './progress.ts'
-import { type Column, cutMiddle, printable, renderTable, tableColumns } from './table.ts'
-import type { ClickCount, TargetCounts } from './target-counts.ts'
 import { maxSpanMs, type Timeline } from './timeline.ts'
 
 const maxDifferencesShown = 20

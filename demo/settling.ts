@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { CountsReader, Totals } from '@clicktally/client/counts-reader.ts'
+import type { TargetCounts } from '@clicktally/client/target-counts.ts'
 import { type Comparison, compareCounts } from './comparison.ts'
-import type { CountsReader, Totals } from './counts-reader.ts'
-import type { TargetCounts } from './target-counts.ts'
 
 const pollEveryMs = 400
 /** nginx and the api may give the same answer for a second, and nginx an old one while a new one is made. */
@@ -46,32 +46,7 @@ export async function waitForClicks(
 }
 
 /**
- * Waits until the api has counted everything that was accepted up to a moment, or its `asOf` has not moved for
- * `patienceMs`.
- *
- * @param momentMs by the server's clock, in milliseconds since 1970
- * @returns whether it has
- */
-export async function waitForMoment(
-  reader: CountsReader,
-  momentMs: number,
-  patienceMs: number,
-  signal: AbortSignal,
-): Promise<boolean> {
-  let asOfMs = -1
-  let movedAtMs = performance.now()
-  for (;;) {
-    const now = await reader.totals()
-    if (now.asOfMs >= momentMs) return true
-    if (now.asOfMs !== asOfMs) movedAtMs = performance.now()
-    asOfMs = now.asOfMs
-    if (performance.now() - movedAtMs > patienceMs) return false
-    await sleep(pollEveryMs, undefined, { signal })
-  }
-}
-
-/**
- * What the api has counted up to a moment, which it must have reached: {@link waitForMoment}. It is read again where an
+ * What the api has counted up to a moment, which it must have reached (waitForMoment). It is read again where an
  * answer comes out of a cache and is older.
  *
  * @returns undefined where it is older until `patienceMs` are over

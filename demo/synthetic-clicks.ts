@@ -1,8 +1,9 @@
-import { type Click, visitorIdFor } from './click.ts'
+import { visitorIdFor } from '@clicktally/access-log/visitor-id.ts'
+import { TargetCounts } from '@clicktally/client/target-counts.ts'
+import type { Click } from './click.ts'
 import { clickId } from './click-id.ts'
 import type { ClickSource, Survey } from './click-source.ts'
 import { seededRandom } from './seeded-random.ts'
-import { TargetCounts } from './target-counts.ts'
 import type { Timeline } from './timeline.ts'
 import { Zipf } from './zipf.ts'
 

@@ -1,14 +1,10 @@
+import type { TimeRange } from '@clicktally/client/counts-reader.ts'
+
 const hourMs = 3_600_000
 const minuteMs = 60_000
 
 /** The api takes clicks up to 72 h old. 60 h leave 12 h for the sending itself and for clocks that differ. */
 export const maxSpanMs = 60 * hourMs
-
-/** A stretch of time in whole milliseconds since 1970; `toMs` is not part of it. */
-export interface TimeRange {
-  fromMs: number
-  toMs: number
-}
 
 /** Moves times of the past so that the last one falls on `endMs`, and draws them together where they span too much. */
 export class Timeline {

@@ -1,9 +1,9 @@
+import { describeAnswers } from '@clicktally/client/batch-sender.ts'
+import { CountingServer } from '@clicktally/client/test/counting-server.ts'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Click } from '../click.ts'
-import { batchClicks } from '../click-batches.ts'
 import { clickId } from '../click-id.ts'
-import { describeAnswers, sendClicks } from '../click-sender.ts'
-import { CountingServer } from './counting-server.ts'
+import { sendClicks } from '../click-sender.ts'
 
 const signal = new AbortController().signal
 
@@ -102,19 +102,5 @@ describe('the sender', () => {
     await expect.poll(() => server.batches.length).toBe(1)
     stop.abort(new Error('stop'))
     await expect(sending).rejects.toThrow()
-  })
-})
-
-describe('a batch', () => {
-  it('stays below 1 MiB', async () => {
-    const batches = await Array.fromAsync(batchClicks(makeClicks(600, 'é'.repeat(2_048))))
-    expect(batches.reduce((sum, { count }) => sum + count, 0)).toBe(600)
-    for (const { body } of batches) expect(Buffer.byteLength(body)).toBeLessThan(1_048_576)
-    expect(batches.length).toBeGreaterThan(2)
-  })
-
-  it('is never empty', async () => {
-    expect(await Array.fromAsync(batchClicks(makeClicks(0)))).toEqual([])
-    expect((await Array.fromAsync(batchClicks(makeClicks(500)))).map(({ count }) => count)).toEqual([500])
   })
 })

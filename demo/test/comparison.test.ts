@@ -1,7 +1,7 @@
+import { TargetCounts } from '@clicktally/client/target-counts.ts'
 import { describe, expect, it } from 'vitest'
 import { compareCounts } from '../comparison.ts'
 import { describeComparison, renderTops } from '../report.ts'
-import { TargetCounts } from '../target-counts.ts'
 
 function counts(...entries: [string, number, number][]): TargetCounts {
   const made = new TargetCounts()

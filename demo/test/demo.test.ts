@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { CountingServer } from '@clicktally/client/test/counting-server.ts'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { type DemoOptions, runDemo } from '../demo.ts'
-import { CountingServer } from './counting-server.ts'
 
 const main = fileURLToPath(new URL('../main.ts', import.meta.url))
 

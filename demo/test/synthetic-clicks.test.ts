@@ -1,8 +1,8 @@
+import { TargetCounts } from '@clicktally/client/target-counts.ts'
 import { describe, expect, it } from 'vitest'
 import type { Click } from '../click.ts'
 import { seededRandom } from '../seeded-random.ts'
 import { SyntheticClicks } from '../synthetic-clicks.ts'
-import { TargetCounts } from '../target-counts.ts'
 import { Timeline } from '../timeline.ts'
 import { Zipf } from '../zipf.ts'
 

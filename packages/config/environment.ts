@@ -79,9 +79,9 @@ export class Environment {
    * The URL of a server, its password taken from `<passwordName>` or `<passwordName>_FILE` where the URL has none.
    * A wrong URL is never quoted: it may hold a password.
    */
-  serverUrl(name: string, fallback: string, protocols: readonly string[], passwordName: string): string {
+  serverUrl(name: string, fallback: string, protocols: readonly string[], passwordName?: string): string {
     const raw = this.#source[name] || fallback
-    const password = this.secret(passwordName)
+    const password = passwordName === undefined ? undefined : this.secret(passwordName)
     const url = URL.parse(raw)
     if (url === null || !protocols.includes(url.protocol) || url.hostname === '') {
       this.#problems.push(`${name} must be a URL like ${fallback}`)
@@ -89,6 +89,20 @@ export class Environment {
     }
     if (password !== undefined && url.password === '') url.password = encodeURIComponent(password)
     return url.href
+  }
+
+  /** As {@link serverUrl}, but it need not be set. `example` is only shown. */
+  optionalServerUrl(
+    name: string,
+    example: string,
+    protocols: readonly string[],
+    passwordName?: string,
+  ): string | undefined {
+    if (this.#source[name]) return this.serverUrl(name, example, protocols, passwordName)
+    if (passwordName !== undefined && this.secret(passwordName) !== undefined) {
+      this.#problems.push(`${passwordName} is set, but ${name} is not`)
+    }
+    return undefined
   }
 
   /** @throws {ConfigurationError} that names every variable that was wrong. */

@@ -15,8 +15,8 @@ export const clickLimits = {
   /** How far ahead an id's own time may be: devices with wrong clocks exist, and partitions are made ahead. */
   idAheadMs: 24 * 3_600_000,
   /**
-   * The oldest time that a click or an id may have in a backfill, milliseconds since 1970. Each day needs a partition of
-   * its own, so one file of wrong dates must not be able to ask for hundreds of thousands of them.
+   * The oldest time that a click or an id may have in a backfill, milliseconds since 1970. Clicks are kept in partitions,
+   * each of a stretch of time: one file of wrong dates must not be able to ask for hundreds of thousands of them.
    */
   oldestMs: Date.UTC(2000, 0, 1),
 } as const

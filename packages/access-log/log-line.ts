@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { clickLimits } from '@clicktally/contract/click-event.ts'
-import { cutText } from './click.ts'
+import { cutText } from './cut-text.ts'
 
 /** What a click needs of a line of an access log. Fields that the line gives as `-` are left out. */
 export interface LogLine {

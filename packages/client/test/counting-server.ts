@@ -2,33 +2,40 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { gunzipSync } from 'node:zlib'
-import type { Click } from '../click.ts'
 import { TargetCounts } from '../target-counts.ts'
+
+/** What it needs of a click. */
+export interface ReceivedClick {
+  readonly id: string
+  readonly target: string
+  readonly occurredAt: string
+  readonly bot?: boolean
+}
 
 /** How a batch is answered instead of being taken. `drop` closes the connection; `takeAndDrop` takes it before. */
 export type Fault = { status: number; headers?: Record<string, string>; body?: object } | 'drop' | 'takeAndDrop'
 
 /**
- * Answers as Clicktally does, from memory: what the demo needs of it and no more. Each id is counted once.
+ * Answers as Clicktally does, from memory: what those need who send and read clicks, and no more. Each id is counted once.
  * The real thing is tested end to end elsewhere; this one fails on demand.
  */
 export class CountingServer {
-  readonly clicks = new Map<string, Click>()
+  readonly clicks = new Map<string, ReceivedClick>()
   /** The bodies of all batches, in the order of their coming, those that met a fault included. */
-  readonly batches: Click[][] = []
+  readonly batches: ReceivedClick[][] = []
   /** The next answers to batches. */
   readonly faults: Fault[] = []
   /** The code with which a click is rejected, or undefined. */
-  reject: (click: Click) => string | undefined = () => undefined
-  /** What is not counted though it was accepted: an error that the demo has to find. */
-  lose: (click: Click) => boolean = () => false
+  reject: (click: ReceivedClick) => string | undefined = () => undefined
+  /** What is not counted though it was accepted: an error that who compares has to find. */
+  lose: (click: ReceivedClick) => boolean = () => false
   /** Counts each copy of an id. */
   countsTwice = false
   pageSize = 7
   /** For how long an answer to the same question is given again. */
   cacheMs = 0
   readonly #cache = new Map<string, { atMs: number; body: object }>()
-  #repeats: Click[] = []
+  #repeats: ReceivedClick[] = []
   readonly #server = createServer((request, response) => void this.#answer(request, response))
 
   async listen(): Promise<string> {
@@ -44,7 +51,8 @@ export class CountingServer {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', 'http://localhost')
-    if (request.method === 'POST' && url.pathname === '/v1/events/batch') return this.#take(request, response)
+    const takesClicks = ['/v1/events/batch', '/v1/backfill'].includes(url.pathname)
+    if (request.method === 'POST' && takesClicks) return this.#take(request, response)
     const cached = this.#cache.get(url.href)
     if (cached && Date.now() - cached.atMs < this.cacheMs) return send(response, 200, cached.body)
     const body = this.#read(url)
@@ -71,8 +79,11 @@ export class CountingServer {
   async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk)
-    const lines = gunzipSync(Buffer.concat(chunks)).toString().trimEnd().split('\n')
-    const clicks = lines.map((line) => JSON.parse(line) as Click)
+    const body = Buffer.concat(chunks)
+    const text = (request.headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body).toString().trimEnd()
+    if (text === '') return send(response, 422, { code: 'batch_empty', title: 'The batch has no event' })
+    const lines = text.split('\n')
+    const clicks = lines.map((line) => JSON.parse(line) as ReceivedClick)
     this.batches.push(clicks)
     const fault = this.faults.shift()
     if (fault === 'drop') return void request.socket.destroy()

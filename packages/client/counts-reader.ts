@@ -1,11 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ask, describeAnswer, jsonObject, mayRetry, retryDelayMs } from './answer.ts'
-import { DemoError } from './demo-error.ts'
+import { ClientError } from './client-error.ts'
 import { TargetCounts } from './target-counts.ts'
-import type { TimeRange } from './timeline.ts'
 
 const answerTimeoutMs = 15_000
 const targetsPerPage = 1_000
+
+/** A stretch of time in whole milliseconds since 1970; `toMs` is not part of it. */
+export interface TimeRange {
+  fromMs: number
+  toMs: number
+}
 
 /** What the api has counted in all. */
 export interface Totals {
@@ -88,13 +93,13 @@ export class CountsReader {
       const body = answer.status === 200 ? jsonObject(answer) : undefined
       if (body) return { body, asOfMs: asOf(body), serverTimeMs: answer.serverTimeMs }
       if (!mayRetry(answer)) {
-        throw new DemoError(
+        throw new ClientError(
           `${url.origin} does not answer as Clicktally: GET ${url.pathname}: ${describeAnswer(answer)}`,
         )
       }
       const delayMs = retryDelayMs(tries, answer)
       if (performance.now() + delayMs > deadlineMs) {
-        throw new DemoError(
+        throw new ClientError(
           `${url.origin} does not answer: GET ${url.pathname}: ${describeAnswer(answer)}. ` +
             'Is Clicktally running there? `npm start` runs it on http://127.0.0.1:8080.',
         )
@@ -109,6 +114,6 @@ function asOf({ meta }: Record<string, unknown>): number {
   return typeof meta === 'object' && meta !== null && 'asOf' in meta ? Date.parse(String(meta.asOf)) || 0 : 0
 }
 
-function unfit(path: string, body: Record<string, unknown>): DemoError {
-  return new DemoError(`The answer to GET /${path} can't be understood: ${JSON.stringify(body).slice(0, 200)}`)
+function unfit(path: string, body: Record<string, unknown>): ClientError {
+  return new ClientError(`The answer to GET /${path} can't be understood: ${JSON.stringify(body).slice(0, 200)}`)
 }

@@ -1,14 +1,13 @@
 import { batchLimits } from '@clicktally/contract/click-event.ts'
-import type { Click } from './click.ts'
 
-/** Clicks that travel together. `body` is NDJSON. */
+/** Clicks that travel together. `body` is NDJSON, a click a line. */
 export interface ClickBatch {
-  count: number
-  body: string
+  readonly count: number
+  readonly body: string
 }
 
 /** Gathers clicks, in their order, into batches that ingest takes. */
-export async function* batchClicks(clicks: AsyncIterable<Click>): AsyncGenerator<ClickBatch> {
+export async function* batchClicks(clicks: AsyncIterable<object>): AsyncGenerator<ClickBatch> {
   let lines: string[] = []
   let bytes = 0
   for await (const click of clicks) {

@@ -12,14 +12,21 @@ export interface ProgressOptions {
   label: string
   /** What is counted, as in `clicks`. */
   unit: string
-  /** How much there is. */
+  /** How much there is, as far as that is known at the beginning. */
   total: number
   /** Leave out where the speed says nothing, as while waiting. */
   withSpeed?: boolean
+  /** How an amount is written, where it is not a count. */
+  format?: (amount: number) => string
+  /** More to say behind it, asked for each time that it is shown. */
+  note?: () => string
 }
 
+/** Told how much is done, and of how much if that has changed. */
+export type Update = (done: number, total?: number) => void
+
 interface Progress {
-  update: (done: number) => void
+  update: Update
   stop: () => void
 }
 
@@ -38,7 +45,7 @@ const labelWidth = 10
 export async function withProgress<Result>(
   output: Output,
   options: ProgressOptions,
-  work: (update: (done: number) => void) => Promise<Result>,
+  work: (update: Update) => Promise<Result>,
 ): Promise<Result> {
   const progress = output.terminal ? startBar(output.terminal, options) : startLines(output, options)
   try {
@@ -53,11 +60,13 @@ export function labelled(label: string, text: string): string {
   return label.padEnd(labelWidth) + text
 }
 
-function startBar(terminal: WriteStream, { label, unit, total, withSpeed }: ProgressOptions): Progress {
+function startBar(terminal: WriteStream, options: ProgressOptions): Progress {
+  const { label, unit, withSpeed, format = formatCount, note = () => '' } = options
+  let { total } = options
   const startedAtMs = performance.now()
   const speed = (done: number) => (withSpeed ? `, ${perSecond(done, performance.now() - startedAtMs)} ${unit}/s` : '')
   const bar = new SingleBar({
-    format: labelled(label, `{bar} {percentage} %  {done} of ${formatCount(total)} ${unit}{speed}`),
+    format: labelled(label, `{bar} {percentage} %  {done} of {all} ${unit}{speed}{note}`),
     barCompleteChar: '█',
     barIncompleteChar: '░',
     barsize: 25,
@@ -67,27 +76,38 @@ function startBar(terminal: WriteStream, { label, unit, total, withSpeed }: Prog
     hideCursor: true,
     // The cursor comes back in stop(), which runs on Ctrl-C too: signals are main's.
     gracefulExit: false,
+    // A line that was printed meanwhile has taken its place.
+    forceRedraw: true,
   })
-  bar.start(total, 0, { done: '0', speed: '' })
+  bar.start(total, 0, { done: format(0), all: format(total), speed: '', note: note() })
   return {
-    update: (done) => bar.update(Math.min(done, total), { done: formatCount(done), speed: speed(done) }),
+    update(done, newTotal = total) {
+      total = newTotal
+      bar.setTotal(total)
+      const texts = { done: format(done), all: format(total), speed: speed(done), note: note() }
+      bar.update(Math.min(done, total), texts)
+    },
     stop: () => bar.stop(),
   }
 }
 
-function startLines(output: Output, { label, unit, total, withSpeed }: ProgressOptions): Progress {
+function startLines(output: Output, options: ProgressOptions): Progress {
+  const { label, unit, withSpeed, format = formatCount, note = () => '' } = options
+  let { total } = options
   const startedAtMs = performance.now()
   let lineAtMs = startedAtMs
   let shown = 0
   return {
-    update(done) {
+    update(done, newTotal = total) {
+      total = newTotal
       const nowMs = performance.now()
       if (nowMs - lineAtMs < (done === shown ? sameLineEveryMs : lineEveryMs)) return
       lineAtMs = nowMs
       shown = done
       const speed = withSpeed ? `, ${perSecond(done, nowMs - startedAtMs)} ${unit}/s` : ''
-      const percentage = Math.floor((done / total) * 100)
-      output.line(labelled(label, `${percentage} %  ${formatCount(done)} of ${formatCount(total)} ${unit}${speed}`))
+      const percentage = Math.floor((done / Math.max(1, total)) * 100)
+      const amount = `${format(done)} of ${format(total)} ${unit}`
+      output.line(labelled(label, `${percentage} %  ${amount}${speed}${note()}`))
     },
     stop() {},
   }
