@@ -1,5 +1,5 @@
 /** Something that was started. */
-interface Started {
+export interface Started {
   name: string
   stop(): Promise<void>
 }

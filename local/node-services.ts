@@ -15,13 +15,21 @@ export interface NodeService {
   variables: Record<string, string>
   logPath: string
   user: UnprivilegedUser
+  /** A command, and its first arguments, that runs the command line that follows. */
+  through?: string[]
+  longestWaitMs?: number
 }
 
 /** One of our services, on 127.0.0.1 and ready when its `/readyz` says so. */
-export function nodeService({ name, entry, port, variables, logPath, user }: NodeService): Program {
+export function nodeService({ name, entry, port, variables, logPath, user, ...options }: NodeService): Program {
+  const { through = [], longestWaitMs } = options
+  const own = user.commandLine(process.execPath, [entry])
+  const [command, ...args] = [...through, own.command, ...own.args] as [string, ...string[]]
   return {
     name,
-    ...user.commandLine(process.execPath, [entry]),
+    command,
+    args,
+    ...(longestWaitMs !== undefined && { longestWaitMs }),
     cwd: cloneDir,
     env: childEnvironment({ ...variables, HOST: '127.0.0.1', PORT: String(port) }),
     logPath,
@@ -51,7 +59,7 @@ async function saysReady(port: number): Promise<boolean> {
  * @throws Problem with the end of its output when it fails.
  */
 export async function runToItsEnd(
-  { name, entry, variables, logPath, user }: Omit<NodeService, 'port'>,
+  { name, entry, variables, logPath, user }: Omit<NodeService, 'port' | 'through' | 'longestWaitMs'>,
   signal?: AbortSignal,
 ): Promise<void> {
   const { command, args } = user.commandLine(process.execPath, [entry])

@@ -23,6 +23,8 @@ export interface Program {
   stopWithinMs: number
   /** A first start that takes longer has failed. */
   readyWithinMs: number
+  /** The longest wait before it is started again while it keeps dying; 5 s unless told otherwise. */
+  longestWaitMs?: number
   /** Asked every 50 ms while the program starts. Throws a Problem when waiting longer is of no use. */
   isReady(): Promise<boolean>
   /** Done before each start, restarts included: removes what a crash may have left in the way. */
@@ -198,7 +200,7 @@ export class SupervisedProgram {
   #startAgainLater(how: string): void {
     if (Date.now() - this.#spawnedAt > provenAfterMs) this.#nextWaitMs = firstWaitMs
     const waitMs = this.#nextWaitMs
-    this.#nextWaitMs = Math.min(waitMs * 2, longestWaitMs)
+    this.#nextWaitMs = Math.min(waitMs * 2, this.program.longestWaitMs ?? longestWaitMs)
     this.#state = 'waiting'
     this.restarts++
     this.#supervision.onLine(`${this.name} ${how}; it is started again in ${waitMs / 1_000} s`)

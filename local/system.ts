@@ -10,8 +10,10 @@ import { startPostgres } from './postgres.ts'
 import { checkDiskSpace, checkPort } from './preconditions.ts'
 import { startRabbitmq } from './rabbitmq.ts'
 import { findRabbitmq } from './rabbitmq-installation.ts'
-import { type RunningService, startServices } from './service-launch.ts'
+import { type RunningService, type StartedServices, startServices } from './service-launch.ts'
+import type { Between } from './service-link.ts'
 import type { Supervision } from './supervised-program.ts'
+import { removeSystemFile, writeSystemFile } from './system-file.ts'
 
 export interface SystemOptions {
   /** The folder for data, logs, secrets: one system at a time. */
@@ -28,9 +30,11 @@ export interface SystemOptions {
   killSignal?: AbortSignal
   /** More variables for the three services, such as LOG_LEVEL. */
   variables?: Record<string, string>
+  /** Asked for each service's connection to a server: who wants to break it puts a port of its own in between. */
+  between?: Between
 }
 
-export interface System {
+export interface System extends Pick<StartedServices, 'addProcessor' | 'removeProcessor'> {
   /** The public door: `http://127.0.0.1:8080`. */
   baseUrl: string
   /** For the owner of the database, with its password. */
@@ -60,10 +64,13 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   killSignal?.addEventListener('abort', folder.killAll)
   const levels = new LaunchLevels()
   const stop = async () => {
+    removeSystemFile(dir)
     await levels.stopAll(onLine)
     folder.release()
   }
   try {
+    // A launcher that was killed has left it.
+    removeSystemFile(dir)
     await checkPort(port)
     const system = await startAll({ ...options, port }, folder.supervision, levels)
     // The last step may have ended well in the moment in which the start was broken off.
@@ -77,7 +84,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
 }
 
 async function startAll(
-  { dir, port, ingests, processors, onLine, signal, variables = {} }: SystemOptions,
+  { dir, port, ingests, processors, onLine, signal, variables = {}, between = ({ port }) => port }: SystemOptions,
   supervision: Supervision,
   levels: LaunchLevels,
 ): Promise<Omit<System, 'baseUrl' | 'stop'>> {
@@ -122,13 +129,14 @@ async function startAll(
   services.set('postgres', { program: postgres.server, port: postgres.port })
   services.set('rabbitmq', { program: rabbitmq.server, port: rabbitmq.amqpPort })
 
-  const ports = await startServices({
+  const started = await startServices({
     ...running,
     postgresPort: postgres.port,
     amqpPort: rabbitmq.amqpPort,
     ingests,
     processors,
     variables,
+    between,
     secretsDir,
     logPath,
     levels,
@@ -138,7 +146,8 @@ async function startAll(
   const nginxDir = join(dir, 'data', 'nginx')
   const nginx = await startNginx({
     ...running,
-    ...ports,
+    ingestPorts: started.ingestPorts,
+    apiPorts: started.apiPorts,
     dir: nginxDir,
     port,
     installation: nginxInstallation,
@@ -147,6 +156,12 @@ async function startAll(
   services.set('nginx', { program: nginx, port })
   levels.next().push({ name: 'nginx', stop: () => nginx.stop() })
   onLine(`nginx is ready on 127.0.0.1:${port}`)
+  writeSystemFile(dir, {
+    baseUrl: `http://127.0.0.1:${port}`,
+    postgresPort: postgres.port,
+    amqpPort: rabbitmq.amqpPort,
+    managementPort: rabbitmq.managementPort,
+  })
 
   return {
     postgresUrl: postgres.url,
@@ -155,5 +170,7 @@ async function startAll(
     logsDir,
     secretsDir,
     services,
+    addProcessor: started.addProcessor,
+    removeProcessor: started.removeProcessor,
   }
 }

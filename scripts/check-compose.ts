@@ -31,11 +31,14 @@ try {
   compose('up', '--detach', '--wait', '--no-recreate', '--scale', 'processor=1', '--scale', 'ingest=1')
   compose('up', '--detach', '--wait', '--no-recreate', '--scale', 'processor=4', '--scale', 'ingest=2')
   await demo
+  // The operators' command line, in its container.
+  compose('run', '--rm', '--build', 'cli', 'verify')
+  compose('run', '--rm', 'cli', 'balance')
 } catch (error) {
   spawnSync('docker', ['compose', '-p', project, 'logs', '--tail', '40'], { cwd: root, env, stdio: 'inherit' })
   throw error
 } finally {
-  compose('down', '--volumes', '--rmi', 'local', '--timeout', '30')
+  compose('--profile', 'tools', 'down', '--volumes', '--rmi', 'local', '--timeout', '30')
 }
 
 function compose(...args: string[]): void {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 // Loads every module with plain Node, each in a process of its own: vitest takes what Node refuses (enums, `./x.js` for
 // `x.ts`), and a module that does something when it is imported shows here. main.ts files act, so they are only parsed.
 const root = join(import.meta.dirname, '..')
-const files = globSync('{services,packages,infra,migrations,local,demo}/**/*.ts', { cwd: root })
+const files = globSync('{services,packages,infra,migrations,local,demo,cli}/**/*.ts', { cwd: root })
   // What is for tests imports vitest, which refuses to load outside of it.
   .filter((file) => !/node_modules|(^|\/)test\/|^packages\/testing\//.test(file))
 

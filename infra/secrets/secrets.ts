@@ -11,6 +11,7 @@ const passwordFiles = {
   owner: ['postgres/owner-password', 'migrate/owner-password'],
   processorDatabase: ['migrate/processor-password', 'processor/database-password'],
   apiDatabase: ['migrate/api-password', 'api/database-password'],
+  operatorDatabase: ['migrate/operator-password', 'operator/database-password'],
   ingestBroker: ['ingest/broker-password'],
   processorBroker: ['processor/broker-password'],
   operatorBroker: ['operator/broker-password'],

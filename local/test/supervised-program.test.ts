@@ -71,6 +71,14 @@ test('a program that dies is started again on the same port, each time after a l
   ])
 })
 
+test('the longest wait before a program is started again may be set', async () => {
+  const { program, lines } = await newProgram(server, { longestWaitMs: 200 })
+  await program.start()
+  await crashAndRecover(program)
+  await crashAndRecover(program)
+  expect(lines.filter((line) => line.includes('started again in 0.2 s'))).toHaveLength(2)
+})
+
 test('a program that dies before it was ever ready is not started again: the end of its log tells why', async () => {
   const { program, lines } = await newProgram(`console.error('PORT is missing'); process.exit(3)`)
   const start = program.start()

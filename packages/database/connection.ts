@@ -13,18 +13,21 @@ export interface DatabaseOptions {
   readonly maxConnections: number
   /** Milliseconds after which the server gives a statement up. */
   readonly statementTimeoutMs: number
+  /** Milliseconds that making a connection may take; 3,000 by default. */
+  readonly connectTimeoutMs?: number
 }
 
 const int8 = 20
 const numeric = 1700
 
 /** A pool of connections with every time limit set; pg's defaults wait for ever. */
-export function createPool({ url, name, logger, maxConnections, statementTimeoutMs }: DatabaseOptions): Pool {
+export function createPool(options: DatabaseOptions): Pool {
+  const { url, name, logger, maxConnections, statementTimeoutMs, connectTimeoutMs = 3_000 } = options
   const config: PoolConfig = {
     connectionString: url,
     application_name: `clicktally ${name} ${hostname()} ${process.pid}`,
     max: maxConnections,
-    connectionTimeoutMillis: 3_000,
+    connectionTimeoutMillis: connectTimeoutMs,
     idleTimeoutMillis: 30_000,
     keepAlive: true,
     statement_timeout: statementTimeoutMs,

@@ -43,6 +43,7 @@ function namesGiven(): string[] {
 describe('.env.example', () => {
   test('gives each variable that a program reads, and none that no program reads', async () => {
     expect(configs.map((path) => path.replaceAll('\\', '/')).sort()).toEqual([
+      'cli/config.ts',
       'migrations/config.ts',
       'packages/testing/config.ts',
       'services/api/config.ts',
@@ -59,7 +60,11 @@ describe('.env.example', () => {
     // A URL has another default for each program, which is told in words.
     const given = [...text.matchAll(/^# ?([A-Z][A-Z0-9_]*)=(.+)$/gm)].filter(([, name]) => !name?.endsWith('_URL'))
     const values = Object.fromEntries(given.map(([, name, value]) => [name, value]))
-    const required = { PROCESSOR_DATABASE_PASSWORD: 'p', API_DATABASE_PASSWORD: 'p' }
+    const required = {
+      PROCESSOR_DATABASE_PASSWORD: 'p',
+      API_DATABASE_PASSWORD: 'p',
+      OPERATOR_DATABASE_PASSWORD: 'p',
+    }
     for (const config of configs) {
       const { readConfig } = await load(config)
       expect(readConfig({ ...required, ...values }), config).toEqual(readConfig(required))

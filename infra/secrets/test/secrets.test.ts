@@ -9,9 +9,11 @@ const passwordFiles = [
   'api/database-password',
   'ingest/broker-password',
   'migrate/api-password',
+  'migrate/operator-password',
   'migrate/owner-password',
   'migrate/processor-password',
   'operator/broker-password',
+  'operator/database-password',
   'postgres/owner-password',
   'processor/broker-password',
   'processor/database-password',
@@ -83,7 +85,8 @@ describe('the first start', () => {
     expect(password['postgres/owner-password']).toBe(password['migrate/owner-password'])
     expect(password['processor/database-password']).toBe(password['migrate/processor-password'])
     expect(password['api/database-password']).toBe(password['migrate/api-password'])
-    expect(new Set(Object.values(password)).size).toBe(6)
+    expect(password['operator/database-password']).toBe(password['migrate/operator-password'])
+    expect(new Set(Object.values(password)).size).toBe(7)
   })
 
   test('makes folders that only their owner enters, and files that only their owner reads', async () => {

@@ -1,6 +1,9 @@
+import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { readLocalRun } from '@clicktally/cli/local-run.ts'
 import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
 import { runDemo } from '@clicktally/demo/demo.ts'
 import { type System, startSystem } from '@clicktally/local/system.ts'
@@ -165,7 +168,7 @@ describe('the system', () => {
     async (name) => {
       const target = `term-${name}`
       const { pid } = service(name)
-      const load = new ClickLoad(system.baseUrl, target)
+      const load = new ClickLoad({ doors: [system.baseUrl], targets: [target] })
       await vi.waitFor(() => expect(load.accepted).toBeGreaterThan(200), patience)
       service(name).signal('SIGTERM')
       await vi.waitFor(() => expect(service(name).pid).not.toBe(pid), patience)
@@ -209,9 +212,26 @@ describe('the system', () => {
     expect(await totalOf('without-broker')).toBe(0)
   })
 
+  test('the command line finds the system by what it writes down, and gets in as operator', async () => {
+    const access = await readLocalRun(dir)
+    if (access === undefined) throw new Error('the system has not written down where it is')
+    expect(access.baseUrl).toBe(system.baseUrl)
+    const main = join(import.meta.dirname, '../../../cli/main.ts')
+    const env = {
+      CLICKTALLY_DATABASE_URL: access.databaseUrl,
+      CLICKTALLY_BROKER_URL: access.brokerUrl,
+      CLICKTALLY_MANAGEMENT_URL: access.managementUrl,
+    }
+    await vi.waitFor(async () => {
+      const { stdout } = await promisify(execFile)(process.execPath, [main, 'balance', '--json'], { env })
+      expect(JSON.parse(stdout)).toMatchObject({ verdict: 'settled', overdue: 0, broker: { ready: 0 } })
+    }, patience)
+  })
+
   test('what was counted is there after a stop and a start', async () => {
     const before = await totalOf('first')
     await system.stop()
+    expect(await readLocalRun(dir)).toBeUndefined()
     system = await start()
     expect(await totalOf('first')).toBe(before)
   })

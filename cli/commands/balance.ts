@@ -1,0 +1,130 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Tables } from '@clicktally/database/tables.ts'
+import { formatCount } from '@clicktally/terminal/progress.ts'
+import type { Command } from 'commander'
+import type { Kysely } from 'kysely'
+import { type BrokerView, readBrokerView } from '../broker-view.ts'
+import type { CliContext } from '../cli-context.ts'
+import { withDatabase } from '../database.ts'
+import { jsonLine } from '../json-line.ts'
+import { formatMoment } from '../moment.ts'
+import { type LedgerState, readLedgerState } from '../queries/ledger-state.ts'
+import { findSystem, type SystemAccess } from '../system-access.ts'
+import { judge, type Verdict } from '../verdict.ts'
+
+interface Options {
+  readonly json?: true
+  readonly watch?: true
+}
+
+interface Reading {
+  readonly at: Date
+  readonly state: LedgerState
+  readonly broker: BrokerView | string
+  readonly verdict: Verdict
+}
+
+const watchEveryMs = 2_000
+const figureWidth = 15
+
+const help = `
+All in clicks, since the beginning, out of the ledger that the database keeps with the counts. A click is accepted when
+the broker has taken it; sent again with the same id it is accepted again, and is a duplicate.
+
+Exit code 1: clicks are lost or overdue, or the sums do not add up. With --watch it is the last reading's.`
+
+export function registerBalance(program: Command, context: CliContext): void {
+  program
+    .command('balance')
+    .description('shows what became of every accepted click, and whether that adds up')
+    .option('--watch', 'go on, a line each 2 s, until Ctrl-C')
+    .option('--json', 'as JSON, one object a reading')
+    .addHelpText('after', help)
+    .action(async (options: Options) => {
+      const access = await findSystem(context, ['databaseUrl', 'brokerUrl', 'managementUrl'])
+      await withDatabase(access.databaseUrl, async (db) => {
+        if (options.watch) await watch(context, db, access, options)
+        else printOnce(context, await read(db, access), options)
+      })
+    })
+}
+
+async function read(db: Kysely<Tables>, access: Omit<SystemAccess, 'baseUrl'>): Promise<Reading> {
+  // The broker first: what it has handed on by the time of the ledger is not taken for lost.
+  const broker = await readBrokerView(access)
+  const state = await readLedgerState(db)
+  return { at: new Date(), state, broker, verdict: judge(state, broker) }
+}
+
+async function watch(
+  context: CliContext,
+  db: Kysely<Tables>,
+  access: Omit<SystemAccess, 'baseUrl'>,
+  { json }: Options,
+): Promise<void> {
+  const interruption = context.takeInterruption()
+  const titles = ['accepted', 'counted', 'duplicates', 'dead', 'discarded', 'in flight', 'overdue']
+  if (!json) context.print(`${'at'.padEnd(20)}${titles.map((title) => title.padStart(figureWidth - 2)).join('')}`)
+  while (!interruption.aborted) {
+    const reading = await read(db, access)
+    const { at, state, verdict } = reading
+    const { accepted, counted, duplicates, dead, discarded, inFlight, overdue } = state
+    const figures = [accepted, counted, duplicates, dead, discarded, inFlight, overdue]
+    const cells = figures.map((figure) => formatCount(figure).padStart(figureWidth - 2)).join('')
+    if (json) printJson(context, reading)
+    else context.print(`${formatMoment(at).padEnd(20)}${cells}  ${verdict.state.replace('_', ' ')}`)
+    context.exitCode = exitCodeOf(verdict)
+    await context.printed()
+    await sleep(watchEveryMs, undefined, { signal: interruption }).catch(() => {})
+  }
+}
+
+function printOnce(context: CliContext, reading: Reading, { json }: Options): void {
+  if (json) printJson(context, reading)
+  else for (const line of statement(reading)) context.print(line)
+  context.exitCode = exitCodeOf(reading.verdict)
+}
+
+function printJson(context: CliContext, { at, state, broker, verdict }: Reading): void {
+  const broken = typeof broker === 'string'
+  context.print(
+    jsonLine({
+      at: at.toISOString(),
+      ...state,
+      broker: broken ? null : broker,
+      ...(broken && { brokerProblem: broker }),
+      verdict: verdict.state,
+    }),
+  )
+}
+
+function statement({ at, state, broker, verdict }: Reading): string[] {
+  const { accepted, counted, duplicates, dead, discarded, inFlight, overdue, counters } = state
+  const line = (label: string, figure: number, remark = '') =>
+    `${label.padEnd(14)}${formatCount(figure).padStart(figureWidth)}${remark && `   ${remark}`}`
+  const lines = [
+    `Clicks, ${formatMoment(at)}`,
+    '',
+    line('accepted', accepted),
+    line('= counted', counted, `the counters say ${counters === counted ? 'the same' : formatCount(counters)}`),
+    line('+ duplicates', duplicates, 'their ids were counted already'),
+    line('+ dead', dead, dead > 0 ? '"dead list" shows them' : ''),
+    line('+ discarded', discarded),
+    line('+ in flight', inFlight, overdue > 0 ? `${formatCount(overdue)} of them overdue` : ''),
+    '',
+  ]
+  if (typeof broker === 'string') {
+    lines.push(`The broker's queues are not known: ${broker}`)
+  } else {
+    const { ready, unacknowledged, dead: given } = broker
+    lines.push(
+      `Messages at the broker: ${formatCount(ready)} wait, ${formatCount(unacknowledged)} are with processors` +
+        (given > 0 ? `, ${formatCount(given)} are given up and on their way to the dead letters` : ''),
+    )
+  }
+  return [...lines, '', verdict.words]
+}
+
+function exitCodeOf({ state }: Verdict): 0 | 1 {
+  return state === 'settled' || state === 'in_flight' ? 0 : 1
+}

@@ -1,0 +1,82 @@
+import type { Tables } from '@clicktally/database/tables.ts'
+import { withProgress } from '@clicktally/terminal/progress.ts'
+import type { Command } from 'commander'
+import type { Kysely } from 'kysely'
+import type { CliContext } from '../cli-context.ts'
+import { confirmed } from '../confirm.ts'
+import { withDatabase } from '../database.ts'
+import { chooseLetters, type LetterChoice } from '../letter-choice.ts'
+import { addFilterOptions, choiceOf, type FilterOptions, letterId } from '../letter-options.ts'
+import { LetterPublisher } from '../letter-publisher.ts'
+import { describeLetters, describeTotals } from '../letter-totals.ts'
+import { letterTotals } from '../queries/letter-totals.ts'
+import { type Replayed, replayLetters } from '../replay.ts'
+import { findSystem } from '../system-access.ts'
+
+interface Options extends FilterOptions {
+  readonly all?: true
+  readonly yes?: true
+}
+
+const help = `
+Each letter goes back to where clicks come in, and is marked when the broker has it safe. What is counted already is
+not counted again, so a replay may be interrupted and repeated at any time; two at once share the letters.
+What can still not be counted comes back as a new dead letter.`
+
+export function registerDeadReplay(dead: Command, context: CliContext): void {
+  addFilterOptions(dead.command('replay'))
+    .description('sends dead letters once more to be counted')
+    .argument('[id...]', 'as "dead list" shows them', letterId)
+    .option('--all', 'every letter that waits')
+    .option('--yes', 'do not ask; without a terminal a replay never asks, for it can do no harm')
+    .addHelpText('after', help)
+    .action(async (ids: number[], options: Options) => {
+      const choice = choiceOf(ids, options)
+      const { databaseUrl, brokerUrl } = await findSystem(context, ['databaseUrl', 'brokerUrl'])
+      await withDatabase(databaseUrl, async (db) => {
+        const chosen = await chooseLetters(context, db, choice)
+        if (chosen.letters === 0) {
+          context.print('Nothing to replay.')
+          return
+        }
+        const asks = ids.length === 0 && !options.yes && context.ask !== undefined
+        const question = `Replay ${describeTotals(chosen.letters, chosen.clicks, chosen.totals)}?`
+        if (asks && !(await confirmed(context, question))) context.print('Nothing was replayed.')
+        else await replay(context, db, brokerUrl, chosen)
+      })
+    })
+}
+
+async function replay(context: CliContext, db: Kysely<Tables>, brokerUrl: string, chosen: LetterChoice): Promise<void> {
+  const interruption = context.takeInterruption()
+  const publisher = await LetterPublisher.open(brokerUrl)
+  const done: Replayed = { letters: 0, clicks: 0 }
+  try {
+    const progress = { label: 'Replaying', unit: 'letters', total: chosen.letters, withSpeed: true }
+    await withProgress(context.notices, progress, async (update) => {
+      const onReplayed = ({ letters, clicks }: Replayed) => {
+        done.letters += letters
+        done.clicks += clicks
+        update(done.letters)
+      }
+      await replayLetters({ db, publisher, filter: chosen.filter, interruption, onReplayed })
+    })
+  } finally {
+    const more = interruption.aborted ? ' Interrupted: the others wait as before.' : ''
+    context.print(`Replayed ${describeLetters(done.letters, done.clicks)}.${more}`)
+    // Without it the ledger learns a little less, and no click is lost.
+    await publisher.report().catch(() => {})
+    await publisher.close()
+  }
+  const left = await letterTotals(db, chosen.filter)
+  if (left.letters > 0 && !interruption.aborted) {
+    context.notices.line(
+      `${describeLetters(left.letters, left.clicks)} of them are in the hands of another replay or discard; ` +
+        'if that one is broken off, replay them again.',
+    )
+  }
+  context.notices.line(
+    'Processors take them from here: "balance" shows how far that is, "dead list" what has died again.',
+  )
+  if (interruption.aborted) context.exitCode = 130
+}

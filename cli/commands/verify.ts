@@ -1,0 +1,67 @@
+import type { Tables } from '@clicktally/database/tables.ts'
+import { formatCount, withProgress } from '@clicktally/terminal/progress.ts'
+import type { Command } from 'commander'
+import type { Kysely } from 'kysely'
+import type { CliContext } from '../cli-context.ts'
+import { counterLine, counterLineTitles, formatMinute } from '../counter-line.ts'
+import { withDatabase } from '../database.ts'
+import { jsonLine } from '../json-line.ts'
+import { plural } from '../letter-totals.ts'
+import { addMinuteOptions, type MinuteOptions, minutesFrom } from '../minute-options.ts'
+import type { CounterDifference } from '../queries/counter-differences.ts'
+import { findSystem } from '../system-access.ts'
+import { type Verification, verifyCounters } from '../verification.ts'
+
+interface Options extends MinuteOptions {
+  readonly json?: true
+}
+
+const help = `
+Both sides are read as of one moment, so it is exact while clicks arrive. Without --from and --to: everything.
+Visitors are compared by their sketch, of which up to 2,048 visitors are shown; with (others) the sketches have the same
+size and differ all the same. Exit code 1: there are differences; "rebuild" mends them.`
+
+export function registerVerify(program: Command, context: CliContext): void {
+  addMinuteOptions(program.command('verify'))
+    .description('recomputes the counters from the raw clicks and shows each difference')
+    .option('--json', 'one JSON object a difference, then one for the summary')
+    .addHelpText('after', help)
+    .action(async (options: Options) => {
+      const minutes = minutesFrom(options)
+      const { databaseUrl } = await findSystem(context, ['databaseUrl'])
+      await withDatabase(databaseUrl, async (db) => {
+        let titled = false
+        const verification = await verifyWithProgress(context, db, minutes, async (difference) => {
+          if (!options.json && !titled) context.print(counterLineTitles)
+          titled = true
+          context.print(options.json ? jsonLine(difference) : counterLine(difference))
+          await context.printed()
+        })
+        if (options.json) context.print(jsonLine(verification))
+        else context.print(describeVerification(verification))
+        if (verification.differences > 0) context.exitCode = 1
+      })
+    })
+}
+
+/** Verifies, and shows how far it is. */
+export async function verifyWithProgress(
+  context: CliContext,
+  db: Kysely<Tables>,
+  minutes: { from: Date | undefined; to: Date | undefined },
+  onDifference: (difference: CounterDifference) => void | Promise<void>,
+): Promise<Verification> {
+  const progress = { label: 'Verifying', unit: 'clicks', total: 0, withSpeed: true }
+  return await withProgress(context.notices, progress, async (update) => {
+    return await verifyCounters(db, { ...minutes, onProgress: update, onDifference })
+  })
+}
+
+/** In one line. */
+export function describeVerification({ clicks, counters, differences, from, to }: Verification): string {
+  if (from === null || to === null) return 'There are neither clicks nor counters in these minutes.'
+  const what = `${plural(clicks, 'click')} and ${plural(counters, 'counter')} from ${formatMinute(from)} to ${formatMinute(to)}`
+  return differences === 0
+    ? `${what}: no difference.`
+    : `${what}: ${formatCount(differences)} ${differences === 1 ? 'DIFFERENCE' : 'DIFFERENCES'}.`
+}

@@ -1,0 +1,29 @@
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { Environment } from '@clicktally/config/environment.ts'
+
+export type CliConfig = ReturnType<typeof readConfig>
+
+/** Where the system is, as far as the environment tells; `.env.example` explains each. */
+export function readConfig(source: NodeJS.ProcessEnv) {
+  const env = new Environment(source)
+  const config = {
+    databaseUrl: env.optionalServerUrl(
+      'CLICKTALLY_DATABASE_URL',
+      'postgres://clicktally_operator@127.0.0.1:5432/clicktally',
+      ['postgres:', 'postgresql:'],
+      'CLICKTALLY_DATABASE_PASSWORD',
+    ),
+    brokerUrl: env.optionalServerUrl(
+      'CLICKTALLY_BROKER_URL',
+      'amqp://operator@127.0.0.1:5672',
+      ['amqp:', 'amqps:'],
+      'CLICKTALLY_BROKER_PASSWORD',
+    ),
+    managementUrl: env.optionalServerUrl('CLICKTALLY_MANAGEMENT_URL', 'http://127.0.0.1:15672', ['http:', 'https:']),
+    baseUrl: env.optionalServerUrl('CLICKTALLY_URL', 'http://127.0.0.1:8080', ['http:', 'https:']),
+    stateDir: join(env.text('XDG_STATE_HOME', join(homedir(), '.local', 'state')), 'clicktally'),
+  }
+  env.check()
+  return config
+}

@@ -1,0 +1,46 @@
+import { formatCount } from '@clicktally/terminal/progress.ts'
+import { printable } from '@clicktally/terminal/table.ts'
+import type { CounterDifference, CounterFigures } from './queries/counter-differences.ts'
+
+/** A sketch of this size stands for as many visitors or more. */
+const fullSketch = 2_048
+const widths = { minute: 17, project: 7, figures: 38 }
+
+export const counterLineTitles = columns('minute', 'project', 'the counter says', 'the clicks say', 'target')
+
+/** A difference as a line; the target comes last, since it may be long. */
+export function counterLine({ projectId, target, minute, counter, clicks }: CounterDifference): string {
+  const isOtherSketch = counter !== null && clicks !== null && figures(counter) === figures(clicks)
+  return columns(
+    formatMinute(minute),
+    String(projectId),
+    figures(counter) + (isOtherSketch ? ' (others)' : ''),
+    figures(clicks),
+    printable(target),
+  )
+}
+
+/** `2026-05-17T10:05Z` */
+export function formatMinute(date: Date): string {
+  return `${date.toISOString().slice(0, 16)}Z`
+}
+
+function columns(minute: string, project: string, counter: string, clicks: string, target: string): string {
+  const { figures } = widths
+  return [
+    minute.padEnd(widths.minute),
+    project.padStart(widths.project),
+    counter.padEnd(figures),
+    clicks.padEnd(figures),
+    target,
+  ]
+    .join('  ')
+    .trimEnd()
+}
+
+function figures(figures: CounterFigures | null): string {
+  if (figures === null) return 'nothing'
+  const { total, bots, visitors } = figures
+  const visitorsText = `${formatCount(visitors)}${visitors === fullSketch ? '+' : ''}`
+  return `${formatCount(total)} + ${formatCount(bots)} by bots, ${visitorsText} visitors`
+}

@@ -1,0 +1,73 @@
+import { createHash } from 'node:crypto'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { LinePosition } from '@clicktally/text-file/line.ts'
+import type { FileIdentity } from './import-input.ts'
+import type { TallyState } from './import-tally.ts'
+
+/** How far an import has come: all that is before it was answered. */
+export interface Checkpoint {
+  readonly version: typeof checkpointVersion
+  /** RFC 3339. */
+  readonly savedAt: string
+  readonly files: readonly FileCheckpoint[]
+  readonly tally: TallyState
+  /** The file of rejected lines, and how long it was. */
+  readonly rejects: { readonly path: string; readonly bytes: number } | undefined
+}
+
+export interface FileCheckpoint {
+  readonly identity: FileIdentity
+  /** Where to go on. */
+  readonly position: LinePosition
+  readonly isDone: boolean
+}
+
+export const checkpointVersion = 1
+
+/** What makes two imports the same one. */
+export interface ImportKey {
+  readonly endpoint: string
+  readonly source: string
+  readonly format: string | undefined
+  readonly paths: readonly string[]
+}
+
+/** Keeps the checkpoint of one import in a file of its own. */
+export class CheckpointFile {
+  readonly path: string
+  readonly #dir: string
+  readonly #draft: string
+
+  /** @param stateDir where this program keeps what it needs to remember */
+  constructor(stateDir: string, { endpoint, source, format, paths }: ImportKey) {
+    const key = JSON.stringify([endpoint, source, format ?? null, paths])
+    this.#dir = join(stateDir, 'imports')
+    this.path = join(this.#dir, `${createHash('sha256').update(key).digest('hex').slice(0, 32)}.json`)
+    this.#draft = `${this.path}.draft`
+  }
+
+  /** Undefined where there is none that this version can use. */
+  async read(): Promise<Checkpoint | undefined> {
+    try {
+      const checkpoint = JSON.parse(await readFile(this.path, 'utf8')) as Partial<Checkpoint> | null
+      return checkpoint?.version === checkpointVersion ? (checkpoint as Checkpoint) : undefined
+    } catch (error) {
+      // A file cut off by a power failure is none. What was sent since is sent again, and counted once.
+      if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      throw error
+    }
+  }
+
+  /** Takes the place of the one before at once: a process killed in the middle leaves one of the two. */
+  async write(checkpoint: Checkpoint): Promise<void> {
+    await mkdir(this.#dir, { recursive: true, mode: 0o700 })
+    await writeFile(this.#draft, JSON.stringify(checkpoint), { mode: 0o600 })
+    await rename(this.#draft, this.path)
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.path, { force: true })
+    await rm(this.#draft, { force: true })
+  }
+}

@@ -1,0 +1,154 @@
+import type { ClickBatch } from '@clicktally/client/click-batches.ts'
+import { batchLimits } from '@clicktally/contract/click-event.ts'
+import type { Line, LinePosition } from '@clicktally/text-file/line.ts'
+import { usageError } from '../cli-error.ts'
+import { CsvReader } from './csv-records.ts'
+import { detectFormat, type ImportFormat, importFormats, readerOf } from './import-format.ts'
+import type { ImportInput, OpenInput } from './import-input.ts'
+import type { ImportRecord, RecordReader } from './import-record.ts'
+
+/** Records of one input that travel together, in their order; those that can't be sent among them. */
+export interface ImportBatch extends ClickBatch {
+  /** The input's place in the list. */
+  readonly input: number
+  readonly records: readonly ImportRecord[]
+  /** How far the input has been read for it, in bytes as they are on disk. */
+  readonly bytesRead: number
+  /** Where the next batch begins. */
+  readonly end: LinePosition
+  /** It is the input's last one; it may be empty. */
+  readonly isLast: boolean
+}
+
+export interface ImportPlan {
+  readonly inputs: readonly ImportInput[]
+  /** Undefined: each input tells by itself. */
+  readonly format: ImportFormat | undefined
+  readonly source: string
+  /** Where to begin in each input; `done` leaves it out. */
+  readonly starts: readonly (LinePosition | 'done')[]
+  readonly signal: AbortSignal
+}
+
+/** So many bytes of text are held for one batch, at the most, and one record more. */
+const maxTextBytes = 2 * batchLimits.bodyBytes
+
+/**
+ * The batches of all inputs, one input after the other.
+ * @throws {CliError} where an input can't be understood, {TextFileError} where it can't be read
+ */
+export async function* importBatches(plan: ImportPlan): AsyncGenerator<ImportBatch> {
+  for (const [index, input] of plan.inputs.entries()) {
+    const start = plan.starts[index] ?? 'done'
+    if (start === 'done') continue
+    const open = await input.open()
+    // A pipe through which nothing comes would keep the reader waiting.
+    const close = () => void open.close()
+    if (input.file === undefined) plan.signal.addEventListener('abort', close)
+    try {
+      const gathering = new Gathering(index, start)
+      for await (const records of readRecords(plan, input, open, start)) {
+        for (const record of records) {
+          const full = gathering.add(record, open.bytesRead)
+          if (full !== undefined) yield full
+        }
+      }
+      yield gathering.take(open.bytesRead, true)
+    } finally {
+      plan.signal.removeEventListener('abort', close)
+      await open.close()
+    }
+  }
+}
+
+async function* readRecords(
+  { format, source }: ImportPlan,
+  { name }: ImportInput,
+  open: OpenInput,
+  start: LinePosition,
+): AsyncGenerator<ImportRecord[]> {
+  const isAtStart = start.bytes === 0
+  let lines = open.lines()
+  try {
+    const first = await lines.next()
+    if (first.done) return
+    const reader = readerOf(format ?? detected(name, first.value), name, source)
+    if (isAtStart) yield reader.read(first.value)
+    else {
+      await readHeader(reader, first.value, lines)
+      await lines.return(undefined)
+      lines = open.lines(start)
+    }
+    for await (const block of lines) yield reader.read(block)
+    yield reader.end()
+  } finally {
+    await lines.return(undefined)
+  }
+}
+
+function detected(name: string, lines: readonly Line[]): ImportFormat {
+  const format = detectFormat(name, lines)
+  if (format === undefined) {
+    throw usageError(
+      `${name}: its format can't be told from its first lines. Say it: --format ${importFormats.join('|')}`,
+    )
+  }
+  return format
+}
+
+/** Of CSV the first record is needed wherever the reading begins. */
+async function readHeader(reader: RecordReader, first: readonly Line[], rest: AsyncIterator<Line[]>): Promise<void> {
+  if (!(reader instanceof CsvReader)) return
+  let block = first
+  for (;;) {
+    for (const line of block) {
+      reader.read([line])
+      if (reader.hasHeader) return
+    }
+    const next = await rest.next()
+    if (next.done) return
+    block = next.value
+  }
+}
+
+/** Gathers records into batches that ingest takes. */
+class Gathering {
+  readonly #input: number
+  #records: ImportRecord[] = []
+  #events: string[] = []
+  #bodyBytes = 0
+  #textBytes = 0
+  #end: LinePosition
+
+  constructor(input: number, start: LinePosition) {
+    this.#input = input
+    this.#end = start
+  }
+
+  /** Returns the batch that had no room for it. */
+  add(record: ImportRecord, bytesRead: number): ImportBatch | undefined {
+    const eventBytes = typeof record.event === 'string' ? Buffer.byteLength(record.event) + 1 : 0
+    const isFull =
+      this.#records.length === batchLimits.events ||
+      this.#bodyBytes + eventBytes > batchLimits.bodyBytes ||
+      this.#textBytes > maxTextBytes
+    const full = isFull ? this.take(bytesRead, false) : undefined
+    this.#records.push(record)
+    if (typeof record.event === 'string') this.#events.push(record.event)
+    this.#bodyBytes += eventBytes
+    this.#textBytes += record.text.length
+    return full
+  }
+
+  take(bytesRead: number, isLast: boolean): ImportBatch {
+    const records = this.#records
+    this.#end = records.at(-1)?.end ?? this.#end
+    const body = this.#events.map((event) => `${event}\n`).join('')
+    const batch = { input: this.#input, records, count: this.#events.length, body, bytesRead, end: this.#end, isLast }
+    this.#records = []
+    this.#events = []
+    this.#bodyBytes = 0
+    this.#textBytes = 0
+    return batch
+  }
+}

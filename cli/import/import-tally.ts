@@ -1,0 +1,109 @@
+import type { AnsweredBatch } from '@clicktally/client/batch-sender.ts'
+import type { ImportBatch } from './import-batches.ts'
+import type { ImportRecord, RecordRefusal } from './import-record.ts'
+
+const dayMs = 86_400_000
+const shownRejects = 5
+
+/** A record that is not imported, and why. */
+export interface Reject {
+  /** The input's place in the list. */
+  readonly input: number
+  readonly record: ImportRecord
+  readonly refusal: RecordRefusal
+}
+
+/** What an import has come to, as a checkpoint keeps it. */
+export interface TallyState {
+  readonly accepted: number
+  /** By code: how often, and what it means. */
+  readonly rejected: Readonly<Record<string, { readonly count: number; readonly detail: string }>>
+  /** The UTC days of what was accepted, as ranges of whole days since 1970, both ends included. */
+  readonly days: readonly (readonly [first: number, last: number])[]
+  readonly elapsedMs: number
+}
+
+/** Counts what becomes of records, batch by batch. */
+export class ImportTally {
+  accepted = 0
+  rejected = 0
+  /** The first that were rejected since this process began. */
+  readonly firstRejects: Reject[] = []
+  /** A moment by the server's clock, not before its last answer, in milliseconds since 1970. */
+  endedAtMs = 0
+  readonly #byCode = new Map<string, { count: number; detail: string }>()
+  readonly #days = new Set<number>()
+  readonly #startedAtMs = performance.now()
+  readonly #elapsedBeforeMs: number
+
+  constructor(before?: TallyState) {
+    this.#elapsedBeforeMs = before?.elapsedMs ?? 0
+    this.accepted = before?.accepted ?? 0
+    for (const [code, { count, detail }] of Object.entries(before?.rejected ?? {})) {
+      this.rejected += count
+      this.#byCode.set(code, { count, detail })
+    }
+    for (const [first, last] of before?.days ?? []) for (let day = first; day <= last; day++) this.#days.add(day)
+  }
+
+  /** Returns what was rejected of the batch, in the order of the file. */
+  add({ batch, accepted, rejected, answeredAtMs }: AnsweredBatch<ImportBatch>): Reject[] {
+    const refusals = new Map<number, RecordRefusal>(rejected.map(({ index, ...refusal }) => [index, refusal]))
+    const rejects: Reject[] = []
+    let sent = 0
+    for (const record of batch.records) {
+      const refusal = typeof record.event === 'string' ? refusals.get(sent++) : record.event
+      if (refusal !== undefined) rejects.push({ input: batch.input, record, refusal })
+      else if (record.timeMs !== undefined) this.#days.add(Math.floor(record.timeMs / dayMs))
+    }
+    this.accepted += accepted
+    this.endedAtMs = Math.max(this.endedAtMs, answeredAtMs)
+    for (const reject of rejects) this.#reject(reject)
+    return rejects
+  }
+
+  get elapsedMs(): number {
+    return this.#elapsedBeforeMs + performance.now() - this.#startedAtMs
+  }
+
+  /** By code, the most frequent first. */
+  get reasons(): { code: string; count: number; detail: string }[] {
+    return [...this.#byCode].map(([code, reason]) => ({ code, ...reason })).sort((a, b) => b.count - a.count)
+  }
+
+  /** How many UTC days there are clicks of, and the first and the last, milliseconds since 1970. */
+  get days(): { count: number; firstMs: number; lastMs: number } | undefined {
+    const ranges = this.#dayRanges()
+    const [first, last] = [ranges[0], ranges.at(-1)]
+    if (first === undefined || last === undefined) return undefined
+    return { count: this.#days.size, firstMs: first[0] * dayMs, lastMs: last[1] * dayMs }
+  }
+
+  state(): TallyState {
+    return {
+      accepted: this.accepted,
+      rejected: Object.fromEntries(this.#byCode),
+      days: this.#dayRanges(),
+      elapsedMs: Math.round(this.elapsedMs),
+    }
+  }
+
+  #reject(reject: Reject): void {
+    const { code, detail } = reject.refusal
+    this.rejected += 1
+    const seen = this.#byCode.get(code)
+    if (seen) seen.count += 1
+    else this.#byCode.set(code, { count: 1, detail })
+    if (this.firstRejects.length < shownRejects) this.firstRejects.push(reject)
+  }
+
+  #dayRanges(): [number, number][] {
+    const ranges: [number, number][] = []
+    for (const day of [...this.#days].sort((a, b) => a - b)) {
+      const last = ranges.at(-1)
+      if (last !== undefined && last[1] === day - 1) last[1] = day
+      else ranges.push([day, day])
+    }
+    return ranges
+  }
+}

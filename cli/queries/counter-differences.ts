@@ -1,0 +1,103 @@
+import type { Tables } from '@clicktally/database/tables.ts'
+import { sql, type Transaction } from 'kysely'
+import { countersFromClicks } from './counters-from-clicks.ts'
+
+export interface CounterKey {
+  readonly projectId: number
+  readonly target: string
+  readonly minute: Date
+}
+
+export interface CounterFigures {
+  readonly total: number
+  readonly bots: number
+  /** Hashes in the sketch of the visitors: up to 2,047 that is how many visitors there were. */
+  readonly visitors: number
+}
+
+export interface CounterDifference extends CounterKey {
+  /** Null: there is no such counter. */
+  readonly counter: CounterFigures | null
+  /** Null: there are no such clicks. */
+  readonly clicks: CounterFigures | null
+}
+
+/** What was compared. */
+export interface Compared {
+  readonly clicks: number
+  readonly counters: number
+}
+
+interface Row {
+  project_id: number | null
+  target: string
+  minute: Date
+  counter_total: number | null
+  counter_bots: number
+  counter_visitors: number
+  click_total: number | null
+  click_bots: number
+  click_visitors: number
+}
+
+const rowsAtOnce = 500
+
+/**
+ * Compares the counters of whole minutes with the raw clicks, as both are in the transaction's snapshot, and hands each
+ * difference to `onDifference`, by minute. Holds some hundred of them at most.
+ *
+ * @param slowAfterMs when the server gives up, if nothing was handed over until then
+ * @throws 57014 where it gave up
+ */
+export async function counterDifferences(
+  snapshot: Transaction<Tables>,
+  { from, to, slowAfterMs }: { from: Date; to: Date; slowAfterMs: number },
+  onDifference: (difference: CounterDifference) => void | Promise<void>,
+): Promise<Compared> {
+  await sql`set local statement_timeout = ${sql.lit(slowAfterMs)}`.execute(snapshot)
+  await sql`
+    declare difference no scroll cursor for
+    with truth as materialized (${countersFromClicks(from, to)}
+    ), counter as materialized (
+      select project_id, target, minute, total, bots, visitors from counters where minute >= ${from} and minute < ${to}
+    )
+    select
+      project_id, target, minute,
+      counter.total as counter_total, counter.bots as counter_bots, cardinality(counter.visitors) as counter_visitors,
+      truth.total as click_total, truth.bots as click_bots, cardinality(truth.visitors) as click_visitors
+    from counter full join truth using (project_id, target, minute)
+    where (counter.total, counter.bots, counter.visitors) is distinct from (truth.total, truth.bots, truth.visitors)
+    union all
+    -- What was compared, as the last row.
+    select null, null, null, (select count(*) from counter), 0, 0, (select coalesce(sum(total + bots), 0) from truth), 0, 0
+    order by minute nulls last, project_id, target`.execute(snapshot)
+  // The first rows come when all is compared; the rest is only handed over.
+  let { rows } = await fetchRows(snapshot)
+  await sql`set local statement_timeout = 0`.execute(snapshot)
+  for (;;) {
+    for (const row of rows) {
+      if (row.project_id === null) {
+        await sql`close difference`.execute(snapshot)
+        return { clicks: row.click_total ?? 0, counters: row.counter_total ?? 0 }
+      }
+      await onDifference(differenceOf(row, row.project_id))
+    }
+    rows = (await fetchRows(snapshot)).rows
+  }
+}
+
+async function fetchRows(snapshot: Transaction<Tables>): Promise<{ rows: Row[] }> {
+  return await sql<Row>`fetch forward ${sql.lit(rowsAtOnce)} from difference`.execute(snapshot)
+}
+
+function differenceOf(row: Row, projectId: number): CounterDifference {
+  const figures = (total: number | null, bots: number, visitors: number) =>
+    total === null ? null : { total, bots, visitors }
+  return {
+    projectId,
+    target: row.target,
+    minute: row.minute,
+    counter: figures(row.counter_total, row.counter_bots, row.counter_visitors),
+    clicks: figures(row.click_total, row.click_bots, row.click_visitors),
+  }
+}

@@ -1,0 +1,45 @@
+import type { Tables } from '@clicktally/database/tables.ts'
+import { sql, type Transaction } from 'kysely'
+
+export interface CountingRange {
+  /** Half-open, whole minutes. Null where there is nothing at all. */
+  readonly from: Date | null
+  readonly to: Date | null
+  /** By the counters: close to what will be found, if they are not all wrong. */
+  readonly clicks: number
+}
+
+/**
+ * The minutes that have counters or clicks, within bounds. Clicks are asked only beyond what the counters cover: there the
+ * index over their times is quick to say that there are none.
+ */
+export async function countingRange(
+  snapshot: Transaction<Tables>,
+  from: Date | undefined,
+  to: Date | undefined,
+): Promise<CountingRange> {
+  const { rows } = await sql<CountingRange>`
+    with bound as (
+      select coalesce(${from ?? null}::timestamptz, '-infinity') as "from", coalesce(${to ?? null}::timestamptz, 'infinity') as "to"
+    ), counter as (
+      select min(minute) as "from", max(minute) + interval '1 minute' as "to", coalesce(sum(total + bots), 0) as clicks
+      from counters
+      where minute >= (select "from" from bound) and minute < (select "to" from bound)
+    ), earlier as (
+      select min(occurred_at) as "from", max(occurred_at) as "to" from clicks
+      where occurred_at >= (select "from" from bound)
+        and occurred_at < (select coalesce(counter."from", bound."to") from counter, bound)
+    ), later as (
+      select max(occurred_at) as "to" from clicks
+      where occurred_at >= (select coalesce(counter."to", 'infinity') from counter)
+        and occurred_at < (select "to" from bound)
+    )
+    select
+      date_trunc('minute', least(counter."from", earlier."from")) as "from",
+      date_trunc('minute', greatest(counter."to", earlier."to" + interval '1 minute', later."to" + interval '1 minute')) as "to",
+      counter.clicks
+    from counter, earlier, later`.execute(snapshot)
+  const [range] = rows
+  if (range === undefined) throw new Error('the range has no row')
+  return range
+}

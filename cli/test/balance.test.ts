@@ -1,0 +1,130 @@
+import { topology } from '@clicktally/broker/topology.ts'
+import { createClick } from '@clicktally/processor/test/processor-under-test.ts'
+import { describe, expect, test, vi } from 'vitest'
+import { type CliBench, createCliBench, runCli } from './cli-under-test.ts'
+
+const patience = { timeout: 45_000, interval: 100 }
+
+interface BalanceJson {
+  accepted: number
+  counted: number
+  duplicates: number
+  dead: number
+  discarded: number
+  inFlight: number
+  overdue: number
+  counters: number
+  verdict: string
+  broker: { ready: number; unacknowledged: number; dead: number } | null
+  brokerProblem?: string
+}
+
+async function balance({ json }: CliBench): Promise<BalanceJson> {
+  const [reading] = await json<BalanceJson>('balance')
+  if (reading === undefined) throw new Error('no balance')
+  return reading
+}
+
+describe('balance', () => {
+  test('says where every accepted click is', async () => {
+    const bench = await createCliBench()
+    await bench.startProcessor()
+    const click = createClick()
+    await bench.send(click, createClick(), createClick())
+    await bench.send(click)
+    await bench.untilProcessed()
+    await bench.send()
+    const { stdout, code } = await bench.run('balance')
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/accepted +4\n= counted +3 +the counters say the same\n\+ duplicates +1 /)
+    expect(stdout).toContain('settled: every accepted click is at its end')
+    expect(await balance(bench)).toMatchObject({
+      accepted: 4,
+      counted: 3,
+      duplicates: 1,
+      inFlight: 0,
+      verdict: 'settled',
+    })
+  })
+
+  test('shows a message that was taken out of the queue behind the back of the system', async () => {
+    const bench = await createCliBench()
+    await bench.send(createClick(), createClick())
+    expect(await bench.broker.channel.get(topology.queue, { noAck: true })).not.toBe(false)
+    await bench.startProcessor()
+    await bench.send(createClick())
+    await bench.send(createClick())
+    await bench.untilProcessed()
+    expect(await balance(bench)).toMatchObject({
+      accepted: 4,
+      counted: 2,
+      inFlight: 2,
+      overdue: 0,
+      verdict: 'in_flight',
+    })
+    // As if more than a minute had gone by: rows of the ledger are folded by their age.
+    await bench.ask(`select fold_ledger('0')`)
+    await vi.waitFor(async () => expect(await balance(bench)).toMatchObject({ inFlight: 2, verdict: 'lost' }), patience)
+    const { code, stdout } = await bench.run('balance')
+    expect(code).toBe(1)
+    expect(stdout).toContain('LOST: 2 clicks, for the broker holds no message any more')
+  })
+
+  test('a counter that says another number than was counted breaks it', async () => {
+    const bench = await createCliBench()
+    await bench.startProcessor()
+    await bench.send(createClick(), createClick())
+    await bench.untilProcessed()
+    await bench.ask('update counters set total = total + 5')
+    const { code, stdout } = await bench.run('balance')
+    expect(code).toBe(1)
+    expect(stdout).toContain(
+      'BROKEN: 2 were counted, but the counters say 7: "verify" shows where, "rebuild" mends them',
+    )
+  })
+
+  test('holds through deaths, replays and discards', async () => {
+    const bench = await createCliBench()
+    await bench.startProcessor()
+    await bench.ask(`
+      create function refuse() returns trigger language plpgsql as $$
+        begin if new.target = 'bad' then raise 'not this one'; end if; return new; end $$;
+      create trigger refuse before insert on clicks for each row execute function refuse()`)
+    await bench.send(createClick(), createClick({ target: 'bad' }), createClick({ target: 'bad' }))
+    await bench.untilProcessed()
+    await vi.waitFor(
+      async () => expect(await balance(bench)).toMatchObject({ accepted: 3, counted: 1, dead: 2 }),
+      patience,
+    )
+    const [letter] = await bench.json<{ id: number }>('dead', 'list')
+    await bench.run('dead', 'discard', String(letter?.id), '--yes')
+    expect(await balance(bench)).toMatchObject({ accepted: 3, counted: 1, dead: 1, discarded: 1 })
+    await bench.ask('drop trigger refuse on clicks')
+    await bench.run('dead', 'replay', '--all')
+    await vi.waitFor(async () => {
+      const settled = { accepted: 3, counted: 2, dead: 0, discarded: 1, inFlight: 0, verdict: 'settled' }
+      expect(await balance(bench)).toMatchObject(settled)
+    }, patience)
+  })
+
+  test('without the management API it says so, and tells the rest', async () => {
+    const { variables } = await createCliBench()
+    const closed = { ...variables, CLICKTALLY_MANAGEMENT_URL: 'http://127.0.0.1:9' }
+    const { code, stdout } = await runCli(['balance'], closed)
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/The broker's queues are not known: its management API at 127.0.0.1:9 gives no answer: .*\n/)
+    expect(stdout).toContain('settled')
+  })
+
+  test('--watch goes on until it is interrupted', async () => {
+    const { start } = await createCliBench()
+    const watching = start('balance', '--watch', '--json')
+    let readings = 0
+    watching.process.stdout?.on('data', (text: string) => {
+      readings += text.split('\n').length - 1
+    })
+    await vi.waitFor(() => expect(readings).toBeGreaterThan(1), patience)
+    watching.process.kill('SIGINT')
+    expect(await watching.ended).toMatchObject({ code: 0, stderr: '' })
+  })
+})

@@ -1,0 +1,26 @@
+import { describe, expect, test } from 'vitest'
+import { formatMoment, parseMoment } from '../moment.ts'
+
+const now = Date.parse('2026-05-17T10:05:03Z')
+
+describe('a time on the command line', () => {
+  test.each([
+    ['2026-05-17T10:05:03Z', '2026-05-17T10:05:03.000Z'],
+    ['2026-05-17T12:05:03+02:00', '2026-05-17T10:05:03.000Z'],
+    ['2026-05-17', '2026-05-17T00:00:00.000Z'],
+    ['90s', '2026-05-17T10:03:33.000Z'],
+    ['30m', '2026-05-17T09:35:03.000Z'],
+    ['2h', '2026-05-17T08:05:03.000Z'],
+    ['7d', '2026-05-10T10:05:03.000Z'],
+  ])('%s is taken', (text, expected) => {
+    expect(new Date(parseMoment(text, now) ?? Number.NaN).toISOString()).toBe(expected)
+  })
+
+  test.each(['', 'yesterday', '2026-02-30', '10:05', '2026-05-17T10:05', '5w', '-1h'])('%j is not', (text) => {
+    expect(parseMoment(text, now)).toBeUndefined()
+  })
+
+  test('is shown to the second', () => {
+    expect(formatMoment(new Date(now + 456))).toBe('2026-05-17 10:05:03Z')
+  })
+})

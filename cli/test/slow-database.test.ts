@@ -1,0 +1,39 @@
+import { createClick } from '@clicktally/processor/test/processor-under-test.ts'
+import { expect, test } from 'vitest'
+import { withDatabase } from '../database.ts'
+import type { CounterKey } from '../queries/counter-differences.ts'
+import { rebuildCounters } from '../rebuilding.ts'
+import { verifyCounters } from '../verification.ts'
+import { createCliBench } from './cli-under-test.ts'
+
+const minuteMs = 60_000
+
+test('what the database takes too long for is done in smaller parts, within the same snapshot', async () => {
+  const { startProcessor, send, untilProcessed, ask, tally, variables } = await createCliBench()
+  await startProcessor()
+  const now = Date.now()
+  for (let minute = 0; minute < 6; minute += 1) {
+    const occurredAtMs = now - minute * minuteMs
+    await send(
+      ...Array.from({ length: 10 }, (_, index) => createClick({ occurredAtMs, visitorId: `visitor ${index}` })),
+    )
+  }
+  await untilProcessed()
+  // 20 ms for each click of a person.
+  await ask(`
+    create or replace function visitor_hash(project_id int, visitor_id text) returns int language plpgsql immutable strict
+    as $$ begin
+      perform pg_sleep(0.02);
+      return (hashtextextended(visitor_id, project_id) & 2147483647)::int;
+    end $$`)
+  await ask('update counters set total = 99')
+  await withDatabase(variables.CLICKTALLY_DATABASE_URL ?? '', async (db) => {
+    const keys: CounterKey[] = []
+    const options = { from: undefined, to: undefined, onProgress: () => {}, giveUpAfterMs: 500 }
+    const { clicks, differences } = await verifyCounters(db, { ...options, onDifference: (key) => void keys.push(key) })
+    expect({ clicks, differences }).toEqual({ clicks: 60, differences: 6 })
+    const interruption = new AbortController().signal
+    expect(await rebuildCounters(db, keys, interruption, () => {}, 500)).toBe(6)
+    expect(await tally()).toEqual({ stored: 60, counted: 60 })
+  })
+})

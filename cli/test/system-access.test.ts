@@ -1,0 +1,94 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { removeSystemFile, writeSystemFile } from '@clicktally/local/system-file.ts'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import type { CliContext } from '../cli-context.ts'
+import { readConfig } from '../config.ts'
+import { findSystem } from '../system-access.ts'
+
+async function makeFolder(): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'clicktally-cli-'))
+  onTestFinished(() => rm(dir, { recursive: true, force: true }))
+  return dir
+}
+
+function contextWith(variables: Record<string, string>): CliContext {
+  return { config: readConfig(variables) } as unknown as CliContext
+}
+
+/** A folder as `npm start` leaves it while it runs. */
+async function makeLocalRun(): Promise<string> {
+  const dir = await makeFolder()
+  await mkdir(join(dir, '.local/secrets/operator'), { recursive: true })
+  await writeFile(join(dir, '.local/secrets/operator/database-password'), 'of the/database\n')
+  await writeFile(join(dir, '.local/secrets/operator/broker-password'), 'of-the-broker')
+  writeSystemFile(join(dir, '.local'), {
+    baseUrl: 'http://127.0.0.1:8080',
+    postgresPort: 1001,
+    amqpPort: 1002,
+    managementPort: 1003,
+  })
+  return dir
+}
+
+describe('the system is found', () => {
+  test('where the variables say, with the management at its usual port', async () => {
+    const variables = {
+      CLICKTALLY_DATABASE_URL: 'postgres://clicktally_operator@db/clicktally',
+      CLICKTALLY_DATABASE_PASSWORD: 'secret',
+      CLICKTALLY_BROKER_URL: 'amqp://operator:secret@mq:5673',
+    }
+    const access = await findSystem(contextWith(variables), ['databaseUrl', 'brokerUrl', 'managementUrl'])
+    expect(access).toEqual({
+      databaseUrl: 'postgres://clicktally_operator:secret@db/clicktally',
+      brokerUrl: 'amqp://operator:secret@mq:5673',
+      managementUrl: 'http://mq:15672',
+    })
+  })
+
+  test('where npm start says that it runs', async () => {
+    const dir = await makeLocalRun()
+    expect(await findSystem(contextWith({}), ['databaseUrl'], dir)).toEqual({
+      databaseUrl: 'postgres://clicktally_operator:of%20the%2Fdatabase@127.0.0.1:1001/clicktally',
+      brokerUrl: 'amqp://operator:of-the-broker@127.0.0.1:1002',
+      managementUrl: 'http://127.0.0.1:1003',
+      baseUrl: 'http://127.0.0.1:8080',
+    })
+  })
+
+  test('never half by variables and half otherwise', async () => {
+    const dir = await makeLocalRun()
+    const context = contextWith({ CLICKTALLY_DATABASE_URL: 'postgres://clicktally_operator@db/clicktally' })
+    await expect(findSystem(context, ['databaseUrl', 'brokerUrl', 'managementUrl'], dir)).rejects.toMatchObject({
+      exitCode: 2,
+      message: expect.stringContaining(
+        'but not CLICKTALLY_BROKER_URL, CLICKTALLY_MANAGEMENT_URL, which this command needs',
+      ),
+    })
+  })
+
+  test('nowhere, once npm start has ended; the error tells what helps', async () => {
+    const dir = await makeLocalRun()
+    removeSystemFile(join(dir, '.local'))
+    await expect(findSystem(contextWith({}), ['databaseUrl'], dir)).rejects.toMatchObject({
+      exitCode: 1,
+      message: expect.stringMatching(
+        /No running Clicktally was found.*npm start.*docker compose.*CLICKTALLY_DATABASE_URL/s,
+      ),
+    })
+  })
+})
+
+describe('variables that are wrong', () => {
+  test('are all named at once', () => {
+    const variables = {
+      CLICKTALLY_DATABASE_URL: 'mysql://db',
+      CLICKTALLY_BROKER_PASSWORD: 'secret',
+      CLICKTALLY_URL: 'clicks.example',
+    }
+    expect(() => readConfig(variables)).toThrow(
+      /CLICKTALLY_DATABASE_URL must be.*CLICKTALLY_BROKER_PASSWORD is set, but CLICKTALLY_BROKER_URL is not.*CLICKTALLY_URL must be/s,
+    )
+  })
+})

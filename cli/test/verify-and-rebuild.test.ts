@@ -1,0 +1,227 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createClick } from '@clicktally/processor/test/processor-under-test.ts'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { type CliBench, createCliBench } from './cli-under-test.ts'
+
+const patience = { timeout: 45_000, interval: 100 }
+const minuteMs = 60_000
+
+interface Difference {
+  projectId: number
+  target: string
+  minute: string
+  counter: { total: number; bots: number; visitors: number } | null
+  clicks: { total: number; bots: number; visitors: number } | null
+}
+
+interface Summary {
+  clicks: number
+  counters: number
+  differences: number
+  from: string | null
+  to: string | null
+}
+
+async function verify({ json }: CliBench, ...args: string[]): Promise<{ differences: Difference[]; summary: Summary }> {
+  const objects = await json<Difference | Summary>('verify', ...args)
+  return { differences: objects.slice(0, -1) as Difference[], summary: objects.at(-1) as Summary }
+}
+
+/** Clicks of some minutes and targets, by people, who come again, and by bots; counted. */
+async function countSome(bench: CliBench): Promise<{ minutes: string[] }> {
+  await bench.startProcessor()
+  const first = Math.floor(Date.now() / minuteMs) * minuteMs - 10 * minuteMs
+  for (const minute of [0, 1, 5]) {
+    for (const target of ['a', 'b']) {
+      const clicks = Array.from({ length: 12 }, (_, index) =>
+        createClick({
+          target,
+          occurredAtMs: first + minute * minuteMs + index * 5_000,
+          visitorId: `visitor ${index % 5}`,
+          ...(index === 11 && { bot: true as const }),
+        }),
+      )
+      await bench.send(...clicks)
+    }
+  }
+  await bench.untilProcessed()
+  return { minutes: [0, 1, 5].map((minute) => new Date(first + minute * minuteMs).toISOString()) }
+}
+
+const right = { total: 11, bots: 1, visitors: 5 }
+
+describe('verify', () => {
+  test('finds nothing where nothing is wrong', async () => {
+    const bench = await createCliBench()
+    expect((await bench.run('verify')).stdout).toBe('There are neither clicks nor counters in these minutes.\n')
+    await countSome(bench)
+    const { differences, summary } = await verify(bench)
+    expect(differences).toEqual([])
+    expect(summary).toMatchObject({ clicks: 72, counters: 6, differences: 0 })
+    const { code, stdout } = await bench.run('verify')
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^72 clicks and 6 counters from .* to .*: no difference\.\n$/)
+  })
+
+  test('finds a deleted counter, a wrong total, wrong bots, a wrong sketch, and a counter without clicks', async () => {
+    const bench = await createCliBench()
+    const { minutes } = await countSome(bench)
+    const [first, second, third] = minutes
+    await bench.ask(`delete from counters where target = 'a' and minute = $1`, [first])
+    await bench.ask(`update counters set total = total + 2 where target = 'b' and minute = $1`, [first])
+    await bench.ask(`update counters set bots = 0 where target = 'a' and minute = $1`, [second])
+    await bench.ask(`update counters set visitors = visitors[1:3] where target = 'b' and minute = $1`, [second])
+    await bench.ask(`update counters set visitors[5] = visitors[5] - 1 where target = 'a' and minute = $1`, [third])
+    await bench.ask(`insert into counters values (7, 'phantom', $1, 0, 0, '{}')`, [third])
+    const { differences, summary } = await verify(bench)
+    expect(differences).toEqual([
+      { projectId: 1, target: 'a', minute: first, counter: null, clicks: right },
+      { projectId: 1, target: 'b', minute: first, counter: { ...right, total: 13 }, clicks: right },
+      { projectId: 1, target: 'a', minute: second, counter: { ...right, bots: 0 }, clicks: right },
+      { projectId: 1, target: 'b', minute: second, counter: { ...right, visitors: 3 }, clicks: right },
+      { projectId: 1, target: 'a', minute: third, counter: right, clicks: right },
+      { projectId: 7, target: 'phantom', minute: third, counter: { total: 0, bots: 0, visitors: 0 }, clicks: null },
+    ])
+    expect(summary).toMatchObject({ differences: 6 })
+    const { code, stdout } = await bench.run('verify')
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/ +1 +nothing +11 \+ 1 by bots, 5 visitors +a\n/)
+    expect(stdout).toMatch(/ +1 +11 \+ 1 by bots, 5 visitors \(others\) +11 \+ 1 by bots, 5 visitors +a\n/)
+    expect(stdout).toMatch(/: 6 DIFFERENCES\.\n$/)
+  })
+
+  test('finds clicks outside of all the time that counters tell of, and when there is no counter at all', async () => {
+    const bench = await createCliBench()
+    const { minutes } = await countSome(bench)
+    await bench.ask('delete from counters where minute <> $1', [minutes[1]])
+    expect((await verify(bench)).differences.map(({ minute }) => minute)).toEqual([
+      minutes[0],
+      minutes[0],
+      minutes[2],
+      minutes[2],
+    ])
+    await bench.ask('delete from counters')
+    expect((await verify(bench)).differences).toHaveLength(6)
+  })
+
+  test('keeps to the minutes that it is given, half-open, and covers them whole', async () => {
+    const bench = await createCliBench()
+    const { minutes } = await countSome(bench)
+    await bench.ask('update counters set total = 0')
+    const found = async (...args: string[]) => [
+      ...new Set((await verify(bench, ...args)).differences.map(({ minute }) => minute)),
+    ]
+    expect(await found('--from', minutes[1] ?? '')).toEqual(minutes.slice(1))
+    expect(await found('--to', minutes[1] ?? '')).toEqual(minutes.slice(0, 1))
+    const inside = (minutes[1] ?? '').replace(':00.000Z', ':30Z')
+    expect(await found('--from', inside, '--to', inside)).toEqual([minutes[1]])
+    expect((await bench.run('verify', '--from', '1h', '--to', '2h')).stderr).toBe('--from must be before --to.\n')
+  })
+
+  test('is exact while clicks arrive', async () => {
+    const bench = await createCliBench()
+    const load = startLoad(bench)
+    await bench.startProcessor()
+    await bench.startProcessor()
+    for (let round = 0; round < 5; round += 1) {
+      const { differences } = await verify(bench)
+      expect(differences).toEqual([])
+    }
+    await load.stop()
+  })
+
+  test('compares more than it fetches at once', async () => {
+    const bench = await createCliBench()
+    await bench.ask(`
+      insert into counters
+      select 1, 'target ' || n, date_trunc('minute', now()) - n % 3000 * interval '1 minute', 1, 0, '{}' from generate_series(1, 7000) n`)
+    const { differences, summary } = await verify(bench)
+    expect(summary).toMatchObject({ clicks: 0, counters: 7_000, differences: 7_000 })
+    expect(new Set(differences.map(({ target }) => target)).size).toBe(7_000)
+  })
+})
+
+/** Sends clicks on few targets of these minutes, without end. */
+function startLoad(bench: CliBench): { stop: () => Promise<number> } {
+  let stopped = false
+  const sending = (async () => {
+    let sent = 0
+    while (!stopped) {
+      const clicks = Array.from({ length: 50 }, (_, index) =>
+        createClick({
+          target: `target ${index % 4}`,
+          occurredAtMs: Date.now() - (sent % 3) * minuteMs,
+          visitorId: `visitor ${(sent + index) % 3_000}`,
+          ...(index % 10 === 0 && { bot: true as const }),
+        }),
+      )
+      await bench.send(...clicks)
+      sent += clicks.length
+      await sleep(5)
+    }
+    return sent
+  })()
+  const stop = async () => {
+    stopped = true
+    return await sending
+  }
+  onTestFinished(async () => void (await stop()))
+  return { stop }
+}
+
+describe('rebuild', () => {
+  test('makes the counters what the clicks say, and says what it did', async () => {
+    const bench = await createCliBench()
+    const { minutes } = await countSome(bench)
+    await bench.ask(`delete from counters where target = 'a'`)
+    await bench.ask(`update counters set total = 99, visitors = '{}' where target = 'b' and minute = $1`, [minutes[2]])
+    await bench.ask(`insert into counters values (1, 'phantom', $1, 3, 0, '{}')`, [minutes[2]])
+    const { code, stdout } = await bench.run('rebuild', '--yes')
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/5 DIFFERENCES\.\n.*no difference\.\nMended 5 counters\.\n$/s)
+    expect((await verify(bench)).differences).toEqual([])
+    expect(await bench.tally()).toEqual({ stored: 72, counted: 72 })
+    expect(await bench.run('rebuild', '--yes')).toMatchObject({ code: 0 })
+  })
+
+  test('asks first, and without a terminal refuses', async () => {
+    const bench = await createCliBench()
+    await countSome(bench)
+    await bench.ask('update counters set total = 0')
+    const { code, stderr } = await bench.run('rebuild')
+    expect(code).toBe(2)
+    expect(stderr).toBe('Make 6 counters what the clicks say? There is no terminal to answer at: give --yes.\n')
+    expect((await verify(bench)).differences).toHaveLength(6)
+  })
+
+  test('mends only the minutes that it is given', async () => {
+    const bench = await createCliBench()
+    const { minutes } = await countSome(bench)
+    await bench.ask('delete from counters')
+    await bench.run('rebuild', '--from', minutes[1] ?? '', '--to', minutes[2] ?? '', '--yes')
+    const rows = await bench.ask<{ minute: Date }>('select minute from counters')
+    expect(rows.map(({ minute }) => minute.toISOString())).toEqual([minutes[1], minutes[1]])
+  })
+
+  test('is exact while processors count and counters are damaged under them', async () => {
+    const bench = await createCliBench()
+    for (let processor = 0; processor < 3; processor += 1) await bench.startProcessor({ maxClicks: 200 })
+    const load = startLoad(bench)
+    await vi.waitFor(async () => expect((await bench.tally()).counted).toBeGreaterThan(2_000), patience)
+    for (let round = 0; round < 10; round += 1) {
+      await bench.ask(`delete from counters where target = 'target 1'`)
+      await bench.ask(`update counters set total = total + 1000 where target = 'target 2'`)
+      await bench.ask(`update counters set visitors = '{}', bots = bots + 7 where target = 'target 3'`)
+      await bench.ask(
+        `insert into counters select 1, 'phantom ' || n, date_trunc('minute', now()), 5, 5, '{1}' from generate_series(1, 20) n`,
+      )
+      const { code, stdout } = await bench.run('rebuild', '--yes')
+      expect(stdout).toMatch(/DIFFERENCES/)
+      expect(code, stdout).toBe(0)
+    }
+    const sent = await load.stop()
+    await bench.untilProcessed()
+    expect(await bench.tally()).toEqual({ stored: sent, counted: sent })
+    expect((await verify(bench)).differences).toEqual([])
+  })
+})

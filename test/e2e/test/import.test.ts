@@ -1,0 +1,196 @@
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gunzipSync, gzipSync } from 'node:zlib'
+import { CountsReader } from '@clicktally/client/counts-reader.ts'
+import type { TargetCounts } from '@clicktally/client/target-counts.ts'
+import { type System, startSystem } from '@clicktally/local/system.ts'
+import { Client } from 'pg'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { LogCounts, madeLog } from '../log-counts.ts'
+
+const main = join(import.meta.dirname, '../../../cli/main.ts')
+/** A real log, of people who never heard of us. It is no part of the project, so not everybody has it. */
+const realLog = join(import.meta.dirname, '../../../../shared/data/apache_logs.gz')
+const patience = { timeout: 120_000, interval: 20 }
+const testMs = 240_000
+const dayMs = 86_400_000
+let dir: string
+let system: System
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'clicktally-import-e2e-'))
+  system = await startSystem({ dir, port: 0, ingests: 2, processors: 2, onLine: () => {} })
+})
+
+afterAll(async () => {
+  await system?.stop()
+  await rm(dir, { recursive: true, force: true })
+})
+
+interface Range {
+  readonly from: string
+  readonly to: string
+}
+
+function startImport(...args: string[]) {
+  const child = spawn(process.execPath, [main, 'import', '--url', system.baseUrl, ...args], {
+    env: { PATH: process.env.PATH, XDG_STATE_HOME: join(dir, 'state') },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let text = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk
+    })
+  }
+  const ended = new Promise<{ code: number | null; text: string }>((resolve) => {
+    child.once('close', (code) => resolve({ code, text }))
+  })
+  return { child, ended }
+}
+
+/** Clicks that imports were told are accepted, those of imports that were killed not among them. */
+let accepted = 0
+
+/** Imports all that the file holds, and waits until none of it is on its way any more. */
+async function importFile(path: string, { targets }: { targets: Pick<TargetCounts, 'clicks'> }): Promise<void> {
+  const { code, text } = await startImport('--wait', path).ended
+  expect({ code, text }).toEqual({ code: 0, text: expect.stringMatching(/Counted +all of it/) })
+  expect(text).toContain(`${targets.clicks.toLocaleString('en-US')} clicks accepted, 0 lines rejected`)
+  accepted += targets.clicks
+  await vi.waitFor(async () => {
+    const balance = (await (await fetch(new URL('/v1/balance', system.baseUrl))).json()) as Record<string, number>
+    expect(balance).toMatchObject({ inFlight: 0, dead: 0 })
+    expect(balance.accepted).toBeGreaterThanOrEqual(accepted)
+  }, patience)
+}
+
+async function fileWith(name: string, content: string | Buffer): Promise<string> {
+  const path = join(dir, name)
+  await writeFile(path, content)
+  return path
+}
+
+function daysOf({ from, to }: Range): Date[] {
+  return Array.from(
+    { length: (Date.parse(to) - Date.parse(from)) / dayMs },
+    (_, day) => new Date(Date.parse(from) + day * dayMs),
+  )
+}
+
+/** Every day of the range by the series, as the file has it; days without a click are there, with 0. */
+async function expectDays({ from, to }: Range, { days }: LogCounts): Promise<void> {
+  const response = await fetch(
+    new URL(`/v1/counts/series?interval=day&from=${from}T00:00:00Z&to=${to}T00:00:00Z`, system.baseUrl),
+  )
+  const { points } = (await response.json()) as { points: { start: string; total: number; bots: number }[] }
+  expect(points).toEqual(
+    daysOf({ from, to }).map((day) => {
+      const { people = 0, bots = 0 } = days.get(day.toISOString().slice(0, 10)) ?? {}
+      return { start: day.toISOString(), total: people, bots }
+    }),
+  )
+}
+
+/** Every target of the range by the list of the most clicked, page by page, as the file has it, and none besides. */
+async function expectTargets({ from, to }: Range, { targets }: LogCounts): Promise<void> {
+  const range = { fromMs: Date.parse(from), toMs: Date.parse(to) }
+  const reader = new CountsReader(`${system.baseUrl}/`, range, 10_000, new AbortController().signal)
+  const all = (counts: TargetCounts) => counts.top(1_000_000)
+  expect(all((await reader.targets()).counts)).toEqual(all(targets))
+}
+
+/** How many clicks and counters there are, and whether the counters add up to the clicks. */
+async function stored(): Promise<{ clicks: number; counted: number; counters: number }> {
+  const client = new Client({ connectionString: system.postgresUrl })
+  await client.connect()
+  try {
+    const { rows } = await client.query(`
+      select
+        (select count(*)::int from clicks) as clicks,
+        (select sum(total + bots)::int from counters) as counted,
+        (select count(*)::int from counters) as counters`)
+    return rows[0]
+  } finally {
+    await client.end()
+  }
+}
+
+/** How many lines are behind the checkpoint of the import under way. */
+async function checkpointLines(): Promise<number> {
+  const folder = join(dir, 'state/clicktally/imports')
+  for (const name of await readdir(folder).catch(() => [])) {
+    const text = name.endsWith('.json') ? await readFile(join(folder, name), 'utf8').catch(() => '') : ''
+    if (text !== '') return JSON.parse(text).files[0].position.lines
+  }
+  return 0
+}
+
+// Many processes on a small machine: the limit is for what hangs.
+describe('an imported log', { timeout: testMs }, () => {
+  const year = (number: number): Range => ({ from: `${number}-01-01`, to: `${number + 1}-01-01` })
+
+  test('is counted to the click, each day of many and each target; a second time changes no count', async () => {
+    // May 2015 is left to the log of that time.
+    const days2015 = daysOf(year(2015)).filter((day) => day.getUTCMonth() !== 4 && day.getUTCDate() % 3 !== 0)
+    const days2019 = daysOf(year(2019)).filter((day) => day.getUTCMonth() % 4 === 1)
+    const logs = [madeLog(days2015, 15, 1), madeLog(days2019, 15, 2)] as const
+    const counts = logs.map((log) => new LogCounts(log))
+    const clicks = counts.reduce((sum, { targets }) => sum + targets.clicks, 0)
+    expect(clicks).toBeGreaterThan(3_000)
+
+    await importFile(await fileWith('made.log', logs.join('')), { targets: { clicks } })
+    const first = await stored()
+    expect(first).toMatchObject({ clicks, counted: clicks })
+    await importFile(await fileWith('the-same-but-for-its-name.gz', gzipSync(logs.join(''))), { targets: { clicks } })
+    expect(await stored()).toEqual(first)
+    for (const [index, range] of [year(2015), year(2019)].entries()) {
+      await expectDays(range, counts[index] as LogCounts)
+      await expectTargets(range, counts[index] as LogCounts)
+    }
+  })
+
+  test.for([
+    ['plain', (text: string) => text],
+    ['gzip', (text: string) => gzipSync(text)],
+  ] as const)('is counted to the click though the import was killed again and again: %s', async ([name, pack]) => {
+    const range = name === 'plain' ? year(2016) : year(2017)
+    const log = madeLog(daysOf(range).slice(20, 80), 250, name.length)
+    const counts = new LogCounts(log)
+    const file = await fileWith(`killed-${name}`, pack(log))
+    let kills = 0
+    for (const enough of [1_000, 5_000, 9_000]) {
+      const { child, ended } = startImport(file)
+      let isOver = false
+      void ended.then(() => {
+        isOver = true
+      })
+      await vi.waitFor(async () => expect(isOver || (await checkpointLines()) >= enough).toBe(true), patience)
+      kills += child.kill('SIGKILL') ? 1 : 0
+      await ended
+      if (isOver && (await checkpointLines()) === 0) break
+    }
+    expect(kills).toBeGreaterThan(1)
+    await importFile(file, counts)
+    await expectDays(range, counts)
+    await expectTargets(range, counts)
+  })
+
+  test.skipIf(!existsSync(realLog))(
+    'of May 2015 is counted to the click, and a second time changes no count (skipped where the log is not there)',
+    async () => {
+      const may: Range = { from: '2015-05-01', to: '2015-06-01' }
+      const counts = new LogCounts(gunzipSync(await readFile(realLog)).toString('latin1'))
+      await importFile(realLog, counts)
+      await expectDays(may, counts)
+      await expectTargets(may, counts)
+      const first = await stored()
+      await importFile(realLog, counts)
+      expect(await stored()).toEqual(first)
+      await expectDays(may, counts)
+    },
+  )
+})
