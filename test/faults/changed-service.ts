@@ -1,0 +1,32 @@
+import { fileURLToPath } from 'node:url'
+import type { SupervisedProgram } from '@clicktally/local/supervised-program.ts'
+
+/** A file of preload/ as variables of a service: it is loaded before the service's own code. */
+export function preloading(
+  preload: 'clock-shift' | 'crash-after-commit' | 'crash-on-sight',
+  variables: Record<string, string> = {},
+): Record<string, string> {
+  const path = fileURLToPath(new URL(`preload/${preload}.ts`, import.meta.url))
+  return { ...variables, NODE_OPTIONS: `--import ${JSON.stringify(path)}` }
+}
+
+/** Has a service run with more variables for as long as something is done; it is restarted before and after. */
+export async function withVariables<Result>(
+  service: SupervisedProgram,
+  variables: Record<string, string>,
+  act: () => Promise<Result>,
+): Promise<Result> {
+  const { program } = service
+  const usual = program.env
+  const restart = async (env: NodeJS.ProcessEnv) => {
+    await service.stop()
+    program.env = env
+    await service.start()
+  }
+  try {
+    await restart({ ...usual, ...variables })
+    return await act()
+  } finally {
+    await restart(usual)
+  }
+}

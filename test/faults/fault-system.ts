@@ -1,0 +1,216 @@
+import { createDatabase, createPool } from '@clicktally/database/connection.ts'
+import type { Tables } from '@clicktally/database/tables.ts'
+import type { ProcessorChanges } from '@clicktally/local/service-launch.ts'
+import type { ServiceLink } from '@clicktally/local/service-link.ts'
+import type { SupervisedProgram } from '@clicktally/local/supervised-program.ts'
+import { type System, startSystem } from '@clicktally/local/system.ts'
+import { TcpProxy } from '@clicktally/testing/tcp-proxy.ts'
+import { type ConfirmChannel, connect } from 'amqplib'
+import type { Kysely } from 'kysely'
+import type { Pool } from 'pg'
+import { pino } from 'pino'
+
+export interface FaultSystemOptions {
+  /** A folder for everything; removed by whoever made it. */
+  readonly dir: string
+  onLine(line: string): void
+  readonly signal?: AbortSignal
+}
+
+/** The services' ways to their servers, each through a proxy of ours; the api's is straight. */
+export interface Links {
+  readonly ingestToBroker: TcpProxy
+  readonly processorToBroker: TcpProxy
+  readonly processorToDatabase: TcpProxy
+}
+
+export interface AddedProcessor {
+  readonly name: string
+  readonly port: number
+  readonly program: SupervisedProgram
+  /** Its own where it was asked for, else those of all processors. */
+  readonly links: Pick<Links, 'processorToBroker' | 'processorToDatabase'>
+  remove(): Promise<void>
+}
+
+const ingests = 2
+const processors = 3
+
+/**
+ * The whole system, as `npm start` runs it, with two ingests and three processors, whose links go through proxies; and a
+ * hand at its database and its broker that goes past them.
+ */
+export class FaultSystem {
+  readonly system: System
+  readonly links: Links
+  /** Of the owner: may do anything. */
+  readonly pool: Pool
+  readonly database: Kysely<Tables>
+  #stopped: Promise<void> | undefined
+
+  private constructor(system: System, links: Links) {
+    this.system = system
+    this.links = links
+    this.pool = createPool({
+      url: system.postgresUrl,
+      name: 'faults',
+      logger: pino({ level: 'silent' }),
+      maxConnections: 4,
+      statementTimeoutMs: 30_000,
+    })
+    this.database = createDatabase(this.pool)
+  }
+
+  static async start({ dir, onLine, signal }: FaultSystemOptions): Promise<FaultSystem> {
+    const proxies = new Map<keyof Links, Promise<TcpProxy>>()
+    const between = async ({ kind, server, port }: ServiceLink) => {
+      if (kind === 'api') return port
+      const name =
+        kind === 'ingest' ? 'ingestToBroker' : server === 'rabbitmq' ? 'processorToBroker' : 'processorToDatabase'
+      const proxy = proxies.get(name) ?? openProxy(port)
+      proxies.set(name, proxy)
+      return (await proxy).port
+    }
+    const closeProxies = async () => {
+      await Promise.all([...proxies.values()].map(async (proxy) => await (await proxy).close()))
+    }
+    try {
+      const system = await startSystem({
+        dir,
+        port: 0,
+        ingests,
+        processors,
+        onLine,
+        between,
+        ...(signal && { signal }),
+      })
+      const links = Object.fromEntries(
+        await Promise.all([...proxies].map(async ([name, proxy]) => [name, await proxy] as const)),
+      ) as unknown as Links
+      return new FaultSystem(system, links)
+    } catch (error) {
+      await closeProxies()
+      throw error
+    }
+  }
+
+  /** The ingests, past nginx. */
+  get doors(): string[] {
+    return this.ingests.map((name) => `http://127.0.0.1:${this.#service(name).port}`)
+  }
+
+  get nginx(): string {
+    return this.system.baseUrl
+  }
+
+  get ingests(): string[] {
+    return this.#names('ingest-')
+  }
+
+  get processors(): string[] {
+    return this.#names('processor-')
+  }
+
+  /** `postgres`, `rabbitmq`, `nginx`, `api`, `ingest-1`, `processor-1` …; each comes back by itself when it is killed. */
+  program(name: string): SupervisedProgram {
+    return this.#service(name).program
+  }
+
+  /** Kills it and waits until it is there again and says that it is ready. */
+  async kill(name: string): Promise<void> {
+    const program = this.program(name)
+    const { restarts } = program
+    program.signal('SIGKILL')
+    while (program.restarts === restarts) await new Promise((resolve) => setTimeout(resolve, 10))
+    if (!(await program.ready(60_000))) throw new Error(`${name} did not come back in 60 s after it was killed`)
+  }
+
+  /** One more processor beside the three; resolves when it is ready. */
+  async addProcessor(
+    changes: Omit<ProcessorChanges, 'between'> & { readonly ownLinks?: boolean } = {},
+  ): Promise<AddedProcessor> {
+    const { ownLinks = false, ...rest } = changes
+    const own = ownLinks
+      ? { processorToBroker: await this.#openProxy('rabbitmq'), processorToDatabase: await this.#openProxy('postgres') }
+      : undefined
+    const between = ({ server }: ServiceLink) =>
+      server === 'rabbitmq' ? links.processorToBroker.port : links.processorToDatabase.port
+    const links = own ?? this.links
+    const closeLinks = async () => {
+      await Promise.all([own?.processorToBroker.close(), own?.processorToDatabase.close()])
+    }
+    try {
+      const { program, port } = await this.system.addProcessor({ ...rest, between })
+      const remove = async () => {
+        await this.system.removeProcessor(program.name)
+        await closeLinks()
+      }
+      return { name: program.name, port, program, links, remove }
+    } catch (error) {
+      await closeLinks()
+      throw error
+    }
+  }
+
+  /** Calls RabbitMQ's management API below /api, as the operator. */
+  async manage(method: string, path: string, body?: object): Promise<unknown> {
+    const { username, password } = new URL(this.system.amqpUrl)
+    const credentials = Buffer.from(`${username}:${decodeURIComponent(password)}`).toString('base64')
+    const response = await fetch(`${this.system.managementUrl}/api${path}`, {
+      method,
+      headers: { authorization: `Basic ${credentials}`, 'content-type': 'application/json' },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    })
+    const text = await response.text()
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`)
+    return text === '' ? undefined : JSON.parse(text)
+  }
+
+  /** Does something at the broker over a connection of the operator's, made for it and straight to the server. */
+  async withChannel<Result>(act: (channel: ConfirmChannel) => Promise<Result>): Promise<Result> {
+    const connection = await connect(this.system.amqpUrl, { noDelay: true, timeout: 5_000 })
+    connection.on('error', () => {})
+    try {
+      const channel = await connection.createConfirmChannel()
+      channel.on('error', () => {})
+      return await act(channel)
+    } finally {
+      await connection.close().catch(() => {})
+    }
+  }
+
+  /** Messages in a queue that no consumer holds. */
+  async depth(queue: string): Promise<number> {
+    return await this.withChannel(async (channel) => (await channel.checkQueue(queue)).messageCount)
+  }
+
+  /** Stops everything; may be called again. */
+  async stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    await this.#stopped
+  }
+
+  async #stop(): Promise<void> {
+    await this.pool.end()
+    await this.system.stop()
+    await Promise.all(Object.values(this.links).map(async (link: TcpProxy) => await link.close()))
+  }
+
+  #service(name: string) {
+    const service = this.system.services.get(name)
+    if (service === undefined) throw new Error(`there is no ${name}`)
+    return service
+  }
+
+  #names(prefix: string): string[] {
+    return [...this.system.services.keys()].filter((name) => name.startsWith(prefix)).sort()
+  }
+
+  #openProxy(server: string): Promise<TcpProxy> {
+    return openProxy(this.#service(server).port)
+  }
+}
+
+function openProxy(port: number): Promise<TcpProxy> {
+  return TcpProxy.open({ host: '127.0.0.1', port })
+}

@@ -1,0 +1,45 @@
+import type { Balance } from '@clicktally/database/balance.ts'
+import type { Row } from './stage.ts'
+
+/** A time that was promised, or is only reported, and what was measured of it; in milliseconds. */
+export interface TimePromise {
+  readonly name: string
+  readonly limitMs: number | undefined
+  readonly worstMs: number
+  readonly times: number
+}
+
+/** All that a run of the suite has found out. */
+export class Findings {
+  readonly rows: Row[] = []
+  readonly notes: string[] = []
+  readonly balances: { readonly moment: string; readonly balance: Balance }[] = []
+  /** What broke a scenario off. */
+  readonly failures: string[] = []
+  readonly #promises = new Map<string, TimePromise>()
+
+  get promises(): TimePromise[] {
+    return [...this.#promises.values()]
+  }
+
+  promise(name: string, limitMs: number | undefined, measuredMs: number): void {
+    const { worstMs, times } = this.#promises.get(name) ?? { worstMs: 0, times: 0 }
+    this.#promises.set(name, { name, limitMs, worstMs: Math.max(worstMs, measuredMs), times: times + 1 })
+  }
+
+  /** Everything that did not hold, a sentence each; empty after a run that shows what it is to show. */
+  get problems(): string[] {
+    return [
+      ...this.rows.flatMap(({ number, name, problems }) => problems.map((problem) => `${number} ${name}: ${problem}`)),
+      ...this.failures,
+      ...this.promises
+        .filter(({ limitMs, worstMs }) => limitMs !== undefined && worstMs > limitMs)
+        .map(({ name, limitMs = 0, worstMs }) => `${name}: ${seconds(worstMs)} instead of ${seconds(limitMs)}`),
+    ]
+  }
+}
+
+/** `7.2 s` */
+export function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(1)} s`
+}

@@ -1,0 +1,121 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { explain, Problem } from '@clicktally/local/problem.ts'
+import { faultsDocument } from './document.ts'
+import type { FaultStage } from './fault-stage.ts'
+import { FaultSystem } from './fault-system.ts'
+import { headerLine, legend, rowLine } from './fault-table.ts'
+import { seconds } from './findings.ts'
+import { helpText, type Options, parseOptions } from './options.ts'
+import { loadScenarios } from './scenario-list.ts'
+import type { Scenario } from './stage.ts'
+import { StatusLine } from './status-line.ts'
+import { runSuite } from './suite.ts'
+import { readVersions } from './versions.ts'
+
+const documentPath = join(import.meta.dirname, '../../docs/faults.md')
+/** The table's header is shown again after so many rows. */
+const rowsUnderHeader = 20
+
+async function chosenScenarios({ only }: Options): Promise<Scenario[]> {
+  const scenarios = await loadScenarios()
+  const unknown = only?.filter((number) => !scenarios.some((scenario) => scenario.number === number)) ?? []
+  if (unknown.length > 0)
+    throw new Problem(`There is no scenario ${unknown.join(', ')}. See: npm run test:faults -- --list`)
+  return scenarios.filter(({ number }) => only?.includes(number) ?? true)
+}
+
+/** Resolves with whether everything held. */
+async function main(options: Options, scenarios: Scenario[]): Promise<boolean> {
+  const startedAtMs = performance.now()
+  const dir = await mkdtemp(join(tmpdir(), 'clicktally-faults-'))
+  const abort = new AbortController()
+  let system: FaultSystem | undefined
+  let stage: FaultStage | undefined
+  const status = new StatusLine({
+    terminal: process.stdout.isTTY ? process.stdout : undefined,
+    print: (line) => console.log(line),
+    status: () => (stage === undefined ? '' : describe(stage, performance.now() - startedAtMs)),
+  })
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, async () => {
+      status.stop()
+      console.log(`Stopping (${signal})`)
+      abort.abort(new Error('stopped'))
+      await system?.stop()
+      await removeUnless(stage?.hasProblems ?? false, dir)
+      process.exit(130)
+    })
+  }
+  status.print(`Starting a system in ${dir}`)
+  let held = false
+  try {
+    system = await FaultSystem.start({ dir, onLine: () => {}, signal: abort.signal })
+    const versions = await readVersions(system)
+    status.print(`\n${headerLine()}`)
+    let rows = 0
+    const findings = await runSuite({
+      system,
+      scenarios,
+      short: options.short,
+      onStage: (made) => {
+        stage = made
+      },
+      onRow: (row) => {
+        if (rows > 0 && rows % rowsUnderHeader === 0) status.print(headerLine())
+        rows += 1
+        status.print(rowLine(row))
+        for (const problem of row.problems) status.print(`     ✗ ${problem}`)
+      },
+    })
+    status.stop()
+    held = findings.problems.length === 0
+    const tookMs = performance.now() - startedAtMs
+    console.log(`\n${legend.join('\n')}\n`)
+    for (const { name, limitMs, worstMs, times } of findings.promises) {
+      const promised = limitMs === undefined ? '' : `, promised ${seconds(limitMs)}`
+      console.log(`${name}: ${seconds(worstMs)} at the worst of ${times}${promised}`)
+    }
+    for (const note of findings.notes) console.log(`Note: ${note}`)
+    if (options.write) {
+      const command = `npm run test:faults${options.only ? ` -- --only ${options.only.join(',')}` : ''}`
+      await writeFile(documentPath, faultsDocument({ findings, versions, command, date: new Date(), tookMs }))
+      console.log('docs/faults.md is written')
+    }
+    const verdict = held ? 'Everything held.' : `FAILED:\n  ${findings.problems.join('\n  ')}`
+    console.log(`\n${verdict}\n${rows} rows in ${seconds(tookMs)}`)
+  } finally {
+    status.stop()
+    await system?.stop()
+    await removeUnless(!held, dir)
+  }
+  return held
+}
+
+async function removeUnless(worthALook: boolean, dir: string): Promise<void> {
+  if (worthALook) console.log(`The logs and the data are kept in ${dir}`)
+  else await rm(dir, { recursive: true, force: true })
+}
+
+function describe(stage: FaultStage, elapsedMs: number): string {
+  const { doing, sent, accepted, counted } = stage.status
+  const figure = (value: number) => value.toLocaleString('en-US')
+  return `  ${seconds(elapsedMs).padStart(8)}  ${doing}: ${figure(sent)} sent, ${figure(accepted)} accepted, ${figure(counted)} counted`
+}
+
+let held = false
+try {
+  const options = parseOptions(process.argv.slice(2))
+  if (options.help) console.log(helpText)
+  else {
+    const scenarios = await chosenScenarios(options)
+    if (options.list) for (const { number, title } of scenarios) console.log(`${String(number).padStart(2)}  ${title}`)
+    else held = await main(options, scenarios)
+  }
+  held ||= options.help || options.list
+} catch (error) {
+  console.error(explain(error))
+}
+// Connections that were broken on purpose may be in a state in which Node, while it ends by itself, waits for them for ever.
+process.exit(held ? 0 : 1)

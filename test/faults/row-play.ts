@@ -1,0 +1,160 @@
+import { type Balance, readBalance } from '@clicktally/database/balance.ts'
+import { ClickLoad, type ClickLoadOptions } from '@clicktally/e2e/click-load.ts'
+import type { FaultSystem } from './fault-system.ts'
+import { askOracle } from './oracle.ts'
+import { RowWatch } from './row-watch.ts'
+import { settle } from './settling.ts'
+import type { Breaking, Recovery, Row, RowOptions } from './stage.ts'
+import { until } from './until.ts'
+
+export interface RowPlayOptions extends RowOptions {
+  readonly system: FaultSystem
+  readonly number: number
+  readonly name: string
+  /** The row's targets begin so; no other row's do. */
+  readonly prefix: string
+  readonly clicksAround: number
+}
+
+const recoverWithinMs = 60_000
+const usualTargets = 20
+
+/**
+ * One row of the table, from a system at rest to a system at rest.
+ *
+ * warming (clicks are accepted) → the fault is played → recovering (the backlog goes) → cooling (clicks are accepted) →
+ * settling (the load has ended) → judged.
+ */
+export class RowPlay {
+  readonly #options: RowPlayOptions
+  readonly #problems: string[] = []
+  #load: ClickLoad | undefined
+  #watch: RowWatch | undefined
+  #deadExpected = 0
+
+  constructor(options: RowPlayOptions) {
+    this.#options = options
+  }
+
+  /** For whoever watches: how many clicks were sent, accepted, and have come to their end. */
+  get progress(): { sent: number; accepted: number; counted: number } {
+    return {
+      sent: this.#load?.sent ?? 0,
+      accepted: this.#load?.accepted ?? 0,
+      counted: this.#watch?.counted ?? 0,
+    }
+  }
+
+  async play(fault: (breaking: Breaking) => Promise<void>): Promise<Row> {
+    const { system, clicksAround, patienceMs = 60_000 } = this.#options
+    const before = await readBalance(system.database)
+    const lettersAfter = await newestLetter(system)
+    const load = new ClickLoad(this.#loadOptions())
+    const watch = new RowWatch(system.pool, load, lettersAfter)
+    this.#load = load
+    this.#watch = watch
+    try {
+      await until(() => load.accepted >= clicksAround, recoverWithinMs, 'clicks to be accepted before the fault')
+      await this.#try(() => fault(this.#breaking(load, watch)))
+      await this.#try(() => this.#recover(load, watch, clicksAround))
+    } finally {
+      await load.stop()
+    }
+    const after = await settle(system, patienceMs)
+    await watch.stop()
+    return await this.#judge(load, watch, before, after, lettersAfter)
+  }
+
+  #loadOptions(): ClickLoadOptions {
+    const { system, prefix, load } = this.#options
+    return {
+      doors: system.doors,
+      targets: Array.from({ length: usualTargets }, (_, index) => `${prefix}-${index}`),
+      connections: 16,
+      clicksPerSecond: 300,
+      batchEvery: 12,
+      batchClicks: 20,
+      giveUpEvery: 15,
+      ...load,
+    }
+  }
+
+  #breaking(load: ClickLoad, watch: RowWatch): Breaking {
+    return {
+      load,
+      broken: () => watch.broken(),
+      restored: () => watch.restored(),
+      recovered: (withinMs = recoverWithinMs) => recovered(watch, withinMs),
+      expectDead: (clicks) => {
+        this.#deadExpected += clicks
+      },
+    }
+  }
+
+  async #recover(load: ClickLoad, watch: RowWatch, clicks: number): Promise<void> {
+    const { patienceMs = 60_000 } = this.#options
+    if (watch.isBroken) throw new Error('the scenario left it broken')
+    if (watch.times > 0) {
+      await recovered(watch, recoverWithinMs)
+      await until(() => watch.isBacklogGone, patienceMs, 'the backlog to be gone')
+    }
+    const accepted = load.accepted + clicks
+    await until(() => load.accepted >= accepted, recoverWithinMs, 'clicks to be accepted after the fault')
+  }
+
+  /** What goes wrong is said in the row; the rest of it is played all the same. */
+  async #try(act: () => Promise<void>): Promise<void> {
+    try {
+      await act()
+    } catch (error) {
+      this.#problems.push((error as Error).message)
+    }
+  }
+
+  async #judge(load: ClickLoad, watch: RowWatch, before: Balance, after: Balance, lettersAfter: number): Promise<Row> {
+    const { system, number, name } = this.#options
+    const { sent, accepted, answers, slowestAnswerMs } = await load.stop()
+    const { lost, unexpected, ...verdict } = await askOracle(system.pool, sent, accepted, lettersAfter)
+    const row = {
+      number,
+      name,
+      times: watch.times,
+      ...watch.summary(),
+      sent: sent.size,
+      accepted: accepted.size,
+      ...verdict,
+      duplicates: after.duplicates - before.duplicates,
+      dead: after.dead - before.dead,
+      deadExpected: this.#deadExpected,
+      lost: lost.length,
+      unexpected: unexpected.length,
+      inFlight: after.inFlight,
+      answers,
+      slowestAnswerMs,
+    }
+    const problems = this.#problems
+    if (row.lost > 0) problems.push(`${row.lost} clicks are lost, such as ${lost.slice(0, 3).join(', ')}`)
+    if (row.unexpected > 0)
+      problems.push(`${row.unexpected} were never sent, such as ${unexpected.slice(0, 3).join(', ')}`)
+    if (row.overcounted > 0) problems.push(`the counters are off by ${row.overcounted}`)
+    if (row.dead !== row.deadExpected) problems.push(`${row.dead} clicks are dead where ${row.deadExpected} should be`)
+    if (row.inFlight !== 0) problems.push(`by the balance ${row.inFlight} are in flight, though all is at rest`)
+    const counted = after.counted - before.counted
+    if (counted !== row.counted) problems.push(`by the balance ${counted} were counted, not ${row.counted}`)
+    for (const [answer, times] of Object.entries(answers)) {
+      if (/^4/.test(answer) && answer !== '429') problems.push(`${times} requests were answered ${answer}`)
+    }
+    return { ...row, problems }
+  }
+}
+
+async function recovered(watch: RowWatch, withinMs: number): Promise<Recovery> {
+  await until(() => watch.recovery !== undefined, withinMs, 'clicks to be accepted and counted again')
+  if (watch.recovery === undefined) throw new Error('it is broken again')
+  return watch.recovery
+}
+
+async function newestLetter({ pool }: FaultSystem): Promise<number> {
+  const { rows } = await pool.query<{ newest: number }>('select coalesce(max(id), 0) as newest from dead_letters')
+  return rows[0]?.newest ?? 0
+}

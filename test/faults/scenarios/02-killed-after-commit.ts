@@ -1,0 +1,43 @@
+import { preloading } from '../changed-service.ts'
+import type { AddedProcessor } from '../fault-system.ts'
+import type { Scenario } from '../stage.ts'
+import { until } from '../until.ts'
+
+export const scenario: Scenario = {
+  number: 2,
+  title: 'killed between the commit and the acknowledgement',
+  async run(stage) {
+    const { system, short } = stage
+    const crashes = short ? 3 : 100
+    const sound = system.processors
+    // Started while nothing arrives: one that dies before it was ready the first time would count as not startable.
+    const fragile = await Promise.all(
+      Array.from({ length: short ? 2 : 4 }, () =>
+        system.addProcessor({ variables: preloading('crash-after-commit'), longestWaitMs: 200 }),
+      ),
+    )
+    const crashed = () => fragile.reduce((sum, { program }) => sum + program.restarts, 0)
+    await stage.row(`killed between commit and ack, ${crashes} times`, async (breaking) => {
+      // All that is counted meanwhile is counted by processors that are about to die.
+      await Promise.all(sound.map((name) => system.program(name).stop()))
+      const before = crashed()
+      breaking.broken()
+      try {
+        await until(
+          () => {
+            stage.say(`${crashed() - before} of ${crashes} processors killed after the commit`)
+            return crashed() - before >= crashes
+          },
+          short ? 60_000 : 300_000,
+          `${crashes} crashes after a commit`,
+        )
+      } finally {
+        await Promise.all([
+          ...sound.map((name) => system.program(name).start()),
+          ...fragile.map((each: AddedProcessor) => each.remove()),
+        ])
+        breaking.restored()
+      }
+    })
+  },
+}

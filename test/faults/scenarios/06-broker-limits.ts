@@ -1,0 +1,131 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { topology } from '@clicktally/broker/topology.ts'
+import type { ClickLoad } from '@clicktally/e2e/click-load.ts'
+import { type Alarm, raiseAlarm } from '../broker-alarms.ts'
+import { MemoryWatch } from '../resident-memory.ts'
+import type { Breaking, Scenario, Stage } from '../stage.ts'
+import { until } from '../until.ts'
+
+/** What the broker refuses: ingest says 503 and holds no more than before, and goes on by itself when the cause is gone. */
+export const scenario: Scenario = {
+  number: 6,
+  title: 'the limits of the broker',
+  async run(stage) {
+    await alarm(stage, 'memory')
+    await alarm(stage, 'disk')
+    await fullQueue(stage)
+    await missingBinding(stage)
+  },
+}
+
+/** More clients than ingest answers in passing, so that there is something to hold. */
+const manyClients = { connections: 64, clicksPerSecond: 600 }
+/**
+ * Ingest may hold 32 MiB of clicks, and V8 lets garbage of about as much lie. What piled up for as long as the fault lasts
+ * would be far more.
+ */
+const mayGrowBytes = 96 * 1024 * 1024
+
+async function alarm(stage: Stage, kind: Alarm): Promise<void> {
+  await refusingRow(stage, `${kind} alarm at the broker`, async ({ broken, restored, load }) => {
+    const makeWell = await raiseAlarm(stage.system, kind)
+    broken()
+    try {
+      await untilRefused(load)
+      await sleep(stage.short ? 1_000 : 25_000)
+    } finally {
+      await makeWell()
+      restored()
+    }
+  })
+}
+
+const fullQueueMs = 20_000
+
+async function fullQueue(stage: Stage): Promise<void> {
+  const { system } = stage
+  const processors = system.processors.map((name) => system.program(name))
+  await refusingRow(stage, 'queue at its maximum length', async ({ broken, restored, load }) => {
+    await Promise.all(processors.map((program) => program.stop()))
+    const allow = await shortenQueue(stage)
+    try {
+      await untilRefused(load)
+      broken()
+      await sleep(stage.short ? 1_000 : fullQueueMs)
+    } finally {
+      await Promise.all(processors.map((program) => program.start()))
+      await allow()
+      restored()
+    }
+  })
+}
+
+/** In messages. Their number and not their size, since it is counted exactly. */
+const shortLength = 50
+
+/** A policy beside the usual one, and above it, with the same settings but for the length. */
+async function shortenQueue({ system }: Stage): Promise<() => Promise<void>> {
+  const usual = (await system.manage('GET', `/policies/%2F/${topology.queue}`)) as Record<string, unknown>
+  const path = '/policies/%2F/short'
+  await system.manage('PUT', path, {
+    pattern: usual.pattern,
+    'apply-to': usual['apply-to'],
+    priority: Number(usual.priority) + 1,
+    definition: { ...(usual.definition as object), 'max-length': shortLength },
+  })
+  return async () => {
+    await system.manage('DELETE', path)
+  }
+}
+
+async function missingBinding(stage: Stage): Promise<void> {
+  const { exchange, queue, routingKey } = topology
+  const path = `/bindings/%2F/e/${exchange}/q/${queue}/${routingKey}`
+  await refusingRow(stage, 'the binding of the queue is removed', async ({ broken, restored, recovered, load }) => {
+    for (let count = 0; count < (stage.short ? 2 : 10); count += 1) {
+      const refusal = untilRefused(load)
+      await stage.system.manage('DELETE', path)
+      broken()
+      // Who meets it declares the binding again.
+      await refusal
+      restored()
+      await recovered()
+    }
+  })
+}
+
+/** A row in which clicks must be refused, while the ingests hold no more than before. */
+async function refusingRow(stage: Stage, name: string, fault: (breaking: Breaking) => Promise<void>): Promise<void> {
+  const ingests = stage.system.ingests.map((ingest) => stage.system.program(ingest))
+  const measure = async (during: () => Promise<unknown>) => {
+    const watch = new MemoryWatch(ingests)
+    await during().finally(() => watch.stop())
+    return await watch.stop()
+  }
+  const restMs = stage.short ? 500 : 5_000
+  await stage.row(
+    name,
+    async (breaking) => {
+      const before = await measure(() => sleep(restMs))
+      const during = await measure(() => fault(breaking))
+      await breaking.recovered()
+      const after = await measure(() => sleep(restMs))
+      const [beforeMb, duringMb, afterMb] = [before, during, after].map((bytes) => Math.round(bytes / 1024 ** 2))
+      stage.note(
+        `${name}: the larger ingest held ${beforeMb} MB before, ${duringMb} MB at most during and ${afterMb} MB after it.`,
+      )
+      const codes = Object.keys(breaking.load.answers).filter((answer) => !['202', '503'].includes(answer))
+      if (codes.length > 0) throw new Error(`answered with ${codes.join(', ')} besides 202 and 503`)
+      if (Math.max(during, after) - before > mayGrowBytes)
+        throw new Error(`an ingest grew from ${beforeMb} MB to ${Math.max(duringMb ?? 0, afterMb ?? 0)} MB`)
+    },
+    { load: manyClients },
+  )
+}
+
+/** Resolves when a click more is refused than when it was called. */
+async function untilRefused(load: ClickLoad): Promise<void> {
+  const refused = () => load.answers['503'] ?? 0
+  const before = refused()
+  await until(() => refused() > before, 30_000, 'a click to be refused with 503')
+}

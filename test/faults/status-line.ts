@@ -1,0 +1,51 @@
+import type { WriteStream } from 'node:tty'
+
+export interface StatusLineOptions {
+  /** The terminal whose last line may be written again and again; none where the output goes elsewhere. */
+  readonly terminal: WriteStream | undefined
+  readonly print: (line: string) => void
+  readonly status: () => string
+}
+
+const onTerminalEveryMs = 250
+const elsewhereEveryMs = 5_000
+
+/** Shows what goes on while it goes on: as one moving line on a terminal, else as a line every few seconds. */
+export class StatusLine {
+  readonly #options: StatusLineOptions
+  readonly #timer: NodeJS.Timeout
+
+  constructor(options: StatusLineOptions) {
+    this.#options = options
+    this.#timer = setInterval(() => this.#show(), options.terminal ? onTerminalEveryMs : elsewhereEveryMs)
+  }
+
+  /** A line that stays. */
+  print(line: string): void {
+    this.#clear()
+    this.#options.print(line)
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+    this.#clear()
+  }
+
+  #show(): void {
+    const { terminal, print, status } = this.#options
+    const text = status()
+    if (text === '') return
+    if (terminal === undefined) print(text)
+    else {
+      this.#clear()
+      terminal.write(text.slice(0, terminal.columns - 1))
+    }
+  }
+
+  #clear(): void {
+    const { terminal } = this.#options
+    if (terminal === undefined) return
+    terminal.cursorTo(0)
+    terminal.clearLine(0)
+  }
+}

@@ -1,0 +1,79 @@
+import { expect, test } from 'vitest'
+import { faultsDocument } from '../document.ts'
+import { headerLine, rowLine } from '../fault-table.ts'
+import { Findings } from '../findings.ts'
+import { parseOptions } from '../options.ts'
+import type { Row } from '../stage.ts'
+
+const row: Row = {
+  number: 10,
+  name: 'a name that is as long as a name may be!',
+  times: 50,
+  brokenForMs: 6_172_839,
+  sent: 400_000,
+  accepted: 400_000,
+  counted: 400_000,
+  duplicates: 12_345,
+  dead: 123,
+  deadExpected: 123,
+  lost: 0,
+  unexpected: 0,
+  overcounted: 0,
+  recovered: 12_345,
+  inFlight: 0,
+  acceptedAgainMs: 12_345,
+  backlogGoneMs: 123_456,
+  answers: { '202': 400_000 },
+  slowestAnswerMs: 4_321,
+  problems: [],
+}
+
+test('a line of the table fits into 140 columns', () => {
+  expect(headerLine().length).toBeLessThanOrEqual(140)
+  expect(rowLine(row).length).toBeLessThanOrEqual(140)
+  expect(rowLine(row)).toMatch(/50 × 123\.5 s 400,000 +400,000 400,000 .* 12\.3 s 123\.5 s +4\.3 s$/)
+})
+
+test('a row with a problem and a broken promise are told; a time without a limit is only shown', () => {
+  const findings = new Findings()
+  findings.rows.push({ ...row, name: 'RabbitMQ: SIGKILL', number: 3, lost: 1, problems: ['1 click is lost'] })
+  findings.promise('accepting again', 10_000, 4_000)
+  findings.promise('accepting again', 10_000, 10_500)
+  findings.promise('for your information', undefined, 99_000)
+  expect(findings.problems).toEqual([
+    '3 RabbitMQ: SIGKILL: 1 click is lost',
+    'accepting again: 10.5 s instead of 10.0 s',
+  ])
+  expect(findings.promises[0]).toMatchObject({ worstMs: 10_500, times: 2 })
+})
+
+test('the document has every row, promise, balance and remark', () => {
+  const findings = new Findings()
+  findings.rows.push(row)
+  findings.promise('accepting again', 10_000, 4_000)
+  findings.notes.push('Something was not possible here.')
+  const balance = { accepted: 7, counted: 5, duplicates: 1, dead: 0, discarded: 0, inFlight: 1, overdue: 0 }
+  findings.balances.push({ moment: 'before', balance })
+  const text = faultsDocument({
+    findings,
+    versions: { node: '24.0.0', postgres: '18.0', rabbitmq: '4.0', machine: 'linux x64, 2 cores' },
+    command: 'npm run test:faults',
+    date: new Date('2026-01-02T03:04:05Z'),
+    tookMs: 1_800_000,
+  })
+  expect(text).toContain('2026-01-02, 30 minutes, linux x64, 2 cores')
+  expect(text).toContain('400,000 clicks accepted, 0 lost, 0 overcounted')
+  expect(text).toContain('| 10 | a name that is as long as a name may be! | 50 × 123.5 s | 400,000 |')
+  expect(text).toContain('| accepting again | ≤ 10.0 s | 4.0 s | 1 |')
+  expect(text).toContain('| before | 7 | 5 | 1 | 0 | 0 | 1 | 0 |')
+  expect(text).toContain('- Something was not possible here.')
+})
+
+test('only a whole run writes the document, unless it is told to', () => {
+  expect(parseOptions([])).toMatchObject({ only: undefined, short: false, write: true })
+  expect(parseOptions(['--short'])).toMatchObject({ short: true, write: false })
+  expect(parseOptions(['--only', '3,5'])).toMatchObject({ only: [3, 5], write: false })
+  expect(parseOptions(['--only', '3', '--write'])).toMatchObject({ write: true })
+  expect(() => parseOptions(['--only', 'three'])).toThrow('--only takes numbers')
+  expect(() => parseOptions(['--fast'])).toThrow(/--fast.*--help/s)
+})
