@@ -1,6 +1,8 @@
-import { spawnSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { globSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 
 // Loads every module with plain Node, each in a process of its own: vitest takes what Node refuses (enums, `./x.js` for
 // `x.ts`), and a module that does something when it is imported shows here. main.ts files act, so they are only parsed.
@@ -9,22 +11,37 @@ const files = globSync('{services,packages,infra,migrations,local,demo,cli}/**/*
   // What is for tests imports vitest, which refuses to load outside of it.
   .filter((file) => !/node_modules|(^|\/)test\/|^packages\/testing\//.test(file))
 
-let failed = 0
-for (const file of files.sort()) {
-  const main = file.endsWith('main.ts')
+const run = promisify(execFile)
+const waiting = files.sort()
+const failures: string[] = []
+
+/** Undefined if the module loads. */
+async function failureOf(file: string): Promise<string | undefined> {
   const path = JSON.stringify(join(root, file))
-  const program = main
+  const program = file.endsWith('main.ts')
     ? `const { stripTypeScriptTypes } = await import('node:module'); stripTypeScriptTypes((await import('node:fs')).readFileSync(${path}, 'utf8'))`
     : `await import(${path}); const { getActiveResourcesInfo: active } = process; if (active().some((kind) => /Timeout|TCP|Server|Process/.test(kind))) throw new Error('the module acts when it is imported')`
-  const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], {
-    cwd: root,
-    encoding: 'utf8',
-    timeout: 30_000,
-    env: { ...process.env, NODE_OPTIONS: '--disable-warning=ExperimentalWarning' },
-  })
-  if (status === 0 && stderr === '') continue
-  failed += 1
-  console.error(`${file}\n${stderr || `exit status ${status}`}`)
+  try {
+    const { stderr } = await run(process.execPath, ['--input-type=module', '--eval', program], {
+      cwd: root,
+      timeout: 30_000,
+      env: { ...process.env, NODE_OPTIONS: '--disable-warning=ExperimentalWarning' },
+    })
+    return stderr === '' ? undefined : stderr
+  } catch (error) {
+    return (error as Error).message
+  }
 }
-console.log(`${files.length - failed} modules load with plain Node, ${failed} do not`)
-process.exitCode = failed === 0 ? 0 : 1
+
+async function checkWaiting(): Promise<void> {
+  for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+    const failure = await failureOf(file)
+    if (failure !== undefined) failures.push(`${file}\n${failure}`)
+  }
+}
+
+const count = files.length
+await Promise.all(Array.from({ length: availableParallelism() }, checkWaiting))
+for (const failure of failures) console.error(failure)
+console.log(`${count - failures.length} modules load with plain Node, ${failures.length} do not`)
+process.exitCode = failures.length === 0 ? 0 : 1

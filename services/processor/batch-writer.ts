@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { ClickStore } from './click-store.ts'
-import { backoffMs, verdictOn } from './failure-policy.ts'
+import { backoffMs, persist, verdictOn } from './failure-policy.ts'
 import type { ProcessingFigures } from './processing-figures.ts'
 import type { DeadLetter, TakenMessage } from './taken-message.ts'
 
 export interface BatchWriterOptions {
-  readonly store: Pick<ClickStore, 'count' | 'countDespiteRefusals' | 'makePartitionsFor' | 'ping'>
+  readonly store: Pick<ClickStore, 'count' | 'countDespiteRefusals' | 'makePartitionsFor'>
   readonly figures: ProcessingFigures
   readonly logger: Logger
   /** How long, in milliseconds, a batch is kept while the database can't be reached. */
@@ -25,11 +25,6 @@ export class BatchWriter {
 
   constructor(options: BatchWriterOptions) {
     this.#options = options
-  }
-
-  /** Resolves when the database can be reached, or rejects when the wait is abandoned. */
-  async untilReachable(abandoned: AbortSignal): Promise<void> {
-    await this.#persist(abandoned, () => this.#options.store.ping())
   }
 
   /**
@@ -98,17 +93,8 @@ export class BatchWriter {
     }
   }
 
-  /** Does it until it succeeds. */
   async #persist(abandoned: AbortSignal, act: () => Promise<void>): Promise<void> {
-    for (let attempt = 1; ; attempt += 1) {
-      abandoned.throwIfAborted()
-      try {
-        return await act()
-      } catch (error) {
-        this.#options.logger.warn({ err: error, attempt }, 'not available, waiting')
-        await sleep(backoffMs(attempt), undefined, { signal: abandoned })
-      }
-    }
+    await persist(act, abandoned, this.#options.logger)
   }
 }
 

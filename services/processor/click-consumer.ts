@@ -9,7 +9,9 @@ import { readClicks, readDeadLetter, type TakenMessage } from './taken-message.t
 export interface ClickConsumerOptions {
   readonly brokerUrl: string
   readonly logger: Logger
-  readonly writer: Pick<BatchWriter, 'write' | 'untilReachable'>
+  readonly writer: Pick<BatchWriter, 'write'>
+  /** Resolves when messages may be taken; asked on each new channel, until it is gone. */
+  readonly untilReady: (gone: AbortSignal) => Promise<void>
   readonly queue: keyof typeof readers
   readonly maxClicks: number
   readonly flushAfterMs: number
@@ -139,12 +141,12 @@ export class ClickConsumer {
     this.#gone = new AbortController()
     this.#channel = channel
     // Not part of the set-up, which has a time limit.
-    void this.#consumeWhenReachable(channel, this.#gone.signal)
+    void this.#consumeWhenReady(channel, this.#gone.signal)
   }
 
-  async #consumeWhenReachable(channel: Channel, gone: AbortSignal): Promise<void> {
+  async #consumeWhenReady(channel: Channel, gone: AbortSignal): Promise<void> {
     try {
-      await this.#options.writer.untilReachable(gone)
+      await this.#options.untilReady(gone)
       if (!this.#closed) await this.#consume(channel)
     } catch (error) {
       if (!gone.aborted) this.#link.restart(error as Error)

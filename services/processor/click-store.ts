@@ -78,11 +78,6 @@ export class ClickStore {
     }
   }
 
-  /** @throws where the database can't be reached. */
-  async ping(): Promise<void> {
-    await this.#pool.query('select')
-  }
-
   /** Makes the partitions that clicks of these days may need; does nothing where they are. */
   async makePartitionsAround(nowMs: number): Promise<void> {
     for (let day = -daysBack; day <= daysAhead; day += 1) await this.#makePartition(nowMs + day * dayMs)

@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { sqlStateOf } from '@clicktally/database/sqlstate.ts'
+import type { Logger } from 'pino'
 
 /**
  * What an error of the database means for the batch that met it.
@@ -25,4 +27,17 @@ export function verdictOn(error: unknown): 'partition_missing' | 'refused' | 'aw
 /** Milliseconds to wait before the next attempt, the first being number 1: 50 ms doubling to 2 s, with jitter. */
 export function backoffMs(attempt: number): number {
   return Math.min(2_000, 50 * 2 ** Math.min(attempt - 1, 10)) * (0.75 + Math.random() / 2)
+}
+
+/** Does it until it succeeds. @throws when it is abandoned. */
+export async function persist(act: () => Promise<void>, abandoned: AbortSignal, logger: Logger): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    abandoned.throwIfAborted()
+    try {
+      return await act()
+    } catch (error) {
+      logger.warn({ err: error, attempt }, 'not available, waiting')
+      await sleep(backoffMs(attempt), undefined, { signal: abandoned })
+    }
+  }
 }

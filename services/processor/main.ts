@@ -10,6 +10,7 @@ import { BatchWriter } from './batch-writer.ts'
 import { ClickConsumer } from './click-consumer.ts'
 import { ClickStore } from './click-store.ts'
 import { readConfig } from './config.ts'
+import { persist } from './failure-policy.ts'
 import { ProcessingFigures } from './processing-figures.ts'
 import { ProgressReport } from './progress-report.ts'
 import { RepeatedTask } from './repeated-task.ts'
@@ -33,7 +34,10 @@ const writer = new BatchWriter({
   // Above the pool's limits for a statement that gets no answer. What is held longer, others may be able to count.
   keepWhileAwayMs: 15_000,
 })
-const consuming = { brokerUrl: config.brokerUrl, logger, writer, ...config.batch }
+// A container keeps its host's name over a restart, and a process on one machine its port.
+const progress = new ProgressReport(`${hostname()}:${config.port || process.pid}`, pool, logger)
+const untilReady = (gone: AbortSignal) => persist(() => progress.announce(), gone, logger)
+const consuming = { brokerUrl: config.brokerUrl, logger, writer, untilReady, ...config.batch }
 const consumer = new ClickConsumer({ ...consuming, queue: topology.queue, prefetch: config.prefetch })
 // One by one: what dies with one of these is what it dies of.
 const suspectConsumer = new ClickConsumer({ ...consuming, queue: topology.suspectQueue, prefetch: 1 })
@@ -52,14 +56,6 @@ const folding = new RepeatedTask({
   retryAfterMs: 15_000,
   run: () => store.foldLedger(),
 })
-// A container keeps its host's name over a restart, and a process on one machine its port.
-const progress = new ProgressReport(
-  `${hostname()}:${config.port || process.pid}`,
-  consumer,
-  suspectConsumer,
-  pool,
-  logger,
-)
 const app = createHttpApp({ logger, registry, isReady: () => consumer.isConsuming })
 
 // 25 s: less than compose's 30 s, more than a statement may take.
@@ -80,4 +76,4 @@ folding.start()
 deadLetterConsumer.start()
 suspectConsumer.start()
 consumer.start()
-progress.start()
+progress.start(consumer, suspectConsumer)

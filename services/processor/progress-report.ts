@@ -1,3 +1,4 @@
+import { asOfQuery } from '@clicktally/database/freshness.ts'
 import type { Pool } from 'pg'
 import type { Logger } from 'pino'
 import type { ClickConsumer } from './click-consumer.ts'
@@ -11,8 +12,6 @@ const reportEveryMs = 250
  */
 export class ProgressReport {
   readonly #processor: string
-  readonly #consumer: Pick<ClickConsumer, 'progress'>
-  readonly #suspects: Pick<ClickConsumer, 'isEmpty'>
   readonly #pool: Pool
   readonly #logger: Logger
   #timer: NodeJS.Timeout | undefined
@@ -20,24 +19,31 @@ export class ProgressReport {
   #closed = false
 
   /** @param processor its name, the same after a restart: then it goes on with the row of the process before it */
-  constructor(
-    processor: string,
-    consumer: Pick<ClickConsumer, 'progress'>,
-    suspects: Pick<ClickConsumer, 'isEmpty'>,
-    pool: Pool,
-    logger: Logger,
-  ) {
+  constructor(processor: string, pool: Pool, logger: Logger) {
     this.#processor = processor
-    this.#consumer = consumer
-    this.#suspects = suspects
     this.#pool = pool
     this.#logger = logger
   }
 
-  start(): void {
+  /**
+   * To be called before anything is taken from the queue: from here on what this processor holds is reckoned with, even if
+   * it should never report. It begins with what all others have counted.
+   *
+   * @throws what the database said.
+   */
+  async announce(): Promise<void> {
+    await this.#pool.query(
+      `insert into processor_progress (processor, counted_through, updated_at)
+       select $1, as_of, clock_timestamp() from (${asOfQuery}) as others where as_of is not null
+       on conflict (processor) do update set counted_through = excluded.counted_through, updated_at = excluded.updated_at`,
+      [this.#processor],
+    )
+  }
+
+  start(consumer: Pick<ClickConsumer, 'progress'>, suspects: Pick<ClickConsumer, 'isEmpty'>): void {
     this.#timer = setTimeout(() => {
-      this.#reporting = this.#report().finally(() => {
-        if (!this.#closed) this.start()
+      this.#reporting = this.#report(consumer, suspects).finally(() => {
+        if (!this.#closed) this.start(consumer, suspects)
       })
     }, reportEveryMs)
   }
@@ -52,11 +58,11 @@ export class ProgressReport {
       .catch((error) => this.#logger.warn({ err: error }, 'progress not removed'))
   }
 
-  async #report(): Promise<void> {
+  async #report(consumer: Pick<ClickConsumer, 'progress'>, suspects: Pick<ClickConsumer, 'isEmpty'>): Promise<void> {
     try {
-      const progress = await this.#consumer.progress()
+      const progress = await consumer.progress()
       // What is suspect was accepted before, and is out of the order of the queue.
-      if (progress === undefined || !(await this.#suspects.isEmpty())) return
+      if (progress === undefined || !(await suspects.isEmpty())) return
       await this.#pool.query({
         name: 'report-progress',
         // What crashed processors have left is removed in passing: each has a name of its own, and there may be many.

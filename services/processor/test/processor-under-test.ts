@@ -14,6 +14,7 @@ import { expect, onTestFinished, vi } from 'vitest'
 import { BatchWriter } from '../batch-writer.ts'
 import { ClickConsumer } from '../click-consumer.ts'
 import { ClickStore } from '../click-store.ts'
+import { persist } from '../failure-policy.ts'
 import { ProcessingFigures } from '../processing-figures.ts'
 
 const logger = pino({ level: 'silent' })
@@ -129,7 +130,8 @@ export async function createBench(): Promise<Bench> {
       })
       const figures = new ProcessingFigures(new Registry())
       const writer = new BatchWriter({ store: new ClickStore(pool), figures, logger, keepWhileAwayMs })
-      const consuming = { brokerUrl: broker.url, logger, writer, maxClicks, flushAfterMs: 10 }
+      const untilReady = (gone: AbortSignal) => persist(async () => void (await pool.query('select')), gone, logger)
+      const consuming = { brokerUrl: broker.url, logger, writer, untilReady, maxClicks, flushAfterMs: 10 }
       const consumer = new ClickConsumer({ ...consuming, queue: topology.queue, prefetch })
       const others = [
         new ClickConsumer({ ...consuming, queue: topology.suspectQueue, prefetch: 1 }),

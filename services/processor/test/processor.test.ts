@@ -2,6 +2,7 @@ import { topology } from '@clicktally/broker/topology.ts'
 import { encodeClick } from '@clicktally/contract/clicks-message.ts'
 import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
 import { createPool } from '@clicktally/database/connection.ts'
+import { asOfQuery } from '@clicktally/database/freshness.ts'
 import { TcpProxy } from '@clicktally/testing/tcp-proxy.ts'
 import { Client } from 'pg'
 import { pino } from 'pino'
@@ -260,10 +261,10 @@ describe('the progress report', () => {
       maxConnections: 1,
       statementTimeoutMs: 2_000,
     })
-    const report = new ProgressReport('processor-1', consumer, { isEmpty: async () => true }, pool, logger)
+    const report = new ProgressReport('processor-1', pool, logger)
     const sent = createClick()
     await bench.send(sent)
-    report.start()
+    report.start(consumer, { isEmpty: async () => true })
     const rows = () => bench.ask<{ processor: string; counted_through: Date }>('select * from processor_progress')
     await vi.waitFor(async () => {
       const [own, ...others] = await rows()
@@ -274,6 +275,23 @@ describe('the progress report', () => {
     await report.close()
     expect(await rows()).toEqual([])
     await pool.end()
+  })
+
+  test('reckons with a processor from before it takes anything, and never lets it set the clock back', async () => {
+    const bench = await createBench()
+    const pool = createPool({
+      url: bench.database.processorUrl,
+      name: 'test',
+      logger,
+      maxConnections: 1,
+      statementTimeoutMs: 2_000,
+    })
+    onTestFinished(() => pool.end())
+    await bench.ask(`insert into processor_progress values
+      ('ahead', '2026-01-02', now()), ('behind', '2026-01-01', now()), ('gone', '2025-01-01', now() - interval '1 minute')`)
+    await new ProgressReport('new', pool, logger).announce()
+    await bench.ask(`update processor_progress set counted_through = '2026-01-03' where processor <> 'new'`)
+    expect(await bench.ask(asOfQuery)).toEqual([{ as_of: new Date('2026-01-01T00:00:00Z') }])
   })
 })
 
