@@ -7,6 +7,8 @@ import { describe, expect, test, vi } from 'vitest'
 import { type CliBench, createCliBench } from './cli-under-test.ts'
 
 const patience = { timeout: 45_000, interval: 20 }
+/** Each kill is a process of its own, which takes its time to start. */
+const manyProcesses = { timeout: 240_000 }
 
 async function buryMany({ ask }: CliBench, letters: number): Promise<void> {
   // Each letter holds a click as ingest has stamped it, with a UUIDv7 of this very moment.
@@ -113,28 +115,35 @@ describe('dead replay', () => {
     }, patience)
   })
 
-  test('killed at random points, and then completed: nothing is lost and nothing counted twice', async () => {
-    const bench = await createCliBench()
-    await bench.startProcessor()
-    const letters = 3_000
-    await buryMany(bench, letters)
-    let kills = 0
-    while (kills < 12 && (await openLetters(bench)) > 0) {
-      const before = await openLetters(bench)
-      const replay = bench.start('dead', 'replay', '--all')
-      // Not before it has begun to mark letters: the rest is chance.
-      await vi.waitFor(async () => expect(await openLetters(bench)).toBeLessThan(before), { ...patience, interval: 1 })
-      await sleep(randomInt(0, 40))
-      replay.process.kill('SIGKILL')
-      kills += (await replay.ended).signal === 'SIGKILL' ? 1 : 0
-    }
-    expect(kills).toBeGreaterThan(3)
-    expect((await bench.run('dead', 'replay', '--all')).code).toBe(0)
-    expect(await openLetters(bench)).toBe(0)
-    await vi.waitFor(async () => expect(await bench.tally()).toEqual({ stored: letters, counted: letters }), patience)
-    await bench.untilProcessed()
-    expect(await bench.tally()).toEqual({ stored: letters, counted: letters })
-  })
+  test(
+    'killed at random points, and then completed: nothing is lost and nothing counted twice',
+    manyProcesses,
+    async () => {
+      const bench = await createCliBench()
+      await bench.startProcessor()
+      const letters = 3_000
+      await buryMany(bench, letters)
+      let kills = 0
+      while (kills < 12 && (await openLetters(bench)) > 0) {
+        const before = await openLetters(bench)
+        const replay = bench.start('dead', 'replay', '--all')
+        // Not before it has begun to mark letters: the rest is chance.
+        await vi.waitFor(async () => expect(await openLetters(bench)).toBeLessThan(before), {
+          ...patience,
+          interval: 1,
+        })
+        await sleep(randomInt(0, 40))
+        replay.process.kill('SIGKILL')
+        kills += (await replay.ended).signal === 'SIGKILL' ? 1 : 0
+      }
+      expect(kills).toBeGreaterThan(3)
+      expect((await bench.run('dead', 'replay', '--all')).code).toBe(0)
+      expect(await openLetters(bench)).toBe(0)
+      await vi.waitFor(async () => expect(await bench.tally()).toEqual({ stored: letters, counted: letters }), patience)
+      await bench.untilProcessed()
+      expect(await bench.tally()).toEqual({ stored: letters, counted: letters })
+    },
+  )
 
   test('two at once share the letters', async () => {
     const bench = await createCliBench()
