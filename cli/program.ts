@@ -13,6 +13,8 @@ Where the system is:
   2. else what "npm start" runs in this folder,
   3. else the containers of this folder's docker-compose.yml.
 
+For scripts: npm run --silent clicktally -- <command> --json
+
 Exit code: 0 fine, 1 a difference, a loss or a failure, 2 wrong usage, 130 Ctrl-C.`
 
 /** Runs the command that the context's arguments name, and returns the exit code. Throws nothing. */

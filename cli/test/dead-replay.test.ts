@@ -163,7 +163,7 @@ describe('dead replay', () => {
     const bench = await createCliBench()
     await buryMany(bench, 3_000)
     const replay = bench.start('dead', 'replay', '--all')
-    await vi.waitFor(async () => expect(await openLetters(bench)).toBeLessThan(3_000), { ...patience, interval: 1 })
+    await vi.waitFor(async () => expect(await openLetters(bench)).toBeLessThan(3_000), { ...patience, interval: 5 })
     replay.process.kill('SIGINT')
     const { code, stdout } = await replay.ended
     const replayed = 3_000 - (await openLetters(bench))

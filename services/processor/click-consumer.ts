@@ -23,8 +23,8 @@ export interface ClickConsumerOptions {
 export interface Progress {
   /** The receipt of the newest click written, milliseconds since 1970; 0 before the first. */
   readonly writtenThroughMs: number
-  /** So many milliseconds ago the queue was empty and nothing was held here; undefined where it never was. */
-  readonly emptyAgoMs: number | undefined
+  /** When the queue was last seen empty with nothing held here, by performance.now(); undefined where it never was. */
+  readonly emptyAtMs: number | undefined
 }
 
 const readers = {
@@ -105,8 +105,7 @@ export class ClickConsumer {
     const isEmpty = await this.isEmpty()
     if (isEmpty === undefined) return undefined
     if (isEmpty) this.#emptyAtMs = askedAtMs
-    const emptyAgoMs = this.#emptyAtMs === undefined ? undefined : performance.now() - this.#emptyAtMs
-    return { writtenThroughMs: this.#writtenThroughMs, emptyAgoMs }
+    return { writtenThroughMs: this.#writtenThroughMs, emptyAtMs: this.#emptyAtMs }
   }
 
   /** Takes no more, writes and acknowledges what is held, closes. */

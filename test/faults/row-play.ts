@@ -17,6 +17,8 @@ export interface RowPlayOptions extends RowOptions {
 }
 
 const recoverWithinMs = 60_000
+/** It has no promise; this is for what never ends. */
+const backlogWithinMs = 180_000
 const usualTargets = 20
 
 /**
@@ -92,11 +94,10 @@ export class RowPlay {
   }
 
   async #recover(load: ClickLoad, watch: RowWatch, clicks: number): Promise<void> {
-    const { patienceMs = 60_000 } = this.#options
     if (watch.isBroken) throw new Error('the scenario left it broken')
     if (watch.times > 0) {
       await recovered(watch, recoverWithinMs)
-      await until(() => watch.isBacklogGone, patienceMs, 'the backlog to be gone')
+      await until(() => watch.isBacklogGone, backlogWithinMs, 'the backlog to be gone')
     }
     const accepted = load.accepted + clicks
     await until(() => load.accepted >= accepted, recoverWithinMs, 'clicks to be accepted after the fault')

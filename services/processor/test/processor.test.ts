@@ -264,6 +264,7 @@ describe('the progress report', () => {
     const report = new ProgressReport('processor-1', pool, logger)
     const sent = createClick()
     await bench.send(sent)
+    await report.announce()
     report.start(consumer, { isEmpty: async () => true })
     const rows = () => bench.ask<{ processor: string; counted_through: Date }>('select * from processor_progress')
     await vi.waitFor(async () => {

@@ -28,7 +28,7 @@ export const scenario: Scenario = {
             stage.say(`${crashed() - before} of ${crashes} processors killed after the commit`)
             return crashed() - before >= crashes
           },
-          short ? 60_000 : 300_000,
+          short ? 60_000 : 480_000,
           `${crashes} crashes after a commit`,
         )
       } finally {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { topology } from '@clicktally/broker/topology.ts'
 import { type Click, defaultProjectId } from '@clicktally/contract/click.ts'
 import { clicksMessageType, encodeClick } from '@clicktally/contract/clicks-message.ts'
@@ -95,6 +96,8 @@ async function refused(stage: Stage): Promise<void> {
           expectDead(1)
         }
         if (!(await load.send(clicks))) throw new Error('a batch with a click to be refused was not accepted')
+        // A thousand clicks a second, one of them refused: a burst would show how fast a backlog goes, and that is another row's.
+        await sleep(500)
       }
       await untilDead(system, newest, marked.length)
     } finally {
