@@ -67,7 +67,8 @@ export class FaultStage implements Stage {
       system: this.system,
       number,
       name,
-      prefix: `row-${this.#rows}`,
+      // Each scenario once in the life of a system: no other row has these targets.
+      prefix: `fault-${number}-${this.#rows}`,
     })
     const row = await this.#play.play(fault)
     this.#findings.rows.push(row)

@@ -143,6 +143,24 @@ describe('the processor', () => {
     await untilCounted(bench, 2)
   })
 
+  test('months of long ago get one partition each, and the days of this one stay as they are', async () => {
+    const bench = await createBench()
+    await bench.startProcessor()
+    const times = ['2015-05-17T10:05:03Z', '2015-05-31T23:59:59.999Z', '2015-06-01T00:00:00Z', '2000-01-01T00:00:00Z']
+    await bench.send(createClick(), ...times.map((time) => createClick({ id: randomUuidV7(Date.parse(time)) })))
+    await untilCounted(bench, 5)
+    const partitions = await bench.ask<{ name: string; clicks: number }>(
+      `select tableoid::regclass::text as name, count(*)::int as clicks from clicks group by 1 order by 1`,
+    )
+    const today = new Date().toISOString().slice(0, 10).replaceAll('-', '')
+    expect(partitions).toEqual([
+      { name: 'clicks_200001', clicks: 1 },
+      { name: 'clicks_201505', clicks: 2 },
+      { name: 'clicks_201506', clicks: 1 },
+      { name: `clicks_${today}`, clicks: 1 },
+    ])
+  })
+
   test('a click whose id no partition can hold dies alone', async () => {
     const bench = await createBench()
     await bench.startProcessor()
