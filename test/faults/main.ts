@@ -79,7 +79,10 @@ async function main(options: Options, scenarios: Scenario[]): Promise<boolean> {
     }
     for (const note of findings.notes) console.log(`Note: ${note}`)
     if (options.write) {
-      const chosen = [...(options.only ? ['--only', options.only.join(',')] : []), ...(options.short ? ['--short'] : [])]
+      const chosen = [
+        ...(options.only ? ['--only', options.only.join(',')] : []),
+        ...(options.short ? ['--short'] : []),
+      ]
       const command = ['npm run test:faults', ...(chosen.length > 0 ? ['--', ...chosen] : [])].join(' ')
       await writeFile(documentPath, faultsDocument({ findings, versions, command, date: new Date(), tookMs }))
       console.log('docs/faults.md is written')
