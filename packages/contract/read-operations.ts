@@ -86,7 +86,8 @@ export type ClickReceipt = Static<typeof ClickReceipt>
 export const ClickBalance = Type.Object(
   {
     accepted: Type.Integer({
-      description: 'Clicks that the broker has taken: all that were answered 202, and those whose answer was lost.',
+      description:
+        'Clicks that the broker has taken: all that were answered 202, up to about meta.asOf, and those whose answer was lost.',
     }),
     counted: Type.Integer(),
     duplicates: Type.Integer({ description: 'Sent again, with an id that was counted already.' }),
