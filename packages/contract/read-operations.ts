@@ -33,7 +33,7 @@ export const Meta = Type.Object(
     lagMs: Type.Union([Type.Integer(), Type.Null()], { description: 'Now less asOf, in milliseconds.' }),
     tz: Type.String(),
     source: Type.String({
-      description: 'Where the figures come from: `minutes` (counters), `clicks` (raw) or `ledger`.',
+      description: 'Where the figures come from: `counters`, `clicks` (raw) or `ledger`.',
     }),
     from: Type.Optional(Type.String({ description: 'The range as it was used, in whole minutes.' })),
     to: Type.Optional(Type.String()),

@@ -1,10 +1,16 @@
-import type { ColumnType, Generated } from 'kysely'
+import type { Generated, GeneratedAlways } from 'kysely'
 
 /** The tables as Kysely sees them; migrations/ makes them. */
 export interface Tables {
   projects: ProjectsTable
   clicks: ClicksTable
-  counters: CountersTable
+  counters: CountersView
+  counter_deltas: CounterDeltasTable
+  minute_counters: RolledUp<'minute'>
+  hour_counters: RolledUp<'hour'>
+  day_counters: RolledUp<'day'>
+  month_counters: RolledUp<'month'>
+  rollup_horizon: RollupHorizonTable
   dead_letters: DeadLettersTable
   producers: ProducersTable
   messages: MessagesTable
@@ -31,16 +37,37 @@ export interface ClicksTable {
   props: unknown
 }
 
-/** One row for (project, target, minute). */
-export interface CountersTable {
+/** What is counted of a target in a minute, folded or not: several rows together are one counter. */
+export interface CountersView {
   project_id: number
   target: string
   minute: Date
   /** Clicks by people. */
-  total: ColumnType<number>
-  bots: ColumnType<number>
-  /** The smallest hashes of the visitors, see visitor_sketch_merge. */
+  total: number
+  bots: number
+  /** The smallest hashes of the visitors, sorted, 2,048 at most: see visitor_sketch_merge. */
   visitors: number[]
+}
+
+/** What was added to the counters and is not folded into them yet. */
+export interface CounterDeltasTable extends CountersView {}
+
+/** One row for (project, bucket, target); buckets are in UTC, and target '' stands for all targets together. */
+export type RolledUp<Width extends CounterWidth> = Record<Width, Date> &
+  Omit<CountersView, 'minute'> & {
+    /** The largest hash where the sketch is full, else null. */
+    visitors_below: GeneratedAlways<number | null>
+  }
+
+export const counterWidths = ['month', 'day', 'hour', 'minute'] as const
+export type CounterWidth = (typeof counterWidths)[number]
+
+/** One row: each bucket that begins before these times is rolled up, and stays exact. They only ever move on. */
+export interface RollupHorizonTable {
+  only_row: Generated<boolean>
+  hours_before: Date
+  days_before: Date
+  months_before: Date
 }
 
 /** What can't be counted: clicks that the database refused, parts of messages that can't be read, whole messages. */

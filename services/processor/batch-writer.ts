@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import { ClickBatch } from './click-batch.ts'
 import type { ClickStore } from './click-store.ts'
 import { backoffMs, persist, verdictOn } from './failure-policy.ts'
 import type { ProcessingFigures } from './processing-figures.ts'
 import type { DeadLetter, TakenMessage } from './taken-message.ts'
 
 export interface BatchWriterOptions {
-  readonly store: Pick<ClickStore, 'count' | 'countDespiteRefusals' | 'makePartitionsFor'>
+  readonly store: Pick<ClickStore, 'prepare' | 'count' | 'countDespiteRefusals' | 'makePartitionsFor'>
   readonly figures: ProcessingFigures
   readonly logger: Logger
   /** How long, in milliseconds, a batch is kept while the database can't be reached. */
@@ -27,19 +28,27 @@ export class BatchWriter {
     this.#options = options
   }
 
+  /** Messages made ready to be written, which may be done while others are. */
+  prepare(messages: readonly TakenMessage[]): ClickBatch {
+    const batch = new ClickBatch(messages)
+    this.#options.store.prepare(batch)
+    return batch
+  }
+
   /**
    * @throws {DatabaseAway}
    * @throws when `abandoned` is aborted. Either way the broker is to deliver the messages again.
    */
-  async write(messages: readonly TakenMessage[], abandoned: AbortSignal): Promise<void> {
+  async write(batch: ClickBatch, abandoned: AbortSignal): Promise<void> {
     const { store, figures, logger } = this.#options
+    const { messages } = batch
     let partitionsMade = false
     let awaySinceMs: number | undefined
     for (let attempt = 1; ; attempt += 1) {
       abandoned.throwIfAborted()
       const startedAtMs = performance.now()
       try {
-        const { counted, duplicates } = await store.count(messages)
+        const { counted, duplicates } = await store.count(batch)
         const seconds = (performance.now() - startedAtMs) / 1000
         figures.counted(counted, duplicates, seconds)
         for (const { deadLetters } of messages) this.#reportDead(deadLetters)
@@ -70,8 +79,8 @@ export class BatchWriter {
     const [only] = messages
     if (messages.length > 1 || only === undefined) {
       const middle = messages.length >> 1
-      await this.write(messages.slice(0, middle), abandoned)
-      await this.write(messages.slice(middle), abandoned)
+      await this.write(this.prepare(messages.slice(0, middle)), abandoned)
+      await this.write(this.prepare(messages.slice(middle)), abandoned)
       return
     }
     const { store, figures } = this.#options

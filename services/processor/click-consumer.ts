@@ -4,12 +4,13 @@ import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib'
 import type { Logger } from 'pino'
 import { type BatchWriter, DatabaseAway } from './batch-writer.ts'
 import { Batcher } from './batcher.ts'
-import { readClicks, readDeadLetter, type TakenMessage } from './taken-message.ts'
+import type { ClickBatch } from './click-batch.ts'
+import { clicksSaidIn, readClicks, readDeadLetter } from './taken-message.ts'
 
 export interface ClickConsumerOptions {
   readonly brokerUrl: string
   readonly logger: Logger
-  readonly writer: Pick<BatchWriter, 'write'>
+  readonly writer: Pick<BatchWriter, 'prepare' | 'write'>
   /** Resolves when messages may be taken; asked on each new channel, until it is gone. */
   readonly untilReady: (gone: AbortSignal) => Promise<void>
   readonly queue: keyof typeof readers
@@ -37,8 +38,13 @@ const drainWithinMs = 12_000
 
 interface Delivery {
   readonly message: ConsumeMessage
-  readonly taken: TakenMessage
+  /** As far as the message says: it is not read before it is its turn, for what is read takes much more memory. */
   readonly clicks: number
+}
+
+interface DeliveredBatch {
+  readonly last: ConsumeMessage
+  readonly content: ClickBatch
 }
 
 /**
@@ -54,7 +60,7 @@ interface Delivery {
 export class ClickConsumer {
   readonly #options: ClickConsumerOptions
   readonly #link: BrokerLink
-  readonly #batcher: Batcher<Delivery>
+  readonly #batcher: Batcher<Delivery, DeliveredBatch>
   #channel: Channel | undefined
   #consumerTag: string | undefined
   #closed = false
@@ -71,6 +77,7 @@ export class ClickConsumer {
       // Half of what may be under way, so that the broker sends the next half while this one is written.
       maxItems: Math.max(1, options.prefetch >> 1),
       flushAfterMs: options.flushAfterMs,
+      prepare: (deliveries) => this.#prepare(deliveries),
       write: (batch) => this.#write(batch),
     })
     this.#link = new BrokerLink({
@@ -174,26 +181,27 @@ export class ClickConsumer {
   }
 
   #take(message: ConsumeMessage): void {
-    const taken = readers[this.#options.queue](message)
-    this.#batcher.add({ message, taken, clicks: Math.max(1, taken.clicks.length) })
+    this.#batcher.add({ message, clicks: Math.max(1, clicksSaidIn(message)) })
   }
 
-  async #write(batch: readonly Delivery[]): Promise<void> {
+  #prepare(deliveries: readonly Delivery[]): DeliveredBatch {
+    const last = deliveries.at(-1)?.message
+    if (last === undefined) throw new Error('a batch has no message')
+    const read = readers[this.#options.queue]
+    return { last, content: this.#options.writer.prepare(deliveries.map(({ message }) => read(message))) }
+  }
+
+  async #write({ last, content }: DeliveredBatch): Promise<void> {
     const channel = this.#channel
     const gone = this.#gone.signal
-    const last = batch.at(-1)
-    if (channel === undefined || last === undefined) return
+    if (channel === undefined) return
     try {
-      await this.#options.writer.write(
-        batch.map(({ taken }) => taken),
-        gone,
-      )
+      await this.#options.writer.write(content, gone)
       if (gone.aborted) return
       // Batches are written one after the other, in the order of delivery: all up to this one are done.
-      channel.ack(last.message, true)
-      for (const { taken } of batch) {
-        for (const { receivedAtMs } of taken.clicks)
-          this.#writtenThroughMs = Math.max(this.#writtenThroughMs, receivedAtMs)
+      channel.ack(last, true)
+      for (const { clicks } of content.messages) {
+        for (const { receivedAtMs } of clicks) this.#writtenThroughMs = Math.max(this.#writtenThroughMs, receivedAtMs)
       }
     } catch (error) {
       if (gone.aborted) return

@@ -1,7 +1,9 @@
 import type { Click } from '@clicktally/contract/click.ts'
 import { clicksMessageType, encodeClick } from '@clicktally/contract/clicks-message.ts'
 import { timeOfUuidV7 } from '@clicktally/contract/uuid-v7.ts'
-import type { Pool, PoolClient } from 'pg'
+import type { DatabaseError, Pool, PoolClient } from 'pg'
+import { type ArrangedBatch, arrange, type ClickBatch, copyOf, copyStatements } from './click-batch.ts'
+import { CopyStatement } from './copy-statement.ts'
 import { verdictOn } from './failure-policy.ts'
 import { countClicks } from './sql/count-clicks.ts'
 import type { DeadLetter, TakenMessage } from './taken-message.ts'
@@ -13,6 +15,8 @@ const daysAhead = 7
 /** Producers whose row is known to be there. Each connection of an ingest is one: far fewer live at a time. */
 const maxKnownProducers = 1_000
 const maxDetailChars = 500
+const uniqueViolation = '23505'
+const vacuumEveryDeltas = 20_000
 
 export interface Counted {
   /** Clicks that were new. */
@@ -26,28 +30,43 @@ export interface CountedDespiteRefusals extends Counted {
   readonly refused: readonly DeadLetter[]
 }
 
-/** A message with what of its clicks was dealt with before, in the same transaction. */
-type LedgerEntry = TakenMessage & { readonly before?: Counted }
-
-/** The raw clicks, the counters, the ledger and the dead letters. */
+/**
+ * The raw clicks, the counters, the ledger and the dead letters.
+ *
+ * Batches whose clicks are all new, nearly all, are written the fast way, as copies. That one is not shows when the primary
+ * key refuses it. From then on the database is asked which ids it knows, and these are left out, until it knows none again.
+ * Where the copy is refused all the same, and where there are dead letters, the statement of sql/count-clicks.ts tells
+ * known from new by itself. Each way is one transaction.
+ */
 export class ClickStore {
   readonly #pool: Pool
   readonly #knownProducers = new Set<string>()
+  #expectsKnown = false
+  #foldedSinceVacuum = 0
 
   constructor(pool: Pool) {
     this.#pool = pool
   }
 
+  /** Does of count() what needs no database; to be called, or not, while that is busy with another batch. */
+  prepare(batch: ClickBatch): void {
+    if (!this.#expectsKnown && batch.isCopyable) void batch.copy
+  }
+
   /**
    * Stores the clicks whose id is new, adds exactly those to the counters, buries the dead letters, and enters each message
-   * in the ledger: one statement, so all or nothing.
+   * in the ledger: one transaction, so all or nothing.
    *
    * @throws what PostgreSQL said. After a lost connection it is not known whether it was done; doing it again changes nothing.
    */
-  async count(messages: readonly TakenMessage[]): Promise<Counted> {
-    await this.#noteProducers(messages)
-    const { counted, clicks } = await runCountClicks(this.#pool, messages)
-    return { counted, duplicates: clicks - counted }
+  async count(batch: ClickBatch): Promise<Counted> {
+    await this.#noteProducers(batch.messages)
+    if (batch.isCopyable) {
+      const counted = await this.#copy(batch)
+      if (counted !== undefined) return counted
+    }
+    const counted = await runCountClicks(this.#pool, batch.arranged)
+    return { counted, duplicates: batch.clicks - counted }
   }
 
   /**
@@ -64,7 +83,8 @@ export class ClickStore {
       await client.query('begin')
       const { counted, duplicates, refused } = await countPart(client, message, message.clicks)
       const deadLetters = [...message.deadLetters, ...refused]
-      await runCountClicks(client, [{ stamp: message.stamp, clicks: [], deadLetters, before: { counted, duplicates } }])
+      const entry = { stamp: message.stamp, clicks: [], deadLetters, before: { counted, duplicates } }
+      await runCountClicks(client, arrange([entry]))
       const { command } = await client.query('commit')
       // COMMIT of a transaction that has failed raises no error, it says ROLLBACK.
       if (command !== 'COMMIT') throw new Error(`the transaction ended with ${command}`)
@@ -98,6 +118,67 @@ export class ClickStore {
   /** Sums up what has been in the ledger for a minute. Of several processors that do it at once, one does. */
   async foldLedger(): Promise<void> {
     await this.#pool.query(`select fold_ledger(interval '1 minute')`)
+  }
+
+  /** Moves deltas into the counters, up to some limit; returns how many. Of several processors that do it at once, one does. */
+  async foldCounters(): Promise<number> {
+    const { rows } = await this.#pool.query<{ folded: number }>('select fold_counters() as folded')
+    const folded = rows[0]?.folded ?? 0
+    this.#foldedSinceVacuum += folded
+    if (this.#foldedSinceVacuum >= vacuumEveryDeltas) {
+      // What was taken leaves holes, over which every read goes. The server's own vacuum comes once a minute.
+      await this.#pool.query('vacuum counter_deltas')
+      this.#foldedSinceVacuum = 0
+    }
+    return folded
+  }
+
+  /** Undefined where a copy can't do it. */
+  async #copy(batch: ClickBatch): Promise<Counted | undefined> {
+    const { clicks } = batch.arranged
+    if (!this.#expectsKnown) {
+      const refusal = await this.#runCopy(batch.copy)
+      if (refusal === undefined) return { counted: clicks.length, duplicates: batch.clicks - clicks.length }
+      if (refusal === 'message_known') return undefined
+      this.#expectsKnown = true
+    }
+    const known = await this.#knownClicks(batch.arranged)
+    this.#expectsKnown = known.size > 0
+    const counted = clicks.length - known.size
+    const data = copyOf(batch.arranged, ({ id, projectId }) => known.has(keyOf(id, projectId)))
+    if ((await this.#runCopy(data)) !== undefined) return undefined
+    return { counted, duplicates: batch.clicks - counted }
+  }
+
+  /** What was known already, so that nothing is done; undefined when all is done. */
+  async #runCopy(data: Buffer): Promise<'message_known' | 'click_known' | undefined> {
+    const client = await this.#pool.connect()
+    let failure: Error | undefined
+    try {
+      const statement = new CopyStatement(copyStatements, data)
+      client.query(statement)
+      await statement.done
+      return undefined
+    } catch (error) {
+      const { code, table } = error as DatabaseError
+      if (code === uniqueViolation) return table === 'messages' ? 'message_known' : 'click_known'
+      failure = error as Error
+      throw error
+    } finally {
+      // Whatever else it was, the connection may still be at it.
+      client.release(failure)
+    }
+  }
+
+  async #knownClicks({ clicks }: ArrangedBatch): Promise<Set<string>> {
+    const ids = clicks.map(({ click }) => click.id)
+    const { rows } = await this.#pool.query<{ id: string; project_id: number }>({
+      name: 'known-clicks',
+      text: 'select id, project_id from clicks where id = any($1::uuid[])',
+      values: [ids],
+    })
+    const here = new Set(clicks.map(({ click }) => keyOf(click.id, click.projectId)))
+    return new Set(rows.map(({ id, project_id }) => keyOf(id, project_id)).filter((key) => here.has(key)))
   }
 
   /** In a statement of its own: a producer's first messages may be at several processors, which would wait for each other. */
@@ -136,7 +217,7 @@ async function countPart(
   if (only === undefined) return { counted: 0, duplicates: 0, refused: [] }
   await client.query('savepoint part')
   try {
-    const { counted } = await runCountClicks(client, [], clicks)
+    const counted = await runCountClicks(client, arrange([], clicks))
     await client.query('release part')
     return { counted, duplicates: clicks.length - counted, refused: [] }
   } catch (error) {
@@ -168,46 +249,33 @@ function refusedClick(click: Click, error: Error): DeadLetter {
   }
 }
 
-/** @param alone clicks that belong to no message here: their message is entered later in the same transaction. */
-async function runCountClicks(
-  queryable: Pick<Pool, 'query'>,
-  messages: readonly LedgerEntry[],
-  alone: readonly Click[] = [],
-): Promise<{ counted: number; clicks: number }> {
-  const { inOrder, again } = sortMessages(messages)
-  const placed = inOrder.flatMap(({ clicks }, index) => clicks.map((click) => ({ click, message: index + 1 })))
-  for (const click of [...alone, ...again]) placed.push({ click, message: 0 })
-  // In the order of the key: two processors that insert the same ids in different orders would deadlock.
-  placed.sort(({ click: a }, { click: b }) => compare(a.id, b.id) || a.projectId - b.projectId)
-  const unique = placed.filter(({ click }, index) => {
-    const before = placed[index - 1]?.click
-    return before === undefined || before.id !== click.id || before.projectId !== click.projectId
-  })
-  const letters = inOrder.flatMap(({ stamp, deadLetters }) => deadLetters.map((letter) => ({ stamp, letter })))
+/** Returns how many clicks were new. */
+async function runCountClicks(queryable: Pick<Pool, 'query'>, { entries, clicks }: ArrangedBatch): Promise<number> {
+  const letters = entries.flatMap(({ stamp, deadLetters }) => deadLetters.map((letter) => ({ stamp, letter })))
   const { rows } = await queryable.query<{ counted: number }>({
     name: 'count-clicks',
     text: countClicks,
     values: [
-      unique.map(({ click }) => click.id),
-      unique.map(({ click }) => click.projectId),
-      unique.map(({ click }) => new Date(click.occurredAtMs).toISOString()),
-      unique.map(({ click }) => new Date(click.receivedAtMs).toISOString()),
-      unique.map(({ click }) => click.bot === true),
-      unique.map(({ click }) => click.target),
-      unique.map(({ click }) => click.visitorId ?? null),
-      unique.map(({ click }) => click.url ?? null),
-      unique.map(({ click }) => click.referrer ?? null),
-      unique.map(({ click }) => (click.props === undefined ? null : JSON.stringify(click.props))),
-      unique.map(({ message }) => message),
-      inOrder.map(({ stamp }) => stamp.producer),
-      inOrder.map(({ stamp }) => stamp.sequence),
-      inOrder.map(({ stamp }) => stamp.clicks),
-      inOrder.map(({ clicks }) => clicks.length),
-      inOrder.map(({ before }) => before?.counted ?? 0),
-      inOrder.map(({ before }) => before?.duplicates ?? 0),
-      inOrder.map(({ deadLetters }) => deadLetters.reduce((sum, { clicks }) => sum + clicks, 0)),
-      inOrder.map(({ stamp }) => stamp.settled),
-      inOrder.map(({ stamp }) => stamp.confirmed),
+      clicks.map(({ click }) => click.id),
+      clicks.map(({ click }) => click.projectId),
+      clicks.map(({ click }) => new Date(click.occurredAtMs).toISOString()),
+      clicks.map(({ click }) => new Date(click.receivedAtMs).toISOString()),
+      clicks.map(({ click }) => click.bot === true),
+      clicks.map(({ click }) => click.target),
+      clicks.map(({ click }) => click.visitorId ?? null),
+      clicks.map(({ click }) => click.url ?? null),
+      clicks.map(({ click }) => click.referrer ?? null),
+      clicks.map(({ click }) => (click.props === undefined ? null : JSON.stringify(click.props))),
+      clicks.map(({ entry }) => entry),
+      entries.map(({ stamp }) => stamp.producer),
+      entries.map(({ stamp }) => stamp.sequence),
+      entries.map(({ stamp }) => stamp.clicks),
+      entries.map(({ clicks }) => clicks.length),
+      entries.map(({ before }) => before?.counted ?? 0),
+      entries.map(({ before }) => before?.duplicates ?? 0),
+      entries.map(({ deadLetters }) => deadLetters.reduce((sum, { clicks }) => sum + clicks, 0)),
+      entries.map(({ stamp }) => stamp.settled),
+      entries.map(({ stamp }) => stamp.confirmed),
       letters.map(({ stamp }) => stamp.producer),
       letters.map(({ stamp }) => stamp.sequence),
       letters.map(({ letter }) => letter.reason),
@@ -219,26 +287,7 @@ async function runCountClicks(
       letters.map(({ letter }) => storable(letter.requestId)),
     ],
   })
-  return { counted: rows[0]?.counted ?? 0, clicks: placed.length }
-}
-
-/**
- * Messages by their key. The broker may have delivered one twice: then its ledger entry is made once, and the clicks of the
- * other copy are duplicates.
- */
-function sortMessages(messages: readonly LedgerEntry[]): { inOrder: LedgerEntry[]; again: Click[] } {
-  const inOrder: LedgerEntry[] = []
-  const again: Click[] = []
-  const sorted = messages.toSorted(
-    (a, b) => compare(a.stamp.producer, b.stamp.producer) || a.stamp.sequence - b.stamp.sequence,
-  )
-  for (const message of sorted) {
-    const before = inOrder.at(-1)?.stamp
-    const isAgain = before?.producer === message.stamp.producer && before.sequence === message.stamp.sequence
-    if (isAgain) again.push(...message.clicks)
-    else inOrder.push(message)
-  }
-  return { inOrder, again }
+  return rows[0]?.counted ?? 0
 }
 
 /** Text from a message may hold what PostgreSQL can't. */
@@ -246,6 +295,6 @@ function storable(text: string | undefined): string | null {
   return text?.slice(0, maxDetailChars).toWellFormed().replaceAll('\0', '\ufffd') ?? null
 }
 
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
+function keyOf(id: string, projectId: number): string {
+  return `${id}/${projectId}`
 }

@@ -18,15 +18,18 @@ import { RepeatedTask } from './repeated-task.ts'
 const config = readConfigOrExit(readConfig, process.env)
 const logger = createLogger('processor', config.logLevel)
 const registry = createRegistry('processor')
-// One connection writes batches, one suspects, one dead letters, one reports progress, one makes partitions and folds the ledger.
+// One connection writes batches, one suspects, one dead letters, one reports progress, one folds counters, one makes
+// partitions and folds the ledger.
 const pool = createPool({
   url: config.databaseUrl,
   name: 'processor',
   logger,
-  maxConnections: 5,
+  maxConnections: 6,
   statementTimeoutMs: 10_000,
 })
 const store = new ClickStore(pool)
+/** There is probably more to fold: it takes 50,000 at once. */
+const largeFold = 40_000
 const writer = new BatchWriter({
   store,
   figures: new ProcessingFigures(registry),
@@ -49,12 +52,22 @@ const partitions = new RepeatedTask({
   retryAfterMs: 5_000,
   run: () => store.makePartitionsAround(Date.now()),
 })
-const folding = new RepeatedTask({
+const ledgerFolding = new RepeatedTask({
   name: 'fold the ledger',
   logger,
   everyMs: 15_000,
   retryAfterMs: 15_000,
   run: () => store.foldLedger(),
+})
+const counterFolding = new RepeatedTask({
+  name: 'fold the counters',
+  logger,
+  // Each question reads what is not folded; the longer it gathers, the more of it are additions to the same counters.
+  everyMs: 2_000,
+  retryAfterMs: 5_000,
+  run: async () => {
+    while ((await store.foldCounters()) >= largeFold);
+  },
 })
 const app = createHttpApp({ logger, registry, isReady: () => consumer.isConsuming })
 
@@ -64,7 +77,7 @@ closeWithGrace({ delay: 25_000, logger }, async ({ signal, err }) => {
   logger.info({ signal }, 'stopping')
   await Promise.all([consumer.close(), suspectConsumer.close(), deadLetterConsumer.close()])
   await progress.close()
-  await Promise.all([partitions.close(), folding.close()])
+  await Promise.all([partitions.close(), ledgerFolding.close(), counterFolding.close()])
   await pool.end()
   await closeGracefully(app, 1_000)
   logger.info('stopped')
@@ -72,7 +85,8 @@ closeWithGrace({ delay: 25_000, logger }, async ({ signal, err }) => {
 
 await app.listen({ host: config.host, port: config.port })
 partitions.start()
-folding.start()
+ledgerFolding.start()
+counterFolding.start()
 deadLetterConsumer.start()
 suspectConsumer.start()
 consumer.start()

@@ -25,6 +25,11 @@ export interface DeadLetter {
   readonly requestId: string | undefined
 }
 
+/** How many clicks a message says to have; 1 where it does not say. */
+export function clicksSaidIn({ properties }: ConsumeMessage): number {
+  return readStamp(properties.headers)?.clicks ?? 1
+}
+
 /** Reads a message of the queue `clicks`. Never throws: what can't be read is in the dead letters. */
 export function readClicks({ properties, content }: ConsumeMessage): TakenMessage {
   const stamp = readStamp(properties.headers)

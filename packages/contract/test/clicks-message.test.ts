@@ -5,7 +5,8 @@ import { clicksMessageType, decodeMessage, encodeClick } from '../clicks-message
 import { derivedUuidV7 } from '../uuid-v7.ts'
 
 const text = fc.string({ unit: 'binary' })
-const time = fc.integer({ min: 0, max: 2 ** 48 - 1 })
+/** To the end of the year 9999. */
+const time = fc.integer({ min: 0, max: 253_402_300_799_999 })
 const prop = fc.oneof(text, fc.double({ noNaN: true, noDefaultInfinity: true }), fc.boolean(), fc.constant(null))
 /** What checkClick can let through, and more. JSON has no -0: it comes back as 0. */
 const anyClick: fc.Arbitrary<Click> = fc.record(
@@ -114,6 +115,7 @@ describe('a message of clicks', () => {
     ['has a project that does not fit the column', JSON.stringify({ ...click, projectId: 2 ** 31 })],
     ['has a time that is no number', JSON.stringify({ ...click, occurredAtMs: '2026' })],
     ['has a time that is not finite', encodeClick(click).replace('1763700000000', '1e999')],
+    ['has a time after the year 9999', encodeClick(click).replace('1763700000000', '253402300800000')],
     ['has a nested prop', JSON.stringify({ ...click, props: { deep: {} } })],
   ])('has an undecodable line where it %s', (_name, line) => {
     const { clicks, undecodable } = decode(line)

@@ -19,26 +19,19 @@ with input as materialized (
   on conflict (id, project_id) do nothing
   returning id, project_id, target, occurred_at, bot, visitor_id
 ), counted as (
-  insert into counters as counter (project_id, target, minute, total, bots, visitors)
+  insert into counter_deltas (project_id, target, minute, total, bots, visitors)
   select
     project_id,
     target,
     date_trunc('minute', occurred_at),
     count(*) filter (where not bot),
     count(*) filter (where bot),
-    visitor_sketch_merge(
-      coalesce(array_agg(visitor_hash(project_id, visitor_id)) filter (where visitor_id is not null and not bot), '{}'),
+    coalesce(
+      -- distinct sorts.
+      (array_agg(distinct visitor_hash(project_id, visitor_id)) filter (where visitor_id is not null and not bot))[1:2048],
       '{}')
   from inserted
   group by 1, 2, 3
-  order by 1, 2, 3
-  on conflict (project_id, target, minute) do update set
-    total = counter.total + excluded.total,
-    bots = counter.bots + excluded.bots,
-    visitors = case
-      when excluded.visitors <@ counter.visitors then counter.visitors
-      else visitor_sketch_merge(counter.visitors, excluded.visitors)
-    end
 ), stored as (
   -- How many clicks of each message were new: those that stand on both sides.
   select message, count(*) as clicks

@@ -34,8 +34,9 @@ describe('the batcher, whatever happens', () => {
         const gathered: Item[] = []
         let underWay: { finish: () => void } | undefined
         let number = 0
-        const batcher = new Batcher<Item>({
+        const batcher = new Batcher<Item, readonly Item[]>({
           ...limits,
+          prepare: (batch) => batch,
           write: (batch) => {
             expect(underWay).toBeUndefined()
             // The model: what was gathered first is written first, and nothing else.

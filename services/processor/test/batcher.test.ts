@@ -8,22 +8,28 @@ interface Item {
 
 /** A batcher whose writes end when the test says so. */
 function createBatcher(options: { maxClicks?: number; maxItems?: number; flushAfterMs?: number } = {}) {
+  const prepared: string[] = []
   const batches: string[] = []
   const finish: (() => void)[] = []
-  const batcher = new Batcher<Item>({
+  const batcher = new Batcher<Item, string>({
     maxClicks: 10,
     maxItems: 100,
     flushAfterMs: 5,
     ...options,
+    prepare: (items) => {
+      const batch = items.map(({ name }) => name).join('')
+      prepared.push(batch)
+      return batch
+    },
     write: (batch) => {
-      batches.push(batch.map(({ name }) => name).join(''))
+      batches.push(batch)
       return new Promise((resolve) => finish.push(resolve))
     },
   })
   const add = (names: string, clicks = 1) => {
     for (const name of names) batcher.add({ name, clicks })
   }
-  return { batcher, batches, finish, add }
+  return { batcher, prepared, batches, finish, add }
 }
 
 describe('the batcher', () => {
@@ -61,6 +67,28 @@ describe('the batcher', () => {
     expect(batches).toEqual(['ab'])
     finish[0]?.()
     await vi.waitFor(() => expect(batches).toEqual(['ab', 'cd']))
+  })
+
+  test('prepares the next batch while one is written, and no more than one', async () => {
+    const { prepared, batches, finish, add } = createBatcher({ maxItems: 2, flushAfterMs: 1_000_000 })
+    add('abcdef')
+    expect(prepared).toEqual(['ab', 'cd'])
+    expect(batches).toEqual(['ab'])
+    finish[0]?.()
+    await vi.waitFor(() => expect(batches).toEqual(['ab', 'cd']))
+    expect(prepared).toEqual(['ab', 'cd', 'ef'])
+  })
+
+  test('what is due but not full gathers on while another batch is written', async () => {
+    const { prepared, finish, add } = createBatcher()
+    add('a')
+    await vi.waitFor(() => expect(prepared).toEqual(['a']))
+    add('b')
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    add('c')
+    expect(prepared).toEqual(['a'])
+    finish[0]?.()
+    await vi.waitFor(() => expect(prepared).toEqual(['a', 'bc']))
   })
 
   test('a drain writes all that is held and ends when it is written', async () => {

@@ -7,6 +7,7 @@ import { createDatabase, createPool } from '@clicktally/database/connection.ts'
 import { createTestDatabase } from '@clicktally/testing/test-database.ts'
 import { pino } from 'pino'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { ClickBatch } from '../click-batch.ts'
 import { ClickStore } from '../click-store.ts'
 import type { DeadLetter, TakenMessage } from '../taken-message.ts'
 import { createBench, createClick } from './processor-under-test.ts'
@@ -29,6 +30,7 @@ async function createLedger() {
   const db = createDatabase(owner)
   return {
     store,
+    count: (messages: readonly TakenMessage[]) => store.count(new ClickBatch(messages)),
     owner,
     balance: async () => ({ ...nothing, ...(await readBalance(db)) }),
     /** As it is with messages that were written long ago. */
@@ -64,12 +66,12 @@ const clicks = (count: number) => Array.from({ length: count }, () => createClic
 
 describe('the ledger', () => {
   test('has each message once, whatever is delivered again', async () => {
-    const { store, balance, messages } = await createLedger()
+    const { count, balance, messages } = await createLedger()
     const first = message(1, clicks(3))
     const second = message(2, [...clicks(2), ...first.clicks.slice(0, 1)], { settled: 1, confirmed: 3 })
-    expect(await store.count([first, second, first])).toEqual({ counted: 5, duplicates: 4 })
-    await store.count([second])
-    await store.count([first, message(3, [], { settled: 2, confirmed: 6 })])
+    expect(await count([first, second, first])).toEqual({ counted: 5, duplicates: 4 })
+    await count([second])
+    await count([first, message(3, [], { settled: 2, confirmed: 6 })])
     expect(await messages()).toMatchObject([
       { clicks: 3, counted: 3, duplicates: 0 },
       { clicks: 3, counted: 2, duplicates: 1 },
@@ -79,51 +81,51 @@ describe('the ledger', () => {
   })
 
   test('misses a message that vanished, as soon as a later one tells of it', async () => {
-    const { store, balance, fold } = await createLedger()
-    await store.count([message(1, clicks(2))])
-    await store.count([message(3, clicks(1), { settled: 1, confirmed: 2 })])
+    const { count, balance, fold } = await createLedger()
+    await count([message(1, clicks(2))])
+    await count([message(3, clicks(1), { settled: 1, confirmed: 2 })])
     expect(await balance()).toMatchObject({ accepted: 3, counted: 3, inFlight: 0 })
-    await store.count([message(4, [], { settled: 3, confirmed: 10 })])
+    await count([message(4, [], { settled: 3, confirmed: 10 })])
     expect(await balance()).toMatchObject({ accepted: 10, counted: 3, inFlight: 7, overdue: 0 })
     await fold()
     expect(await balance()).toMatchObject({ accepted: 10, counted: 3, inFlight: 7, overdue: 7 })
-    await store.count([message(2, clicks(7), { settled: 1, confirmed: 2 })])
+    await count([message(2, clicks(7), { settled: 1, confirmed: 2 })])
     expect(await balance()).toEqual({ ...nothing, accepted: 10, counted: 10 })
   })
 
   test('owes nothing for a message that was refused', async () => {
-    const { store, balance } = await createLedger()
-    await store.count([message(1, clicks(1)), message(5, clicks(1), { settled: 4, confirmed: 1 })])
+    const { count, balance } = await createLedger()
+    await count([message(1, clicks(1)), message(5, clicks(1), { settled: 4, confirmed: 1 })])
     expect(await balance()).toEqual({ ...nothing, accepted: 2, counted: 2 })
   })
 
   test('takes the end of a connection from the next, and owes nothing for what had no outcome', async () => {
-    const { store, balance } = await createLedger()
+    const { count, balance } = await createLedger()
     const next = { producer: randomUUID(), previous: { producer, confirmed: 9, unknown: [3, 4] } }
-    await store.count([message(1, clicks(2))])
-    await store.count([message(1, clicks(1), next)])
+    await count([message(1, clicks(2))])
+    await count([message(1, clicks(1), next)])
     expect(await balance()).toMatchObject({ accepted: 10, counted: 3, inFlight: 7 })
     // Of unknown outcome, but here: it is one more.
-    await store.count([message(3, clicks(4))])
+    await count([message(3, clicks(4))])
     expect(await balance()).toMatchObject({ accepted: 14, counted: 7, inFlight: 7 })
-    await store.count([message(2, clicks(7))])
+    await count([message(2, clicks(7))])
     expect(await balance()).toEqual({ ...nothing, accepted: 14, counted: 14 })
   })
 
   test('says the same before, while and after its messages are folded, and knows them then', async () => {
-    const { store, balance, fold, messages } = await createLedger()
+    const { count, balance, fold, messages } = await createLedger()
     const sent = [1, 2, 3, 4].map((sequence) =>
       message(sequence, clicks(sequence), {
         settled: Math.max(0, sequence - 2),
         confirmed: [0, 0, 1, 3][sequence - 1] ?? 0,
       }),
     )
-    await store.count(sent)
+    await count(sent)
     const before = await balance()
     for (let call = 0; call < 3; call += 1) {
       await fold()
       expect(await balance()).toEqual(before)
-      await store.count(sent)
+      await count(sent)
       expect(await balance()).toEqual(before)
     }
     await fold()
@@ -132,8 +134,8 @@ describe('the ledger', () => {
   })
 
   test('folds nothing that is young', async () => {
-    const { store, owner, messages } = await createLedger()
-    await store.count([message(1, clicks(1)), message(2, clicks(1), { settled: 1, confirmed: 1 })])
+    const { count, store, owner, messages } = await createLedger()
+    await count([message(1, clicks(1)), message(2, clicks(1), { settled: 1, confirmed: 1 })])
     await store.foldLedger()
     expect(await messages()).toHaveLength(2)
     const { rows } = await owner.query('select folded::text from producers')
@@ -141,31 +143,31 @@ describe('the ledger', () => {
   })
 
   test('has the dead, the replayed and the discarded', async () => {
-    const { store, owner, balance } = await createLedger()
-    await store.count([buried(message(1, clicks(5))), buried(message(2, clicks(3))), message(3, clicks(1))])
+    const { count, owner, balance } = await createLedger()
+    await count([buried(message(1, clicks(5))), buried(message(2, clicks(3))), message(3, clicks(1))])
     expect(await balance()).toEqual({ ...nothing, accepted: 9, counted: 1, dead: 8 })
     await owner.query(`update dead_letters set resolution = 'discarded' where clicks = 3`)
     expect(await balance()).toEqual({ ...nothing, accepted: 9, counted: 1, dead: 5, discarded: 3 })
-    await store.count([message(1, clicks(5), { producer: randomUUID() })])
+    await count([message(1, clicks(5), { producer: randomUUID() })])
     await owner.query(`update dead_letters set resolution = 'replayed' where clicks = 5`)
     expect(await balance()).toEqual({ ...nothing, accepted: 9, counted: 6, discarded: 3 })
   })
 
   test('a message that was counted is not dead when the broker gives it up all the same', async () => {
-    const { store, owner, balance } = await createLedger()
+    const { count, owner, balance } = await createLedger()
     const counted = message(1, clicks(4))
-    await store.count([counted])
-    await store.count([buried(counted)])
+    await count([counted])
+    await count([buried(counted)])
     expect(await balance()).toEqual({ ...nothing, accepted: 4, counted: 4 })
     expect((await owner.query('select from dead_letters')).rowCount).toBe(0)
   })
 
   test('a message that was thought dead is counted when a processor that was cut off writes it', async () => {
-    const { store, owner, balance } = await createLedger()
+    const { count, owner, balance } = await createLedger()
     const late = message(1, clicks(4))
-    await store.count([buried(late)])
+    await count([buried(late)])
     expect(await balance()).toEqual({ ...nothing, accepted: 4, dead: 4 })
-    await store.count([late])
+    await count([late])
     expect(await balance()).toEqual({ ...nothing, accepted: 4, counted: 4 })
     expect((await owner.query('select resolution from dead_letters')).rows).toEqual([{ resolution: 'counted' }])
   })

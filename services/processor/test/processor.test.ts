@@ -315,7 +315,7 @@ describe('the progress report', () => {
 })
 
 describe("the processor's role", () => {
-  test('may add clicks and raise counters, but delete neither', async () => {
+  test('may add clicks and what they count, but change and delete neither', async () => {
     const bench = await createBench()
     const client = new Client({ connectionString: bench.database.processorUrl })
     await client.connect()
@@ -323,7 +323,9 @@ describe("the processor's role", () => {
       for (const statement of [
         'delete from clicks',
         'update clicks set bot = true',
-        'delete from counters',
+        'delete from counter_deltas',
+        'update minute_counters set total = 0',
+        'delete from minute_counters',
         'drop table clicks',
         'create table own (id int)',
       ]) {

@@ -81,14 +81,22 @@ describe('the store, whatever happens', () => {
     const writers = [1, 2].map(
       () => new BatchWriter({ store: new ClickStore(pool), figures, logger, keepWhileAwayMs: 1_000 }),
     )
-    const write = async (writer: number, messages: ConsumeMessage[], read = readClicks) =>
-      await writers[writer]?.write(messages.map(read), never)
+    const write = async (number: number, messages: ConsumeMessage[], read = readClicks) => {
+      const writer = writers[number]
+      await writer?.write(writer.prepare(messages.map(read)), never)
+    }
 
     await fc.assert(
       fc.asyncProperty(fc.array(happening, { minLength: 5, maxLength: 30 }), async (happenings) => {
-        await owner.query('truncate clicks, counters, messages, producers, dead_letters')
+        await owner.query(
+          'truncate clicks, counter_deltas, minute_counters, hour_counters, day_counters, month_counters, messages, producers, dead_letters',
+        )
         const clicks = Array.from({ length: poolSize }, (_, index) =>
-          createClick({ target: refused.includes(index) ? 'refused' : `target-${index % 3}` }),
+          createClick({
+            target: refused.includes(index) ? 'refused' : `target-${index % 3}`,
+            ...(index % 4 > 0 && { visitorId: `visitor-${index % 2}` }),
+            ...(index % 5 === 0 && { bot: true }),
+          }),
         )
         let ledger = new ProducerLedger()
         const queue: Published[] = []
@@ -122,7 +130,7 @@ describe('the store, whatever happens', () => {
           } else if (does === 'reconnect') {
             ledger = new ProducerLedger(ledger.close())
           } else if (does === 'fold') {
-            await owner.query(`select fold_ledger('0')`)
+            await owner.query(`select fold_ledger('0'), fold_counters()`)
           } else if ('from' in happens) {
             const taken = queue.splice(happens.from, 'count' in happens ? happens.count : 1)
             if (does === 'vanish') for (const published of taken) vanished.add(published)
@@ -163,6 +171,23 @@ describe('the store, whatever happens', () => {
         `select (select count(*) from clicks) as stored, (select coalesce(sum(total + bots), 0) from counters) as counted`,
       )
       expect(rows).toEqual([{ stored: counted, counted }])
+      // To the minute and the visitor, whichever way it was written.
+      const { rows: differences } = await owner.query(`
+        with counter as (
+          select project_id, target, minute, sum(total) as total, sum(bots) as bots,
+            (select coalesce(array_agg(distinct hash), '{}') from counters as same, unnest(same.visitors) as hash
+              where (same.project_id, same.target, same.minute) = (counters.project_id, counters.target, counters.minute)) as visitors
+          from counters group by 1, 2, 3
+        ), truth as (
+          select project_id, target, date_trunc('minute', occurred_at) as minute,
+            count(*) filter (where not bot) as total, count(*) filter (where bot) as bots,
+            coalesce(array_agg(distinct visitor_hash(project_id, visitor_id)) filter (where visitor_id is not null and not bot), '{}')
+              as visitors
+          from clicks group by 1, 2, 3
+        )
+        select * from counter full join truth using (project_id, target, minute)
+        where (counter.total, counter.bots, counter.visitors) is distinct from (truth.total, truth.bots, truth.visitors)`)
+      expect(differences).toEqual([])
     }
   })
 })

@@ -1,0 +1,203 @@
+import { type Kysely, sql } from 'kysely'
+
+/**
+ * Counters as deltas, which are only added, folded into minutes, and rolled up into hours, days and months (decision 0010).
+ * A processor of before must not run beside it: it raises the table counters, which is a view now.
+ */
+export async function up(db: Kysely<never>): Promise<void> {
+  for (const statement of statements) await sql.raw(statement).execute(db)
+}
+
+const widths = ['minute', 'hour', 'day', 'month'] as const
+type Width = (typeof widths)[number]
+
+/** The rows of a bucket's width: all buckets are in UTC. Target '' stands for all targets of the project together. */
+const countersTable = (width: Width) => {
+  const sum = width === 'minute' || width === 'hour' ? 'int' : 'bigint'
+  return [
+    // Room on each page for new versions of a row: counters are updated in place (HOT), no index holds a count.
+    `create table ${width}_counters (
+      project_id int not null,
+      ${width} timestamptz not null,
+      target text collate "C" not null,
+      total ${sum} not null,
+      bots ${sum} not null,
+      visitors int[] not null,
+      -- The largest hash of a full sketch: whoever unites sketches needs none that is above. Beside them, since they are long.
+      visitors_below int generated always as (case when cardinality(visitors) = 2048 then visitors[2048] end) stored,
+      primary key (project_id, ${width}, target)
+    ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02)`,
+    // Hashes are evenly spread bits: trying to compress them costs time and spares nothing.
+    `alter table ${width}_counters alter column visitors set storage external`,
+  ]
+}
+
+/** Of rows with sketches: each row's figures once, and each hash. */
+const eachHash = (rows: string) =>
+  `${rows} left join lateral unnest(${rows}.visitors) with ordinality as visitor (hash, place) on true`
+const summed = `
+  coalesce(sum(total) filter (where place = 1 or place is null), 0) as total,
+  coalesce(sum(bots) filter (where place = 1 or place is null), 0) as bots,
+  -- distinct sorts.
+  coalesce((array_agg(distinct hash) filter (where hash is not null))[1:2048], '{}') as visitors`
+
+/** Adds what is summed up in `rows` to the counters of this width. */
+const raise = (width: Width, rows: string) => `
+  insert into ${width}_counters as counter (project_id, ${width}, target, total, bots, visitors)
+  select project_id, ${width}, target, total, bots, visitors from ${rows} order by project_id, ${width}, target
+  on conflict (project_id, ${width}, target) do update set
+    total = counter.total + excluded.total,
+    bots = counter.bots + excluded.bots,
+    visitors = visitor_sketch_add(counter.visitors, counter.visitors_below, excluded.visitors)`
+
+/** Makes the counters of the next bucket that is over, and moves the horizon behind it. */
+const rollUp = (from: Width, to: Width, horizon: string, limit: string) => `
+        while horizon.${horizon} < ${limit} and clock_timestamp() < stop_at loop
+          -- Where there is nothing for a long time, not step by step. Each project has its own place in the index.
+          with recursive project (id) as (
+            select min(project_id) from ${from}_counters
+            union all
+            select (select min(project_id) from ${from}_counters where project_id > project.id) from project where id is not null
+          )
+          select date_trunc('${to}', min(next.${from})) into bucket
+          from project
+          cross join lateral (
+            select ${from} from ${from}_counters
+            where project_id = project.id and ${from} >= horizon.${horizon} and ${from} < ${limit}
+            order by ${from} limit 1
+          ) as next;
+          if bucket is null then
+            horizon.${horizon} := ${limit};
+          else
+            insert into ${to}_counters as counter (project_id, ${to}, target, total, bots, visitors)
+            select project_id, bucket, target, ${summed}
+            from ${eachHash(`${from}_counters`)}
+            where ${from} >= bucket and ${from} < bucket + interval '1 ${to}'
+            group by project_id, target
+            on conflict (project_id, ${to}, target) do update
+              set total = excluded.total, bots = excluded.bots, visitors = excluded.visitors;
+            horizon.${horizon} := bucket + interval '1 ${to}';
+          end if;
+        end loop;`
+
+const statements = [
+  // What processors add: no key, no index, nothing to wait for. Several rows for one counter are normal. Folds empty it all
+  // the time, so its free room has to be found soon.
+  `create table counter_deltas (
+    project_id int not null,
+    target text collate "C" not null,
+    minute timestamptz not null,
+    total int not null,
+    bots int not null,
+    visitors int[] not null
+  ) with (
+    autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_insert_threshold = -1,
+    autovacuum_vacuum_cost_delay = 0
+  )`,
+  ...widths.flatMap(countersTable),
+
+  // Every hour before hours_before is in hour_counters, if it has clicks; days and months alike. It only ever moves on, and
+  // what is before it is kept exact by the folds: so one that was read a while ago may still be gone by.
+  `create table rollup_horizon (
+    only_row boolean primary key default true check (only_row),
+    hours_before timestamptz not null,
+    days_before timestamptz not null,
+    months_before timestamptz not null,
+    check (months_before <= days_before and days_before <= hours_before)
+  )`,
+  `insert into rollup_horizon (hours_before, days_before, months_before)
+   select date_trunc('hour', oldest, 'UTC'), date_trunc('day', oldest, 'UTC'), date_trunc('month', oldest, 'UTC')
+   from (select coalesce(min(minute), clock_timestamp()) as oldest from counters) as counter`,
+
+  `insert into minute_counters (project_id, minute, target, total, bots, visitors)
+   select project_id, minute, target, total, bots, visitors from counters order by project_id, minute, target`,
+  `insert into minute_counters (project_id, minute, target, total, bots, visitors)
+   select project_id, minute, '', ${summed} from ${eachHash('counters')} group by project_id, minute`,
+  `drop table counters`,
+  // All that is counted, folded or not. Several rows for one counter can be in it.
+  `create view counters as
+   select project_id, target, minute, total, bots, visitors from minute_counters where target <> ''
+   union all
+   select project_id, target, minute, total, bots, visitors from counter_deltas`,
+
+  // The sketch of both. Where nothing changes it is the one that was kept, as it lies on disk: most that come are in it
+  // already, or are beyond it. In this form the planner puts it in the place of the call.
+  `create function visitor_sketch_add(kept int[], kept_below int, added int[]) returns int[]
+    language sql immutable parallel safe
+    return case
+      when added[1] > kept_below or cardinality(added) = 0 then kept
+      -- Comparing each with each is quicker than merging where one side is short.
+      when cardinality(added) <= 8 and added <@ kept then kept
+      when cardinality(added) <= 8 and not added && kept then (array_sort(kept || added))[1:2048]
+      else visitor_sketch_merge(kept, added)
+    end`,
+
+  // Moves the deltas that are committed into the counters, at most 50,000 a call, and rolls up buckets that are over for
+  // about a second, or for as long as one takes. Returns how many deltas it took. One at a time, and with the lock goes the
+  // right to change counters: so whoever holds it finds them at rest.
+  //
+  // Deltas of buckets that are rolled up already, since clicks may be late, are added there too, in the same transaction.
+  // Whoever reads finds each click once, in one statement: in the deltas, or in all the buckets that it belongs to.
+  `create function fold_counters_at(moment timestamptz) returns bigint
+      language plpgsql security definer
+      set search_path = pg_catalog, public set timezone = 'UTC' set work_mem = '64MB' set jit = off set enable_presorted_aggregate = off
+      as $$
+      declare
+        horizon rollup_horizon;
+        bucket timestamptz;
+        -- Clicks of now are counted some seconds later.
+        over timestamptz := date_trunc('hour', moment - interval '5 minutes');
+        stop_at timestamptz := clock_timestamp() + interval '1 second';
+        taken bigint;
+      begin
+        if not pg_try_advisory_xact_lock(hashtext('fold_counters')) then return 0; end if;
+        select * into strict horizon from rollup_horizon;
+        -- No part is joined with another: the planner does not know how long they are, and might compare each with each.
+        with due as materialized (
+          delete from counter_deltas where ctid = any(array(select ctid from counter_deltas limit 50000))
+          returning project_id, minute, target, total, bots, visitors
+        ), of_targets as materialized (
+          select project_id, minute, target, ${summed} from ${eachHash('due')} group by target, minute, project_id
+        ), minutes as materialized (
+          select * from of_targets
+          union all
+          select project_id, minute, '', ${summed} from ${eachHash('of_targets')} group by minute, project_id
+        ), late_hours as materialized (
+          select project_id, date_trunc('hour', minute) as hour, target, ${summed}
+          from ${eachHash('minutes')} where minute < horizon.hours_before group by 3, 2, 1
+        ), late_days as materialized (
+          select project_id, date_trunc('day', hour) as day, target, ${summed}
+          from ${eachHash('late_hours')} where hour < horizon.days_before group by 3, 2, 1
+        ), late_months as materialized (
+          select project_id, date_trunc('month', day) as month, target, ${summed}
+          from ${eachHash('late_days')} where day < horizon.months_before group by 3, 2, 1
+        ),
+        minutes_raised as (${raise('minute', 'minutes')}),
+        hours_raised as (${raise('hour', 'late_hours')}),
+        days_raised as (${raise('day', 'late_days')}),
+        months_raised as (${raise('month', 'late_months')})
+        select count(*) into taken from due;
+        ${rollUp('minute', 'hour', 'hours_before', 'over')}
+        ${rollUp('hour', 'day', 'days_before', "date_trunc('day', horizon.hours_before)")}
+        ${rollUp('day', 'month', 'months_before', "date_trunc('month', horizon.days_before)")}
+        update rollup_horizon set
+          hours_before = horizon.hours_before, days_before = horizon.days_before, months_before = horizon.months_before
+        where (hours_before, days_before, months_before)
+          is distinct from (horizon.hours_before, horizon.days_before, horizon.months_before);
+        return taken;
+      end $$`,
+  `revoke execute on function fold_counters_at(timestamptz) from public`,
+  `create function fold_counters() returns bigint
+    language sql security definer set search_path = pg_catalog, public
+    return fold_counters_at(clock_timestamp())`,
+  `revoke execute on function fold_counters() from public`,
+
+  // Deltas are only ever added, and counters raised by the fold alone. Its owner's right lets it take deltas away.
+  `grant insert on counter_deltas to clicktally_processor`,
+  // After a fold the room of what it took is to be free at once.
+  `grant maintain on counter_deltas to clicktally_processor`,
+  `grant execute on function fold_counters() to clicktally_processor`,
+  `grant select on counters, counter_deltas, minute_counters, hour_counters, day_counters, month_counters, rollup_horizon
+     to clicktally_api, clicktally_operator`,
+  `grant insert, update, delete on minute_counters, hour_counters, day_counters, month_counters to clicktally_operator`,
+]

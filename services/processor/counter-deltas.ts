@@ -1,0 +1,59 @@
+import type { Click } from '@clicktally/contract/click.ts'
+import { visitorHash } from './visitor-hash.ts'
+
+/** What clicks add to one counter. */
+export interface CounterDelta {
+  readonly projectId: number
+  readonly target: string
+  /** Its start, milliseconds since 1970. */
+  readonly minuteMs: number
+  total: number
+  bots: number
+  /** Hashes of the visitors, in no order, each once. */
+  readonly visitors: Set<number>
+}
+
+const minuteLengthMs = 60_000
+/** As many hashes as a sketch holds: visitor_sketch_merge() keeps the smallest. */
+const sketchSize = 2_048
+
+/** What these clicks, each of which is new, add to the counters: the same as `counted` in sql/count-clicks.ts. */
+export function counterDeltas(clicks: Iterable<Click>): CounterDelta[] {
+  const all: CounterDelta[] = []
+  /** By project, by target, by minute. */
+  const projects = new Map<number, Map<string, Map<number, CounterDelta>>>()
+  for (const { projectId, target, occurredAtMs, bot, visitorId } of clicks) {
+    // A fraction of a millisecond is cut off, as it is where the click is stored.
+    const minuteMs = Math.floor(Math.trunc(occurredAtMs) / minuteLengthMs) * minuteLengthMs
+    const minutes = mapAt(mapAt(projects, projectId), target)
+    let delta = minutes.get(minuteMs)
+    if (delta === undefined) {
+      delta = { projectId, target, minuteMs, total: 0, bots: 0, visitors: new Set() }
+      minutes.set(minuteMs, delta)
+      all.push(delta)
+    }
+    if (bot === true) {
+      delta.bots += 1
+    } else {
+      delta.total += 1
+      if (visitorId !== undefined) delta.visitors.add(visitorHash(projectId, visitorId))
+    }
+  }
+  return all
+}
+
+/** The map under this key, made where there is none. */
+function mapAt<Key, InnerKey, Value>(maps: Map<Key, Map<InnerKey, Value>>, key: Key): Map<InnerKey, Value> {
+  let map = maps.get(key)
+  if (map === undefined) {
+    map = new Map()
+    maps.set(key, map)
+  }
+  return map
+}
+
+/** The sketch of these visitors: the smallest hashes, ascending. */
+export function visitorSketch(visitors: ReadonlySet<number>): Int32Array {
+  const hashes = Int32Array.from(visitors).sort()
+  return hashes.length > sketchSize ? hashes.subarray(0, sketchSize) : hashes
+}

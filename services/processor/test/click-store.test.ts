@@ -1,0 +1,171 @@
+import { randomUUID } from 'node:crypto'
+import type { Click } from '@clicktally/contract/click.ts'
+import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
+import { createPool } from '@clicktally/database/connection.ts'
+import { createTestDatabase } from '@clicktally/testing/test-database.ts'
+import fc from 'fast-check'
+import { pino } from 'pino'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { arrange, ClickBatch, copyStatements } from '../click-batch.ts'
+import { ClickStore } from '../click-store.ts'
+import { CopyStatement } from '../copy-statement.ts'
+import type { DeadLetter, TakenMessage } from '../taken-message.ts'
+import { visitorHash } from '../visitor-hash.ts'
+import { createClick } from './processor-under-test.ts'
+
+const logger = pino({ level: 'silent' })
+
+async function createStore() {
+  const { ownerUrl, processorUrl } = await createTestDatabase()
+  const limits = { name: 'test', logger, maxConnections: 2, statementTimeoutMs: 5_000 }
+  const owner = createPool({ ...limits, url: ownerUrl })
+  const pool = createPool({ ...limits, url: processorUrl })
+  onTestFinished(async () => {
+    await pool.end()
+    await owner.end()
+  })
+  const store = new ClickStore(pool)
+  await store.makePartitionsAround(Date.now())
+  return { store, owner, pool }
+}
+
+const producer = randomUUID()
+
+function message(sequence: number, clicks: readonly Click[], deadLetters: readonly DeadLetter[] = []): TakenMessage {
+  const all = clicks.length + deadLetters.length
+  return { stamp: { producer, sequence, clicks: all, settled: sequence - 1, confirmed: 2 ** 40 }, clicks, deadLetters }
+}
+
+/** Texts as the check lets them through: well-formed, without U+0000. */
+const text = (maxLength: number) =>
+  fc.string({ unit: 'grapheme', minLength: 1, maxLength }).map((any) => any.replaceAll('\0', '').toWellFormed() || '0')
+const time = fc.oneof(
+  fc.integer({ min: Date.UTC(2000, 0, 1), max: Date.UTC(2100, 0, 1) }),
+  fc.integer({ min: -62_135_596_800_000, max: 253_402_300_799_999 }),
+  fc.double({ min: -1e12, max: 1e12, noNaN: true }),
+)
+const content = fc.record(
+  {
+    target: text(40),
+    occurredAtMs: time,
+    receivedAtMs: time,
+    bot: fc.constant(true as const),
+    visitorId: text(40),
+    url: text(300),
+    referrer: text(300),
+    props: fc.dictionary(
+      text(10),
+      fc.oneof(text(20), fc.double({ noNaN: true, noDefaultInfinity: true }), fc.boolean(), fc.constant(null)),
+    ),
+  },
+  { requiredKeys: ['target', 'occurredAtMs', 'receivedAtMs'] },
+)
+
+describe('the store', () => {
+  test('a copy stores and counts what the statement does, whatever a click holds', async () => {
+    const { store, owner } = await createStore()
+    let sequence = 0
+    await fc.assert(
+      fc.asyncProperty(fc.array(content, { minLength: 1, maxLength: 20 }), async (contents) => {
+        await owner.query('truncate clicks, counter_deltas')
+        const clicks = (projectId: number) =>
+          contents.map((some) => ({ ...createClick(some as Partial<Click>), projectId, id: randomUuidV7(Date.now()) }))
+        const letter = {
+          reason: 'r',
+          detail: 'd',
+          type: 't',
+          content: Buffer.from('c'),
+          clicks: 1,
+          clickIds: [],
+          requestId: '',
+        }
+        const copied = new ClickBatch([message(++sequence, clicks(1))])
+        const stated = new ClickBatch([message(++sequence, clicks(1), [letter])])
+        expect([copied.isCopyable, stated.isCopyable]).toEqual([true, false])
+        const inOrder = async (text: string) => (await owner.query(`select ${text} order by content`)).rows
+        const rows = async () => ({
+          clicks: await inOrder(
+            '(target, occurred_at, received_at, bot, visitor_id, url, referrer, props)::text as content from clicks',
+          ),
+          deltas: await inOrder('(target, minute, total, bots, visitors)::text as content from counter_deltas'),
+        })
+        await store.count(copied)
+        const byCopy = await rows()
+        await owner.query('truncate clicks, counter_deltas')
+        await store.count(stated)
+        expect(byCopy.clicks).toHaveLength(contents.length)
+        expect(await rows()).toEqual(byCopy)
+      }),
+      { numRuns: 60, interruptAfterTimeLimit: 20_000 },
+    )
+  })
+
+  test('asks what is known once it has met a duplicate, and no longer than it meets any', async () => {
+    const { store, owner } = await createStore()
+    const old = [createClick(), createClick(), createClick()]
+    const fresh = () => createClick({ target: 'fresh' })
+    const count = (sequence: number, clicks: Click[]) => store.count(new ClickBatch([message(sequence, clicks)]))
+    expect(await count(1, old)).toEqual({ counted: 3, duplicates: 0 })
+    expect(await count(2, [...old, fresh()])).toEqual({ counted: 1, duplicates: 3 })
+    expect(await count(3, [fresh(), ...old])).toEqual({ counted: 1, duplicates: 3 })
+    expect(await count(4, [fresh()])).toEqual({ counted: 1, duplicates: 0 })
+    expect(await count(5, [fresh(), ...old, ...old])).toEqual({ counted: 1, duplicates: 6 })
+    // Delivered again, whole.
+    expect(await count(5, [fresh(), ...old])).toEqual({ counted: 1, duplicates: 3 })
+    const { rows } = await owner.query(
+      'select (select count(*) from clicks) as stored, (select sum(total) from counters) as counted',
+    )
+    expect(rows).toEqual([{ stored: 8, counted: 8 }])
+  })
+
+  test('a copy that fails has done nothing, and its connection goes on', async () => {
+    const { owner, pool } = await createStore()
+    const [first, second, third] = [createClick(), createClick(), createClick()]
+    const run = async (messages: TakenMessage[]) => {
+      const statement = new CopyStatement(copyStatements, new ClickBatch(messages).copy)
+      const client = await pool.connect()
+      try {
+        client.query(statement)
+        await statement.done
+      } finally {
+        client.release()
+      }
+    }
+    await run([message(1, [first])])
+    // The click is known: the message before it and the counters after it are not written.
+    await expect(run([message(2, [second, first])])).rejects.toMatchObject({ code: '23505' })
+    // The message is known: all of the data comes after the failure.
+    await expect(run([message(1, [third])])).rejects.toMatchObject({ code: '23505', table: 'messages' })
+    await run([message(3, [third])])
+    const { rows } = await owner.query(
+      'select (select count(*) from clicks) as clicks, (select count(*) from messages) as messages, (select sum(total) from counters) as counted',
+    )
+    expect(rows).toEqual([{ clicks: 2, messages: 2, counted: 2 }])
+  })
+
+  test('of messages and clicks that are there twice, one is written, in the order of the keys', () => {
+    const clicks = Array.from({ length: 5 }, () => createClick())
+    const [a, b, c, d, e] = clicks as [Click, Click, Click, Click, Click]
+    const { entries, clicks: placed } = arrange([message(2, [e, a]), message(1, [d, b, a]), message(2, [c, e, a])])
+    expect(entries.map(({ stamp }) => stamp.sequence)).toEqual([1, 2])
+    const entryOf = new Map(placed.map(({ click, entry }) => [click.id, entry]))
+    expect(placed.map(({ click }) => click.id)).toEqual(clicks.map(({ id }) => id).sort())
+    expect([a, b, c, d, e].map(({ id }) => entryOf.get(id))).toEqual([1, 1, 0, 1, 2])
+  })
+})
+
+describe('the hash of a visitor', () => {
+  test('is the one that PostgreSQL makes', async () => {
+    const { owner } = await createStore()
+    const projects = [1, 2, 40_000, 2_147_483_647]
+    const lengths = Array.from({ length: 41 }, (_, length) => 'abcdefghij'.repeat(5).slice(0, length))
+    const visitors = [...lengths, 'ü', '日本'.repeat(7), '👋 there', 'x'.repeat(128), 'é'.repeat(2_000)]
+    for (const project of projects) {
+      const { rows } = await owner.query(
+        'select visitor_hash($1, visitor) as hash from unnest($2::text[]) with ordinality as v (visitor, place) order by place',
+        [project, visitors],
+      )
+      expect(visitors.map((visitor) => visitorHash(project, visitor))).toEqual(rows.map(({ hash }) => hash))
+    }
+  })
+})
