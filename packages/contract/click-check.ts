@@ -49,6 +49,7 @@ export interface Receipt {
 }
 
 const schema = Compile(ClickEvent)
+const textFields = ['id', 'target', 'occurredAt', 'visitorId', 'url', 'referrer'] as const
 
 /** Checks one event against every rule of the contract and stamps it. Never throws, whatever the value is. */
 export function checkClick(value: unknown, receipt: Receipt): CheckedClick | Rejection {
@@ -59,14 +60,13 @@ export function checkClick(value: unknown, receipt: Receipt): CheckedClick | Rej
   const { receivedAtMs: now, windowMs } = receipt
   const oldestMs = windowMs === undefined ? clickLimits.oldestMs : now - windowMs
   const id = value.id?.toLowerCase()
+  let occurredAtMs = now
   if (id !== undefined) {
     if (!isUuidV7(id)) return rejection('id_not_v7', 'id')
-    const idTime = timeOfUuidV7(id)
-    if (idTime < oldestMs) return rejection(windowMs === undefined ? 'too_old_for_backfill' : 'id_too_old', 'id')
-    if (idTime > now + clickLimits.idAheadMs) return rejection('id_in_future', 'id')
+    occurredAtMs = timeOfUuidV7(id)
+    if (occurredAtMs < oldestMs) return rejection(windowMs === undefined ? 'too_old_for_backfill' : 'id_too_old', 'id')
+    if (occurredAtMs > now + clickLimits.idAheadMs) return rejection('id_in_future', 'id')
   }
-
-  let occurredAtMs = id === undefined ? now : timeOfUuidV7(id)
   if (value.occurredAt !== undefined) {
     const parsed = parseRfc3339(value.occurredAt)
     if (parsed === undefined) return rejection('occurred_at_invalid', 'occurredAt')
@@ -83,12 +83,12 @@ export function checkClick(value: unknown, receipt: Receipt): CheckedClick | Rej
     occurredAtMs: clamped ? now : occurredAtMs,
     receivedAtMs: now,
     requestId: receipt.requestId,
-    ...(value.bot === true && { bot: true }),
-    ...(value.visitorId !== undefined && { visitorId: value.visitorId }),
-    ...(value.url !== undefined && { url: value.url }),
-    ...(value.referrer !== undefined && { referrer: value.referrer }),
-    ...(value.props !== undefined && { props: value.props as NonNullable<Click['props']> }),
   }
+  if (value.bot === true) click.bot = true
+  if (value.visitorId !== undefined) click.visitorId = value.visitorId
+  if (value.url !== undefined) click.url = value.url
+  if (value.referrer !== undefined) click.referrer = value.referrer
+  if (value.props !== undefined) click.props = value.props as NonNullable<Click['props']>
   return clamped ? { click, warning: 'occurred_at_clamped' } : { click }
 }
 
@@ -98,16 +98,17 @@ export function rejection(code: RejectionCode, field?: string, detail: string = 
 
 /** JSON can spell what PostgreSQL can't hold (U+0000) and what UTF-8 can't (half a surrogate pair): refused, not mended. */
 function faultyText(event: ClickEvent): Rejection | undefined {
-  for (const [field, value] of Object.entries(event)) {
-    if (typeof value === 'string') {
-      const code = textFault(value)
-      if (code !== undefined) return rejection(code, field)
-    } else if (field === 'props') {
-      for (const [key, prop] of Object.entries(value as object)) {
-        const code = textFault(key) ?? (typeof prop === 'string' ? textFault(prop) : undefined)
-        if (code !== undefined) return rejection(code, `props.${printable(key)}`)
-      }
-    }
+  for (const field of textFields) {
+    const text = event[field]
+    if (text === undefined) continue
+    const code = textFault(text)
+    if (code !== undefined) return rejection(code, field)
+  }
+  const { props } = event
+  if (props === undefined) return undefined
+  for (const [key, prop] of Object.entries(props)) {
+    const code = textFault(key) ?? (typeof prop === 'string' ? textFault(prop) : undefined)
+    if (code !== undefined) return rejection(code, `props.${printable(key)}`)
   }
   return undefined
 }

@@ -24,7 +24,7 @@ export interface DecodedMessage {
 
 const schema = Compile(Click)
 
-/** One line of a message's body, without the line break. */
+/** One line of a message's body, without the line break. Written by hand it took as long (tried). */
 export function encodeClick(click: Click): string {
   return JSON.stringify(click)
 }

@@ -1,9 +1,16 @@
 import { randomUUID } from 'node:crypto'
-import { STATUS_CODES } from 'node:http'
+import { type ServerResponse, STATUS_CODES } from 'node:http'
 import { Server, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
-import { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, fastify, LogController } from 'fastify'
+import {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  fastify,
+  LogController,
+  type onResponseHookHandler,
+} from 'fastify'
 import type { Logger } from 'pino'
 import { Histogram, type Registry } from 'prom-client'
 import { commonProblems, ServiceProblem, toServiceProblem } from './service-problem.ts'
@@ -29,7 +36,9 @@ export function createHttpApp({ logger, registry, isReady, explain, bodyLimit = 
   const app = fastify({
     loggerInstance: logger as FastifyBaseLogger,
     // A line for each click would cost more than the click.
-    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+    logController: new LogController({ disableRequestLogging: true }),
+    // Nor a logger for each request: the one line that is about a request names its id itself.
+    childLoggerFactory: (logger) => logger,
     bodyLimit,
     // Only what nginx has set is an id: 1 to 64 plain characters, so that no client writes into our logs.
     requestIdHeader: false,
@@ -51,10 +60,13 @@ export function createHttpApp({ logger, registry, isReady, explain, bodyLimit = 
   app.setValidatorCompiler(TypeBoxValidatorCompiler)
   app.setErrorHandler((error, request, reply) => {
     const explained = explain?.(error) ?? toServiceProblem(error)
-    if (explained.problem.status === 500) request.log.error({ err: explained.cause ?? error }, 'request failed')
+    if (explained.problem.status === 500)
+      logger.error({ err: explained.cause ?? error, requestId: request.id }, 'request failed')
     return sendProblem(reply as FastifyReply, explained)
   })
-  app.setNotFoundHandler((request) => {
+  app.setNotFoundHandler((request, reply) => {
+    // Of no route, so no route's hook sees it.
+    unrouted.observe(reply.elapsedTime / 1000)
     throw new ServiceProblem(
       'not_found',
       commonProblems.not_found,
@@ -69,9 +81,26 @@ export function createHttpApp({ logger, registry, isReady, explain, bodyLimit = 
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
     registers: [registry],
   })
-  app.addHook('onResponse', (request, reply, done) => {
-    seconds.observe({ route: request.routeOptions.url ?? 'none', status: reply.statusCode }, reply.elapsedTime / 1000)
-    done()
+  const unrouted = seconds.labels({ route: 'none', status: 404 })
+  // Each route has its figures by status at hand: to look them up by their labels takes longer than to observe.
+  const observerOf = (route: string) => {
+    const byStatus = new Map<number, Histogram.Internal<'route' | 'status'>>()
+    return ({ statusCode, elapsedTime }: { readonly statusCode: number; readonly elapsedTime: number }) => {
+      let figure = byStatus.get(statusCode)
+      if (figure === undefined) {
+        figure = seconds.labels({ route, status: statusCode })
+        byStatus.set(statusCode, figure)
+      }
+      figure.observe(elapsedTime / 1000)
+    }
+  }
+  app.addHook('onRoute', (route) => {
+    const observe = observerOf(route.url)
+    const onResponse: onResponseHookHandler = (_request, reply, done) => {
+      observe(reply)
+      done()
+    }
+    route.onResponse = [onResponse, ...[route.onResponse ?? []].flat()]
   })
 
   app.get('/livez', () => ({ status: 'alive' }))
@@ -80,18 +109,17 @@ export function createHttpApp({ logger, registry, isReady, explain, bodyLimit = 
     return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not_ready' })
   })
   app.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
-  const traffic: Traffic = { closing: false, arrived: 0, underWay: 0 }
+  const traffic: Traffic = { closing: false, arrived: 0, underWay: new Set() }
   trafficOf.set(app, traffic)
-  app.server.on('request', (_request, response) => {
+  function onEnd(this: ServerResponse) {
+    traffic.underWay.delete(this)
+  }
+  // Before Fastify sees it, which may answer at once.
+  app.server.prependListener('request', (_request, response) => {
     traffic.arrived += 1
-    traffic.underWay += 1
-    response.once('close', () => {
-      traffic.underWay -= 1
-    })
-  })
-  app.addHook('onSend', (_request, reply, payload, done) => {
-    if (traffic.closing) reply.header('connection', 'close')
-    done(null, payload)
+    traffic.underWay.add(response)
+    response.on('close', onEnd)
+    if (traffic.closing) response.setHeader('connection', 'close')
   })
   return app
 }
@@ -131,7 +159,7 @@ function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
 interface Traffic {
   closing: boolean
   arrived: number
-  underWay: number
+  readonly underWay: Set<ServerResponse>
 }
 const trafficOf = new WeakMap<object, Traffic>()
 
@@ -146,13 +174,14 @@ export async function closeGracefully(app: FastifyInstance | HttpApp, timeoutMs 
   Server.prototype.close.call(server)
   if (traffic !== undefined) {
     traffic.closing = true
+    for (const response of traffic.underWay) if (!response.headersSent) response.setHeader('connection', 'close')
     const deadline = Date.now() + timeoutMs
     // A connection that carried nothing for this long is idle at nginx too, which sends again if it is cut all the same.
     const quietMs = 500
     let quietSince = Date.now()
     let seen = traffic.arrived
     while (Date.now() < deadline && (await connections(server)) > 0) {
-      if (traffic.arrived !== seen || traffic.underWay > 0) quietSince = Date.now()
+      if (traffic.arrived !== seen || traffic.underWay.size > 0) quietSince = Date.now()
       seen = traffic.arrived
       if (Date.now() - quietSince > quietMs) break
       await sleep(25)

@@ -1,4 +1,4 @@
-import { isUtf8 } from 'node:buffer'
+import { isAscii, isUtf8 } from 'node:buffer'
 import { promisify } from 'node:util'
 import { brotliDecompress, gunzip } from 'node:zlib'
 import { batchLimits } from '@clicktally/contract/click-event.ts'
@@ -13,15 +13,27 @@ const inflaters = {
 } as const
 
 /**
- * The text of a body: inflated, at most 1 MiB, valid UTF-8.
- *
- * @throws {ServiceProblem} encoding_unsupported, body_encoding_broken, inflated_too_large, body_not_utf8.
+ * Fastify's parser of every body: hands over the text: inflated, at most 1 MiB, valid UTF-8; or a {@link ServiceProblem}
+ * encoding_unsupported, body_encoding_broken, inflated_too_large, body_not_utf8.
  */
-export async function readText(request: FastifyRequest, body: Buffer): Promise<string> {
+export function readText(
+  request: FastifyRequest,
+  body: Buffer,
+  done: (error: Error | null, text?: string) => void,
+): void {
   const encoding = request.headers['content-encoding']?.trim().toLowerCase()
-  const bytes = encoding === undefined || encoding === 'identity' ? body : await inflate(encoding, body)
-  if (!isUtf8(bytes)) throw problem('body_not_utf8', 'The body must be UTF-8 text; it has a byte sequence that is not.')
-  return bytes.toString('utf8')
+  if (encoding === undefined || encoding === 'identity') {
+    decode(body, done)
+  } else {
+    inflate(encoding, body).then((bytes) => decode(bytes, done), done)
+  }
+}
+
+function decode(bytes: Buffer, done: (error: Error | null, text?: string) => void): void {
+  // Most are ASCII: found out and read at several times the speed.
+  if (isAscii(bytes)) done(null, bytes.toString('latin1'))
+  else if (isUtf8(bytes)) done(null, bytes.toString('utf8'))
+  else done(problem('body_not_utf8', 'The body must be UTF-8 text; it has a byte sequence that is not.'))
 }
 
 /**

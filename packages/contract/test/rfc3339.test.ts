@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { parseRfc3339 } from '../rfc3339.ts'
 
@@ -54,5 +55,49 @@ describe('an RFC 3339 time', () => {
     ['nothing', ''],
   ])('is not %s', (_name, text) => {
     expect(parseRfc3339(text)).toBeUndefined()
+  })
+})
+
+/** The same by a regular expression and the engine's own parser: slower, and plain to see. */
+function parseSlowly(text: string): number | undefined {
+  const shape = /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.\d{1,9})?(?:[Zz]|[+-](\d{2}):(\d{2}))$/
+  const [, ...parts] = (shape.exec(text) ?? []).map(Number)
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, offsetHour = 0, offsetMinute = 0] = parts
+  // The calendar comes back every 400 years; Date.UTC takes years below 100 for others.
+  const daysInMonth = new Date(Date.UTC(2000 + (year % 400), month, 0)).getUTCDate()
+  if (parts.length === 0 || month < 1 || month > 12 || day < 1 || day > daysInMonth || hour > 23) return undefined
+  if (minute > 59 || second > 59 || offsetHour > 23 || offsetMinute > 59) return undefined
+  const time = Date.parse(text.toUpperCase())
+  return Number.isNaN(time) ? undefined : time
+}
+
+describe('reading a time by hand', () => {
+  const two = fc.oneof(fc.nat({ max: 12 }), fc.nat({ max: 99 })).map((number) => String(number).padStart(2, '0'))
+  const four = fc.nat({ max: 9999 }).map((number) => String(number).padStart(4, '0'))
+  const fraction = fc.oneof(fc.constant(''), fc.stringMatching(/^\.\d{1,10}$/))
+  const offset = fc.oneof(
+    fc.constantFrom('Z', 'z', ''),
+    fc.tuple(fc.constantFrom('+', '-'), two, fc.constant(':'), two).map((parts) => parts.join('')),
+  )
+  const timely = fc
+    .tuple(four, two, two, fc.constantFrom('T', 't', ' '), two, two, two, fraction, offset)
+    .map(
+      ([year, month, day, t, hour, minute, second, rest, zone]) =>
+        `${year}-${month}-${day}${t}${hour}:${minute}:${second}${rest}${zone}`,
+    )
+  const damaged = fc
+    .tuple(timely, fc.nat({ max: 30 }), fc.constantFrom('', '0', '-', ':', 'T', '.', ' ', 'Z', '٣', '９'))
+    .map(([text, at, insert]) => text.slice(0, at) + insert + text.slice(at + 1))
+  const real = fc
+    .date({ min: new Date('0000-01-01T00:00:00Z'), max: new Date('9999-12-31T23:59:59.999Z'), noInvalidDate: true })
+    .map((date) => date.toISOString())
+
+  test('is what the engine makes of it, whatever the text', () => {
+    fc.assert(
+      fc.property(fc.oneof(timely, damaged, real, fc.string()), (text) => {
+        expect(parseRfc3339(text)).toBe(parseSlowly(text))
+      }),
+      { numRuns: 20_000 },
+    )
   })
 })
