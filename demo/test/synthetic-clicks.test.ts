@@ -1,10 +1,8 @@
 import { TargetCounts } from '@clicktally/client/target-counts.ts'
 import { describe, expect, it } from 'vitest'
 import type { Click } from '../click.ts'
-import { seededRandom } from '../seeded-random.ts'
 import { SyntheticClicks } from '../synthetic-clicks.ts'
 import { Timeline } from '../timeline.ts'
-import { Zipf } from '../zipf.ts'
 
 const endMs = Date.parse('2025-11-21T10:00:00Z')
 const signal = new AbortController().signal
@@ -50,30 +48,5 @@ describe('made clicks', () => {
 
   it('may be a single one', async () => {
     expect(await clicksOf(1, 0)).toHaveLength(1)
-  })
-})
-
-describe("Zipf's law", () => {
-  it('draws a rank in proportion to one over its place', () => {
-    const zipf = new Zipf(3, 1)
-    const drawn = [0, 0, 0]
-    for (let step = 0; step < 1100; step++) {
-      const rank = zipf.rank((step + 0.5) / 1100)
-      drawn[rank] = (drawn[rank] ?? 0) + 1
-    }
-    expect(drawn).toEqual([600, 300, 200])
-  })
-
-  it('never leaves its ranks', () => {
-    const zipf = new Zipf(1_000, 1.1)
-    expect(zipf.rank(0)).toBe(0)
-    expect(zipf.rank(1 - 2 ** -32)).toBe(999)
-  })
-})
-
-describe('seeded numbers', () => {
-  it('are the same everywhere', () => {
-    const random = seededRandom(1)
-    expect([random(), random()]).toEqual([0.6270739405881613, 0.002735721180215478])
   })
 })

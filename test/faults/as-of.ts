@@ -1,6 +1,6 @@
 import type { ClickLoad } from '@clicktally/e2e/click-load.ts'
+import { until } from '@clicktally/testing/until.ts'
 import type { FaultSystem } from './fault-system.ts'
-import { until } from './until.ts'
 
 const probes = 60
 /** Between this machine's clock as JavaScript and as PostgreSQL read it: both cut off parts of a millisecond. */

@@ -1,11 +1,11 @@
 import { type Balance, readBalance } from '@clicktally/database/balance.ts'
+import { settle } from '@clicktally/database/settling.ts'
 import { ClickLoad, type ClickLoadOptions } from '@clicktally/e2e/click-load.ts'
+import { until } from '@clicktally/testing/until.ts'
 import type { FaultSystem } from './fault-system.ts'
 import { askOracle } from './oracle.ts'
 import { RowWatch } from './row-watch.ts'
-import { settle } from './settling.ts'
 import type { Breaking, Recovery, Row, RowOptions } from './stage.ts'
-import { until } from './until.ts'
 
 export interface RowPlayOptions extends RowOptions {
   readonly system: FaultSystem

@@ -1,7 +1,7 @@
+import { until } from '@clicktally/testing/until.ts'
 import { preloading } from '../changed-service.ts'
 import type { AddedProcessor } from '../fault-system.ts'
 import type { Scenario } from '../stage.ts'
-import { until } from '../until.ts'
 
 export const scenario: Scenario = {
   number: 2,

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { topology } from '@clicktally/broker/topology.ts'
-import { settle } from '../settling.ts'
+import { settle } from '@clicktally/database/settling.ts'
+import { until } from '@clicktally/testing/until.ts'
 import type { Breaking, Scenario, Stage } from '../stage.ts'
-import { until } from '../until.ts'
 
 export const scenario: Scenario = {
   number: 3,

@@ -14,7 +14,7 @@ export const scenario: Scenario = {
     )
     // Past the lock_timeout of 5 s; in the long form past the statement_timeout of 10 s too.
     const lockedForMs = short ? 6_000 : 15_000
-    for (const table of short ? ['counters'] : ['clicks', 'counters']) {
+    for (const table of short ? ['counter_deltas'] : ['clicks', 'counter_deltas']) {
       await stage.row(`table ${table} locked`, (breaking) => lock(stage, breaking, table, lockedForMs))
     }
   },

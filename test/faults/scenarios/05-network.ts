@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { CutPredicate, Direction, ProxiedConnection, TcpProxy } from '@clicktally/testing/tcp-proxy.ts'
+import { until } from '@clicktally/testing/until.ts'
 import { checkAsOf } from '../as-of.ts'
 import type { Links } from '../fault-system.ts'
 import type { Scenario, Stage } from '../stage.ts'
-import { until } from '../until.ts'
 
 /** The network between the services and their servers: nothing closes, nothing arrives; slow; cut at the worst moment. */
 export const scenario: Scenario = {

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { topology } from '@clicktally/broker/topology.ts'
 import type { ClickLoad } from '@clicktally/e2e/click-load.ts'
+import { MemoryWatch } from '@clicktally/processes/resident-memory.ts'
+import { until } from '@clicktally/testing/until.ts'
 import { type Alarm, raiseAlarm } from '../broker-alarms.ts'
-import { MemoryWatch } from '../resident-memory.ts'
 import type { Breaking, Scenario, Stage } from '../stage.ts'
-import { until } from '../until.ts'
 
 /** What the broker refuses: ingest says 503 and holds no more than before, and goes on by itself when the cause is gone. */
 export const scenario: Scenario = {

@@ -3,11 +3,11 @@ import { topology } from '@clicktally/broker/topology.ts'
 import { type Click, defaultProjectId } from '@clicktally/contract/click.ts'
 import { clicksMessageType, encodeClick } from '@clicktally/contract/clicks-message.ts'
 import type { ClickLoad, SentClick } from '@clicktally/e2e/click-load.ts'
+import { until } from '@clicktally/testing/until.ts'
 import { preloading } from '../changed-service.ts'
 import { type FoundLetter, lettersSince, newestLetter } from '../dead-letters.ts'
 import type { FaultSystem } from '../fault-system.ts'
 import type { Scenario, Stage } from '../stage.ts'
-import { until } from '../until.ts'
 
 /** What can't be counted: it alone is in the dead letters, and what came along with it is counted in time. */
 export const scenario: Scenario = {

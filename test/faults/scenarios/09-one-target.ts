@@ -1,7 +1,7 @@
 import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
+import { settle } from '@clicktally/database/settling.ts'
 import type { SentClick } from '@clicktally/e2e/click-load.ts'
 import type { FaultSystem } from '../fault-system.ts'
-import { settle } from '../settling.ts'
 import type { Breaking, Scenario, Stage } from '../stage.ts'
 
 const clicksPerBatch = 500

@@ -26,7 +26,7 @@ async function fiveCounted(): Promise<Map<string, string>> {
   const ids = Array.from({ length: 5 }, () => randomUuidV7(Date.now()))
   await store(ids)
   await pool.query(
-    `insert into counters (project_id, target, minute, total, bots, visitors)
+    `insert into minute_counters (project_id, target, minute, total, bots, visitors)
      values (1, 'button', date_trunc('minute', now()), 5, 0, '{}')`,
   )
   return new Map(ids.map((id) => [id, 'button']))
@@ -72,10 +72,10 @@ test('the oracle takes a click in the dead letters for what it is', async () => 
 
 test('the oracle finds a counter that is too high, and one that is too low', async () => {
   const sent = await fiveCounted()
-  await pool.query(`update counters set total = total + 2`)
+  await pool.query(`update minute_counters set total = total + 2`)
   expect(await ask(sent)).toEqual({ ...fine, overcounted: 2 })
   expect(await miscounted(pool)).toBe(2)
-  await pool.query(`update counters set total = total - 3`)
+  await pool.query(`update minute_counters set total = total - 3`)
   expect(await ask(sent)).toEqual({ ...fine, overcounted: 1 })
   expect(await miscounted(pool)).toBe(1)
 })

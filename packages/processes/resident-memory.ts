@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { SupervisedProgram } from '@clicktally/local/supervised-program.ts'
 
 const sampleEveryMs = 200
 
@@ -13,12 +12,12 @@ export async function residentMemory(pid: number | undefined): Promise<number | 
 
 /** The most that one of some programs holds in memory, looked at until it is stopped. */
 export class MemoryWatch {
-  readonly #programs: readonly SupervisedProgram[]
+  readonly #programs: readonly { readonly pid: number | undefined }[]
   readonly #running: Promise<void>
   #most = 0
   #stopped = false
 
-  constructor(programs: readonly SupervisedProgram[]) {
+  constructor(programs: readonly { readonly pid: number | undefined }[]) {
     this.#programs = programs
     this.#running = this.#watch()
   }

@@ -1,14 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Balance, readBalance } from '@clicktally/database/balance.ts'
-import type { FaultSystem } from './fault-system.ts'
+import type { Kysely } from 'kysely'
+import type { Pool } from 'pg'
+import { type Balance, readBalance } from './balance.ts'
+import type { Tables } from './tables.ts'
+
+/** Whoever may read the ledger, twice. */
+export interface LedgerReader {
+  readonly pool: Pool
+  readonly database: Kysely<Tables>
+}
 
 /**
  * Waits until everything that was sent up to now has come to its end: nothing is in flight by the balance, and every
  * processor that is alive has counted all that was accepted before this moment.
  *
- * Gives up when nothing has moved for `patienceMs`: what is missing then the oracle will name.
+ * Gives up when nothing has moved for `patienceMs`: what is missing then the balance shows.
  */
-export async function settle({ database, pool }: FaultSystem, patienceMs: number): Promise<Balance> {
+export async function settle({ database, pool }: LedgerReader, patienceMs: number): Promise<Balance> {
   // A processor counts up to a moment by the database's clock, which is this machine's too.
   const sentUpTo = new Date()
   let moved = ''

@@ -1,0 +1,74 @@
+import { AcceptingRounds, type AcceptingRoundsOptions } from '../accepting-rounds.ts'
+import type { TurnFigures } from '../accepting-turn.ts'
+import { startDesigns } from '../design-start.ts'
+import { clicktally, designNames, noBroker } from '../designs.ts'
+import { LoadGenerator } from '../load-generator.ts'
+import type { Measurement, Section, Stage } from '../measurement.ts'
+
+const clicksPerRequest = 100
+const few = 16
+const more = 64
+
+type Scale = Pick<AcceptingRoundsOptions, 'loads' | 'measuredMs' | 'firstWarmUpMs' | 'warmUpMs'>
+
+const scales = {
+  full: {
+    loads: [{ connections: few }, { connections: more }],
+    measuredMs: 2_000,
+    firstWarmUpMs: 2_000,
+    warmUpMs: 500,
+  },
+  short: { loads: [{ connections: few }], measuredMs: 1_000, firstWarmUpMs: 1_500, warmUpMs: 300 },
+} as const satisfies Record<string, Scale>
+
+/** Clicktally beside the same route with no broker, a hundred clicks a request. */
+export const acceptingBatches: Measurement = {
+  name: 'accepting-batches',
+  title: 'accepting, batches of 100',
+  run: async (stage) => await measureBatches(stage, stage.short ? scales.short : scales.full),
+}
+
+const columns = [
+  { name: 'accepted', unit: 'clicks/s', figure: ({ perSecond }) => perSecond },
+  { name: 'service', unit: 'CPU s/M', figure: ({ service }) => service },
+  { name: 'RabbitMQ', unit: 'CPU s/M', figure: ({ rabbitmq }) => rabbitmq },
+  { name: 'wrk', unit: 'CPU s/M', figure: ({ generator }) => generator },
+  { name: 'memory', unit: 'MB', figure: ({ memoryMb }) => memoryMb },
+] as const satisfies readonly { name: string; unit: string; figure: (turn: TurnFigures) => number | undefined }[]
+
+async function measureBatches(stage: Stage, scale: Scale): Promise<Section> {
+  stage.progress('the system starts', 0)
+  const generator = await LoadGenerator.find(stage.signal)
+  const system = await stage.system()
+  const started = await startDesigns([() => clicktally(system), () => noBroker(stage)])
+  try {
+    const { designs } = started
+    const rounds = await AcceptingRounds.play({ stage, system, generator, designs, clicksPerRequest, ...scale })
+    return {
+      title: 'Accepting, batches of 100',
+      about: [
+        `\`POST /v1/events/batch\` with ${clicksPerRequest} clicks a request, against the same route with no broker behind it: what reading,
+checking and answering a batch costs alone. Load, turns and the oracle are as above; here too no processor runs while a turn lasts.`,
+      ],
+      tables: scale.loads.map(({ connections }) => ({
+        caption: `${connections} connections`,
+        of: 'design',
+        columns: columns.map(({ name, unit }) => ({ name, unit })),
+        rows: designs.flatMap(
+          ({ name }) =>
+            rounds.row(
+              name,
+              connections,
+              columns.map(({ figure }) => figure),
+            ) ?? [],
+        ),
+      })),
+      verdicts: [
+        { target: 'acceptingBatches', samples: rounds.ratios(designNames.clicktally, designNames.noBroker, few) },
+      ],
+      voided: rounds.voided,
+    }
+  } finally {
+    await started.stop()
+  }
+}
