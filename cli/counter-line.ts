@@ -4,19 +4,20 @@ import type { CounterDifference, CounterFigures } from './queries/counter-differ
 
 /** A sketch of this size stands for as many visitors or more. */
 const fullSketch = 2_048
-const widths = { minute: 17, project: 7, figures: 38 }
+const widths = { bucket: 6, start: 17, project: 7, figures: 38 }
 
-export const counterLineTitles = columns('minute', 'project', 'the counter says', 'the clicks say', 'target')
+export const counterLineTitles = columns('bucket', 'from', 'project', 'the counter says', 'the clicks say', 'target')
 
 /** A difference as a line; the target comes last, since it may be long. */
-export function counterLine({ projectId, target, minute, counter, clicks }: CounterDifference): string {
+export function counterLine({ bucket, projectId, target, start, counter, clicks }: CounterDifference): string {
   const isOtherSketch = counter !== null && clicks !== null && figures(counter) === figures(clicks)
   return columns(
-    formatMinute(minute),
+    bucket,
+    formatMinute(start),
     String(projectId),
     figures(counter) + (isOtherSketch ? ' (others)' : ''),
     figures(clicks),
-    printable(target),
+    target === '' ? '(all targets)' : printable(target),
   )
 }
 
@@ -25,10 +26,18 @@ export function formatMinute(date: Date): string {
   return `${date.toISOString().slice(0, 16)}Z`
 }
 
-function columns(minute: string, project: string, counter: string, clicks: string, target: string): string {
+function columns(
+  bucket: string,
+  start: string,
+  project: string,
+  counter: string,
+  clicks: string,
+  target: string,
+): string {
   const { figures } = widths
   return [
-    minute.padEnd(widths.minute),
+    bucket.padEnd(widths.bucket),
+    start.padEnd(widths.start),
     project.padStart(widths.project),
     counter.padEnd(figures),
     clicks.padEnd(figures),

@@ -5,19 +5,19 @@ import type { Kysely } from 'kysely'
 import type { CounterKey } from './queries/counter-differences.ts'
 import { mendCounters } from './queries/mend-counters.ts'
 
-/** Counters that are mended together are locked together, and all clicks of their minutes are read. */
+/** Of counters that are mended together all clicks of their minutes are read, and the folds wait meanwhile. */
 const maxKeys = 2_000
 const maxSpanMs = 10 * 60_000
-/** Less than the processors' patience with a lock, which is 5 s; they try again after it, so more does no harm. */
+/** What the folds leave to us grows meanwhile, and slows the api's answers down. */
 const defaultWithinMs = 4_000
-/** For a single minute, which can't be divided. */
-const withinMsAtLeast = 120_000
+/** For a single bucket, which can't be divided. */
+const withinMsForOne = 120_000
 const maxTries = 10
-/** Deadlock, lock timeout, serialization failure: who tries again succeeds. */
+/** Deadlock, lock timeout (a fold takes a second or two), serialization failure: who tries again succeeds. */
 const passing = new Set(['40P01', '55P03', '40001'])
 
 /**
- * Mends the counters of these keys, which come ordered by minute; returns how many were changed. What was mended stays so
+ * Mends the counters of these keys, which come bucket by bucket, each ordered by time; returns how many were changed. What was mended stays so
  * wherever this is broken off.
  */
 export async function rebuildCounters(
@@ -28,30 +28,33 @@ export async function rebuildCounters(
   withinMs: number = defaultWithinMs,
 ): Promise<number> {
   let mended = 0
-  for (let start = 0; start < keys.length && !interruption.aborted; ) {
-    const firstMs = keys[start]?.minute.getTime() ?? 0
-    let end = start + 1
-    while (end < keys.length && end - start < maxKeys && (keys[end]?.minute.getTime() ?? 0) - firstMs < maxSpanMs)
-      end += 1
-    mended += await mendTogether(db, keys.slice(start, end), withinMs)
-    start = end
-    onProgress(start)
+  for (let done = 0; done < keys.length && !interruption.aborted; ) {
+    const together = keys.slice(done, done + maxKeys)
+    const other = together.findIndex((key) => !isNear(key, together[0]))
+    if (other !== -1) together.length = other
+    mended += await mendTogether(db, together, withinMs)
+    done += together.length
+    onProgress(done)
   }
   return mended
 }
 
+function isNear(key: CounterKey, first: CounterKey | undefined): boolean {
+  return key.bucket === first?.bucket && key.start.getTime() - first.start.getTime() < maxSpanMs
+}
+
 async function mendTogether(db: Kysely<Tables>, keys: readonly CounterKey[], withinMs: number): Promise<number> {
-  const minutes = [...new Set(keys.map(({ minute }) => minute.getTime()))]
-  const isOneMinute = minutes.length === 1
+  const starts = [...new Set(keys.map(({ start }) => start.getTime()))]
+  const isOne = starts.length === 1
   for (let tries = 1; ; tries += 1) {
     try {
-      return await mendCounters(db, keys, isOneMinute ? withinMsAtLeast : withinMs)
+      return await mendCounters(db, keys, isOne ? withinMsForOne : withinMs)
     } catch (error) {
       const state = sqlStateOf(error) ?? ''
-      if (state === '57014' && !isOneMinute) {
-        const middle = minutes[minutes.length >> 1] ?? 0
-        const before = keys.filter(({ minute }) => minute.getTime() < middle)
-        const after = keys.filter(({ minute }) => minute.getTime() >= middle)
+      if (state === '57014' && !isOne) {
+        const middle = starts[starts.length >> 1] ?? 0
+        const before = keys.filter(({ start }) => start.getTime() < middle)
+        const after = keys.filter(({ start }) => start.getTime() >= middle)
         return (await mendTogether(db, before, withinMs)) + (await mendTogether(db, after, withinMs))
       }
       if (!passing.has(state) || tries === maxTries) throw error

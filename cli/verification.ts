@@ -1,8 +1,11 @@
+import { type BucketWidth, bucketWidths, ceilToBucket, floorToBucket } from '@clicktally/database/counter-buckets.ts'
 import { sqlStateOf } from '@clicktally/database/sqlstate.ts'
 import type { Tables } from '@clicktally/database/tables.ts'
 import { type Kysely, sql, type Transaction } from 'kysely'
-import { type CounterDifference, counterDifferences } from './queries/counter-differences.ts'
+import { besideClicks, besideThoseBelow, type Comparison } from './queries/counter-comparisons.ts'
+import { type Compared, type CounterDifference, counterDifferences } from './queries/counter-differences.ts'
 import { countingRange } from './queries/counting-range.ts'
+import { keptBuckets } from './queries/kept-buckets.ts'
 
 export interface VerifyOptions {
   /** Whole minutes, half-open. Undefined: from the first, to the last that there is. */
@@ -11,17 +14,25 @@ export interface VerifyOptions {
   /** Told how many clicks are compared, and of about how many. */
   readonly onProgress: (clicks: number, of: number) => void
   readonly onDifference: (difference: CounterDifference) => void | Promise<void>
-  /** Milliseconds after which a slice of more than a minute is cut into smaller ones. */
+  /** Milliseconds after which a slice of more than a bucket is cut into smaller ones. */
   readonly giveUpAfterMs?: number
 }
 
 export interface Verification {
   readonly clicks: number
+  /** Those of targets by the minute. */
   readonly counters: number
   readonly differences: number
+  /** False where minutes differ from the clicks: what is made of them was not compared with them then. */
+  readonly isWhole: boolean
   /** What was compared; null where there was nothing. */
   readonly from: Date | null
   readonly to: Date | null
+}
+
+interface Range {
+  readonly fromMs: number
+  readonly toMs: number
 }
 
 const minuteMs = 60_000
@@ -29,17 +40,20 @@ const dayMs = 86_400_000
 /** A slice of time is what one statement compares: about so long, for the sake of the server's memory and of progress. */
 const quickMs = 500
 const slowMs = 3_000
-/** A slice that takes longer is cut into smaller ones. The smallest, a minute, may take as long as a minute may. */
+/** A slice that takes longer is cut into smaller ones. The smallest, a bucket, may take as long as a bucket may. */
 const defaultGiveUpAfterMs = 30_000
-const giveUpMinuteAfterMs = 600_000
+const giveUpBucketAfterMs = 600_000
 const firstSliceMs = 60 * minuteMs
 const longestSliceMs = 30 * dayMs
 
 /**
  * Recomputes the counters from the raw clicks and compares, slice by slice of time, all within one snapshot: exact while
  * clicks arrive, for a click and its counter appear together.
+ *
+ * Where the minutes are right, the counters that are made of them are compared with those that they are made of.
  */
 export async function verifyCounters(db: Kysely<Tables>, options: VerifyOptions): Promise<Verification> {
+  const { from, to, onProgress, giveUpAfterMs = defaultGiveUpAfterMs } = options
   return await db
     .transaction()
     .setIsolationLevel('repeatable read')
@@ -48,54 +62,99 @@ export async function verifyCounters(db: Kysely<Tables>, options: VerifyOptions)
       // Whoever reads our output may take a rest.
       await sql`set local idle_in_transaction_session_timeout = 0`.execute(snapshot)
       await sql`set local work_mem = '64MB'`.execute(snapshot)
-      const range = await countingRange(snapshot, options.from, options.to)
-      options.onProgress(0, range.clicks)
+      const range = await countingRange(snapshot, from, to)
+      onProgress(0, range.clicks)
       const sum = { clicks: 0, counters: 0, differences: 0 }
-      if (range.from === null || range.to === null) return { ...sum, from: null, to: null }
       const onDifference = (difference: CounterDifference) => {
         sum.differences += 1
         return options.onDifference(difference)
       }
-      let sliceMs = firstSliceMs
-      for (let atMs = range.from.getTime(); atMs < range.to.getTime(); ) {
-        const endMs = Math.min(atMs + sliceMs, range.to.getTime())
-        const startedAtMs = performance.now()
-        const isMinute = endMs - atMs <= minuteMs
-        const slowAfterMs = isMinute ? giveUpMinuteAfterMs : (options.giveUpAfterMs ?? defaultGiveUpAfterMs)
-        const slice = { from: new Date(atMs), to: new Date(endMs), slowAfterMs }
-        const compared = await compareSlice(snapshot, slice, onDifference)
-        if (compared === 'too_slow') {
-          sliceMs = wholeMinutes((endMs - atMs) / 4)
-          continue
-        }
-        sum.clicks += compared.clicks
-        sum.counters += compared.counters
-        options.onProgress(sum.clicks, range.clicks)
-        atMs = endMs
-        const tookMs = performance.now() - startedAtMs
-        if (tookMs < quickMs) sliceMs = Math.min(longestSliceMs, sliceMs * 2)
-        else if (tookMs > slowMs) sliceMs = wholeMinutes(sliceMs / 2)
+      const compare = (comparison: Comparison, slowAfterMs: number) =>
+        compareSlice(snapshot, comparison, slowAfterMs, onDifference)
+      const minutes = rangeOf(range.from, range.to)
+      for await (const { clicks, counters } of inSlices('minute', minutes, besideClicks, giveUpAfterMs, compare)) {
+        sum.clicks += clicks
+        sum.counters += counters
+        onProgress(sum.clicks, range.clicks)
       }
-      return { ...sum, from: range.from, to: range.to }
+      const isWhole = sum.differences === 0
+      if (isWhole) {
+        for (const width of bucketWidths) {
+          const buckets = await wholeBuckets(snapshot, width, options, minutes)
+          const sides = (from: Date, to: Date) => besideThoseBelow(width, from, to)
+          for await (const _ of inSlices(width, buckets, sides, giveUpAfterMs, compare))
+            onProgress(sum.clicks, range.clicks)
+        }
+      }
+      return { ...sum, isWhole, from: range.from, to: range.to }
     })
 }
 
-function wholeMinutes(ms: number): number {
-  return Math.max(minuteMs, Math.floor(ms / minuteMs) * minuteMs)
+function rangeOf(from: Date | null, to: Date | null): Range | undefined {
+  return from === null || to === null ? undefined : { fromMs: from.getTime(), toMs: to.getTime() }
 }
 
-/** @throws 57014 where a single minute takes too long */
+/** The buckets of this width that hold minutes of the range, or have counters all the same. */
+async function wholeBuckets(
+  snapshot: Transaction<Tables>,
+  width: BucketWidth,
+  { from, to }: Pick<VerifyOptions, 'from' | 'to'>,
+  minutes: Range | undefined,
+): Promise<Range | undefined> {
+  const bounds = {
+    from: from && new Date(floorToBucket(from.getTime(), width)),
+    to: to && new Date(ceilToBucket(to.getTime(), width)),
+  }
+  const { first, last } = await keptBuckets(snapshot, width, bounds.from, bounds.to)
+  const fromMs = Math.min(minutes?.fromMs ?? Infinity, first?.getTime() ?? Infinity)
+  const toMs = Math.max(minutes?.toMs ?? -Infinity, last === null ? -Infinity : last.getTime() + 1)
+  return fromMs < toMs ? { fromMs: floorToBucket(fromMs, width), toMs: ceilToBucket(toMs, width) } : undefined
+}
+
+/** Compares slice by slice, each as many whole buckets as take some time, and yields what each held. */
+async function* inSlices(
+  width: BucketWidth,
+  range: Range | undefined,
+  sidesOf: (from: Date, to: Date) => Comparison,
+  giveUpAfterMs: number,
+  compare: (comparison: Comparison, slowAfterMs: number) => Promise<Compared | 'too_slow'>,
+): AsyncGenerator<Compared> {
+  if (range === undefined) return
+  let sliceMs = firstSliceMs
+  for (let atMs = range.fromMs; atMs < range.toMs; ) {
+    const oneBucketMs = ceilToBucket(atMs + 1, width)
+    const endMs = Math.min(Math.max(oneBucketMs, floorToBucket(atMs + sliceMs, width)), range.toMs)
+    const startedAtMs = performance.now()
+    const slowAfterMs = endMs <= oneBucketMs ? giveUpBucketAfterMs : giveUpAfterMs
+    const compared = await compare(sidesOf(new Date(atMs), new Date(endMs)), slowAfterMs)
+    if (compared === 'too_slow') {
+      sliceMs = (endMs - atMs) / 4
+      continue
+    }
+    yield compared
+    atMs = endMs
+    const tookMs = performance.now() - startedAtMs
+    if (tookMs < quickMs) sliceMs = Math.min(longestSliceMs, sliceMs * 2)
+    else if (tookMs > slowMs) sliceMs /= 2
+  }
+}
+
+/**
+ * An error would end the transaction, and with it the snapshot; so one that took too long only takes us back to here.
+ *
+ * @throws 57014 where a single bucket takes too long
+ */
 async function compareSlice(
   snapshot: Transaction<Tables>,
-  slice: { from: Date; to: Date; slowAfterMs: number },
+  comparison: Comparison,
+  slowAfterMs: number,
   onDifference: VerifyOptions['onDifference'],
-) {
-  // An error would end the transaction, and with it the snapshot; so it only takes us back to here.
+): Promise<Compared | 'too_slow'> {
   await sql`savepoint slice`.execute(snapshot)
   try {
-    return await counterDifferences(snapshot, slice, onDifference)
+    return await counterDifferences(snapshot, comparison, slowAfterMs, onDifference)
   } catch (error) {
-    if (sqlStateOf(error) !== '57014' || slice.to.getTime() - slice.from.getTime() <= minuteMs) throw error
+    if (sqlStateOf(error) !== '57014' || slowAfterMs === giveUpBucketAfterMs) throw error
     await sql`rollback to savepoint slice`.execute(snapshot)
     return 'too_slow'
   } finally {

@@ -132,6 +132,9 @@ const statements = [
       else visitor_sketch_merge(kept, added)
     end`,
 
+  // For few sketches. Where there is one alone, it is the result as it is.
+  `create aggregate visitor_sketch_union (int[]) (sfunc = visitor_sketch_merge, stype = int[], parallel = safe)`,
+
   // Moves the deltas that are committed into the counters, at most 50,000 a call, and rolls up buckets that are over for
   // about a second, or for as long as one takes. Returns how many deltas it took. One at a time, and with the lock goes the
   // right to change counters: so whoever holds it finds them at rest.

@@ -41,7 +41,7 @@ export function registerRebuild(program: Command, context: CliContext): void {
 }
 
 async function rebuild(context: CliContext, db: Kysely<Tables>, minutes: Minutes, yes: boolean): Promise<void> {
-  let { keys, differences } = await findDifferences(context, db, minutes, linesShown)
+  let { keys, differences, isWhole } = await findDifferences(context, db, minutes, linesShown)
   if (differences === 0) return
   const question = `Make ${plural(differences, 'counter')} what the clicks say?`
   if (!yes && !(await confirmed(context, question))) {
@@ -54,14 +54,15 @@ async function rebuild(context: CliContext, db: Kysely<Tables>, minutes: Minutes
   while (keys.length > 0 && !interruption.aborted) {
     const progress = { label: 'Mending', unit: 'counters', total: keys.length, withSpeed: true }
     const found = keys
-    const before = differences
+    const before = { differences, isWhole }
     mended += await withProgress(context.notices, progress, (update) =>
       rebuildCounters(db, found, interruption, update),
     )
     if (interruption.aborted) break
-    ;({ keys, differences } = await findDifferences(context, db, minutes, 0))
-    // Each round mends all that it has found: whoever damages counters faster than that has to be stopped first.
-    if (differences >= before) break
+    ;({ keys, differences, isWhole } = await findDifferences(context, db, minutes, 0))
+    // Each round mends all that it has found: whoever damages counters faster than that has to be stopped first. But what
+    // is made of the minutes is looked at only when these are right.
+    if (differences >= before.differences && (before.isWhole || !isWhole)) break
   }
   context.print(
     `Mended ${plural(mended, 'counter')}.${interruption.aborted ? ' Interrupted: the others are as before.' : ''}`,
@@ -75,7 +76,7 @@ async function findDifferences(
   db: Kysely<Tables>,
   minutes: Minutes,
   maxLines: number,
-): Promise<{ keys: CounterKey[]; differences: number }> {
+): Promise<{ keys: CounterKey[]; differences: number; isWhole: boolean }> {
   const keys: CounterKey[] = []
   let lines = 0
   const verification = await verifyWithProgress(context, db, minutes, ({ counter, clicks, ...key }) => {
@@ -85,9 +86,9 @@ async function findDifferences(
     context.print(counterLine({ counter, clicks, ...key }))
     lines += 1
   })
-  const { differences } = verification
+  const { differences, isWhole } = verification
   if (lines > 0 && differences > lines)
     context.print(`… and ${formatCount(differences - lines)} more ("verify" shows all)`)
   context.print(describeVerification(verification))
-  return { keys, differences }
+  return { keys, differences, isWhole }
 }

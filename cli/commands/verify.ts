@@ -19,7 +19,8 @@ interface Options extends MinuteOptions {
 const help = `
 Both sides are read as of one moment, so it is exact while clicks arrive. Without --from and --to: everything.
 Visitors are compared by their sketch, of which up to 2,048 visitors are shown; with (others) the sketches have the same
-size and differ all the same. Exit code 1: there are differences; "rebuild" mends them.`
+size and differ all the same. Hours, days, months and all targets together are made of the minutes of the targets: where
+these are right, they are compared with them. Times are of UTC. Exit code 1: there are differences; "rebuild" mends them.`
 
 export function registerVerify(program: Command, context: CliContext): void {
   addMinuteOptions(program.command('verify'))
@@ -59,8 +60,9 @@ export async function verifyWithProgress(
 
 /** In one line. */
 export function describeVerification({ clicks, counters, differences, from, to }: Verification): string {
-  if (from === null || to === null) return 'There are neither clicks nor counters in these minutes.'
-  const what = `${plural(clicks, 'click')} and ${plural(counters, 'counter')} from ${formatMinute(from)} to ${formatMinute(to)}`
+  const minutes = from === null || to === null ? undefined : `from ${formatMinute(from)} to ${formatMinute(to)}`
+  if (minutes === undefined && differences === 0) return 'There are neither clicks nor counters in these minutes.'
+  const what = [plural(clicks, 'click'), 'and', plural(counters, 'counter'), minutes].filter(Boolean).join(' ')
   return differences === 0
     ? `${what}: no difference.`
     : `${what}: ${formatCount(differences)} ${differences === 1 ? 'DIFFERENCE' : 'DIFFERENCES'}.`

@@ -1,11 +1,15 @@
+import type { BucketWidth } from '@clicktally/database/counter-buckets.ts'
 import type { Tables } from '@clicktally/database/tables.ts'
 import { sql, type Transaction } from 'kysely'
-import { countersFromClicks } from './counters-from-clicks.ts'
+import type { Comparison } from './counter-comparisons.ts'
 
 export interface CounterKey {
+  readonly bucket: BucketWidth
   readonly projectId: number
+  /** Empty: all targets together. */
   readonly target: string
-  readonly minute: Date
+  /** Of the bucket, in UTC. */
+  readonly start: Date
 }
 
 export interface CounterFigures {
@@ -18,7 +22,7 @@ export interface CounterFigures {
 export interface CounterDifference extends CounterKey {
   /** Null: there is no such counter. */
   readonly counter: CounterFigures | null
-  /** Null: there are no such clicks. */
+  /** For hours, days, months and all targets together: what the counters that they are made of say. Null: there are none. */
   readonly clicks: CounterFigures | null
 }
 
@@ -31,7 +35,7 @@ export interface Compared {
 interface Row {
   project_id: number | null
   target: string
-  minute: Date
+  start: Date
   counter_total: number | null
   counter_bots: number
   counter_visitors: number
@@ -43,34 +47,34 @@ interface Row {
 const rowsAtOnce = 500
 
 /**
- * Compares the counters of whole minutes with the raw clicks, as both are in the transaction's snapshot, and hands each
- * difference to `onDifference`, by minute. Holds some hundred of them at most.
+ * Compares counters with what they must be, as both are in the transaction's snapshot, and hands each difference to
+ * `onDifference`, by time. Holds some hundred of them at most.
  *
  * @param slowAfterMs when the server gives up, if nothing was handed over until then
  * @throws 57014 where it gave up
  */
 export async function counterDifferences(
   snapshot: Transaction<Tables>,
-  { from, to, slowAfterMs }: { from: Date; to: Date; slowAfterMs: number },
+  { bucket, kept, truth }: Comparison,
+  slowAfterMs: number,
   onDifference: (difference: CounterDifference) => void | Promise<void>,
 ): Promise<Compared> {
   await sql`set local statement_timeout = ${sql.lit(slowAfterMs)}`.execute(snapshot)
   await sql`
     declare difference no scroll cursor for
-    with truth as materialized (${countersFromClicks(from, to)}
-    ), counter as materialized (
-      select project_id, target, minute, total, bots, visitors from counters where minute >= ${from} and minute < ${to}
+    with truth as materialized (${truth}
+    ), counter as materialized (${kept}
     )
     select
-      project_id, target, minute,
+      project_id, target, start,
       counter.total as counter_total, counter.bots as counter_bots, cardinality(counter.visitors) as counter_visitors,
       truth.total as click_total, truth.bots as click_bots, cardinality(truth.visitors) as click_visitors
-    from counter full join truth using (project_id, target, minute)
+    from counter full join truth using (project_id, target, start)
     where (counter.total, counter.bots, counter.visitors) is distinct from (truth.total, truth.bots, truth.visitors)
     union all
     -- What was compared, as the last row.
     select null, null, null, (select count(*) from counter), 0, 0, (select coalesce(sum(total + bots), 0) from truth), 0, 0
-    order by minute nulls last, project_id, target`.execute(snapshot)
+    order by start nulls last, project_id, target`.execute(snapshot)
   // The first rows come when all is compared; the rest is only handed over.
   let { rows } = await fetchRows(snapshot)
   await sql`set local statement_timeout = 0`.execute(snapshot)
@@ -80,7 +84,7 @@ export async function counterDifferences(
         await sql`close difference`.execute(snapshot)
         return { clicks: row.click_total ?? 0, counters: row.counter_total ?? 0 }
       }
-      await onDifference(differenceOf(row, row.project_id))
+      await onDifference(differenceOf(bucket, row, row.project_id))
     }
     rows = (await fetchRows(snapshot)).rows
   }
@@ -90,13 +94,14 @@ async function fetchRows(snapshot: Transaction<Tables>): Promise<{ rows: Row[] }
   return await sql<Row>`fetch forward ${sql.lit(rowsAtOnce)} from difference`.execute(snapshot)
 }
 
-function differenceOf(row: Row, projectId: number): CounterDifference {
+function differenceOf(bucket: BucketWidth, row: Row, projectId: number): CounterDifference {
   const figures = (total: number | null, bots: number, visitors: number) =>
     total === null ? null : { total, bots, visitors }
   return {
+    bucket,
     projectId,
     target: row.target,
-    minute: row.minute,
+    start: row.start,
     counter: figures(row.counter_total, row.counter_bots, row.counter_visitors),
     clicks: figures(row.click_total, row.click_bots, row.click_visitors),
   }

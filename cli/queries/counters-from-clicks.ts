@@ -1,8 +1,8 @@
 import { type RawBuilder, sql } from 'kysely'
 
 /**
- * What the counters of these minutes must be, out of the raw clicks. They are kept by services/processor/sql/count-clicks.ts,
- * which merges sketches (visitor_sketch_merge); here all visitors are at hand, and their smallest hashes are the same sketch.
+ * What the counters of these minutes must be, out of the raw clicks. The folds unite the sketches of deltas; here all
+ * visitors are at hand, and their smallest hashes are the same sketch.
  *
  * @param condition more that the clicks must fulfil
  */
@@ -15,7 +15,7 @@ export function countersFromClicks(
     select
       project_id,
       target,
-      date_trunc('minute', occurred_at) as minute,
+      date_trunc('minute', occurred_at) as start,
       count(*) filter (where not bot) as total,
       count(*) filter (where bot) as bots,
       coalesce(

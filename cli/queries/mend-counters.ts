@@ -1,67 +1,132 @@
+import { type BucketWidth, bucketWidths, floorToBucket } from '@clicktally/database/counter-buckets.ts'
 import type { Tables } from '@clicktally/database/tables.ts'
-import { type Kysely, sql } from 'kysely'
+import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely'
 import type { CounterKey } from './counter-differences.ts'
 import { countersFromClicks } from './counters-from-clicks.ts'
+import { summedBuckets } from './summed-buckets.ts'
 
 const minuteMs = 60_000
 
 /**
- * Makes these counters what the raw clicks say, while processors go on counting; returns how many were changed.
+ * Makes these counters what the raw clicks say, and those that are made of them what they say, while processors go on
+ * counting; returns how many were changed.
  *
- * It is exact, for this reason. A processor's transaction inserts clicks and adds them to their counters. The first
- * statement here locks the counters, and makes those that are missing, so that they can be locked too. The second one
- * begins after that, and so does its snapshot (read committed): a processor whose addition came before our lock has
- * committed by then, so its clicks are in the snapshot; any other has not added yet, it waits for our lock, and then adds
- * to our result what the snapshot did not have.
+ * It is exact, for this reason. A processor's transaction adds clicks and their deltas together, and only the fold moves
+ * deltas into counters. The lock here is the fold's: as long as we hold it, deltas wait. A statement that begins after that
+ * (read committed) has in its snapshot some clicks, and the deltas of those that are not folded. What the minutes must hold
+ * is what these clicks say less these deltas. Clicks that come later bring deltas of their own. Visitors are a union, to
+ * which a delta may be added again.
  *
- * Counters are locked in one pass and in the order in which the processors write them, so that neither waits for the other
- * in a circle.
+ * No processor waits for any of this.
  *
- * @param keys of few minutes that are close together: all clicks between the first and the last are read
- * @param withinMs when the server gives up; the processors wait meanwhile
+ * @param keys whose minutes are few and close together: all clicks between the first and the last are read
+ * @param withinMs when the server gives up a statement; the folds wait meanwhile
  */
 export async function mendCounters(db: Kysely<Tables>, keys: readonly CounterKey[], withinMs: number): Promise<number> {
-  const times = keys.map(({ minute }) => minute.getTime())
-  const from = new Date(Math.min(...times))
-  const to = new Date(Math.max(...times) + minuteMs)
-  const key = sql`
-    unnest(
-      ${keys.map(({ projectId }) => projectId)}::int[],
-      ${keys.map(({ target }) => target)}::text[],
-      ${times.map((time) => new Date(time).toISOString())}::timestamptz[])
-    as key (project_id, target, minute)`
-  const ofTheseKeys = sql`(project_id, target, date_trunc('minute', occurred_at)) in (select * from key)`
   return await db
     .transaction()
     .setIsolationLevel('read committed')
     .execute(async (transaction) => {
       await sql`set local statement_timeout = ${sql.lit(withinMs)}`.execute(transaction)
-      await sql`
-        insert into counters as counter (project_id, target, minute, total, bots, visitors)
-        select project_id, target, minute, 0, 0, '{}' from ${key}
-        order by project_id, target collate "C", minute
-        -- Changes nothing: it locks the row.
-        on conflict (project_id, target, minute) do update set total = counter.total where false`.execute(transaction)
-      const { rows } = await sql<{ mended: number }>`
-        with key as materialized (
-          select * from ${key}
-        ), truth as materialized (
-          ${countersFromClicks(from, to, ofTheseKeys)}
-        ), corrected as (
-          update counters set total = truth.total, bots = truth.bots, visitors = truth.visitors
-          from truth
-          where (counters.project_id, counters.target, counters.minute) = (truth.project_id, truth.target, truth.minute)
-            and (counters.total, counters.bots, counters.visitors) is distinct from (truth.total, truth.bots, truth.visitors)
-          returning 1
-        ), removed as (
-          delete from counters using key
-          where (counters.project_id, counters.target, counters.minute) = (key.project_id, key.target, key.minute)
-            and not exists (
-              select from truth
-              where (truth.project_id, truth.target, truth.minute) = (key.project_id, key.target, key.minute))
-          returning 1
-        )
-        select (select count(*) from corrected) + (select count(*) from removed) as mended`.execute(transaction)
-      return rows[0]?.mended ?? 0
+      await sql`select pg_advisory_xact_lock(hashtext('fold_counters'))`.execute(transaction)
+      const ofTargets = keys.filter(({ bucket, target }) => bucket === 'minute' && target !== '')
+      let mended = ofTargets.length === 0 ? 0 : await mendMinutes(transaction, ofTargets)
+      // From the narrow ones to the wide ones, which are made of them.
+      for (const width of bucketWidths.toReversed()) {
+        const above = keys.flatMap((key) => madeOfIt(width, key))
+        if (above.length > 0) mended += await sumAnew(transaction, width, above)
+      }
+      return mended
     })
+}
+
+/** The counters of this width that are to be made anew because of this one: itself, and those that are made of it. */
+function madeOfIt(width: BucketWidth, { bucket, projectId, target, start }: CounterKey): CounterKey[] {
+  if (bucketWidths.indexOf(width) > bucketWidths.indexOf(bucket)) return []
+  const above = { bucket: width, projectId, start: new Date(floorToBucket(start.getTime(), width)) }
+  const together = { ...above, target: '' }
+  return width === 'minute' || target === '' ? [together] : [{ ...above, target }, together]
+}
+
+async function mendMinutes(transaction: Transaction<Tables>, keys: readonly CounterKey[]): Promise<number> {
+  const times = keys.map(({ start }) => start.getTime())
+  const from = new Date(Math.min(...times))
+  const to = new Date(Math.max(...times) + minuteMs)
+  const ofTheseKeys = sql`(project_id, target, date_trunc('minute', occurred_at)) in (select project_id, target, start from key)`
+  return await replace(
+    transaction,
+    'minute',
+    keys,
+    sql`
+      select
+        project_id, target, start,
+        coalesce(stored.total, 0) - coalesce(waiting.total, 0) as total,
+        coalesce(stored.bots, 0) - coalesce(waiting.bots, 0) as bots,
+        coalesce(stored.visitors, '{}') as visitors
+      from (${countersFromClicks(from, to, ofTheseKeys)}) as stored
+      full join (
+        select project_id, target, minute as start, sum(total) as total, sum(bots) as bots
+        from counter_deltas
+        where minute >= ${from} and minute < ${to}
+          and (project_id, target, minute) in (select project_id, target, start from key)
+        group by 1, 2, 3
+      ) as waiting using (project_id, target, start)
+      -- What has clicks in the deltas alone has no counter yet.
+      where (coalesce(stored.total, 0), coalesce(stored.bots, 0))
+        is distinct from (coalesce(waiting.total, 0)::bigint, coalesce(waiting.bots, 0)::bigint)`,
+  )
+}
+
+async function sumAnew(
+  transaction: Transaction<Tables>,
+  width: BucketWidth,
+  keys: readonly CounterKey[],
+): Promise<number> {
+  // Of minutes it is all targets together that are made.
+  const ofTheseKeys =
+    width === 'minute'
+      ? sql`(project_id, below_start) in (select project_id, start from key)`
+      : sql`(project_id, target, date_trunc(${sql.lit(width)}, below_start, 'UTC')) in (select project_id, target, start from key)`
+  const times = keys.map(({ start }) => start.getTime())
+  const from = new Date(Math.min(...times))
+  const last = new Date(Math.max(...times))
+  const near = sql`below_start >= ${from} and below_start < ${last}::timestamptz + ${sql.lit(`1 ${width}`)}::interval`
+  return await replace(transaction, width, keys, summedBuckets(width, sql`${near} and ${ofTheseKeys}`))
+}
+
+/** Makes the counters of these keys what `truth` says, which may use the table `key`; those that it lacks go. */
+async function replace(
+  transaction: Transaction<Tables>,
+  width: BucketWidth,
+  keys: readonly CounterKey[],
+  truth: RawBuilder<unknown>,
+): Promise<number> {
+  const table = sql.table(`${width}_counters`)
+  const start = sql.ref(width)
+  const { rows } = await sql<{ mended: number }>`
+    with key as materialized (
+      select distinct project_id, target, start
+      from unnest(
+        ${keys.map(({ projectId }) => projectId)}::int[],
+        ${keys.map(({ target }) => target)}::text[],
+        ${keys.map((key) => key.start.toISOString())}::timestamptz[])
+      as key (project_id, target, start)
+    ), truth as materialized (${truth}
+    ), corrected as (
+      insert into ${table} as counter (project_id, ${start}, target, total, bots, visitors)
+      select project_id, start, target, total, bots, visitors from truth
+      on conflict (project_id, ${start}, target) do update
+        set total = excluded.total, bots = excluded.bots, visitors = excluded.visitors
+        where (counter.total, counter.bots, counter.visitors) is distinct from (excluded.total, excluded.bots, excluded.visitors)
+      returning 1
+    ), removed as (
+      delete from ${table} as counter using key
+      where (counter.project_id, counter.target, counter.${start}) = (key.project_id, key.target, key.start)
+        and not exists (
+          select from truth
+          where (truth.project_id, truth.target, truth.start) = (key.project_id, key.target, key.start))
+      returning 1
+    )
+    select (select count(*) from corrected) + (select count(*) from removed) as mended`.execute(transaction)
+  return rows[0]?.mended ?? 0
 }

@@ -75,7 +75,8 @@ describe('balance', () => {
     await bench.startProcessor()
     await bench.send(createClick(), createClick())
     await bench.untilProcessed()
-    await bench.ask('update counters set total = total + 5')
+    await bench.ask('select fold_counters()')
+    await bench.ask(`update minute_counters set total = total + 5 where target <> ''`)
     const { code, stdout } = await bench.run('balance')
     expect(code).toBe(1)
     expect(stdout).toContain(

@@ -7,9 +7,10 @@ const patience = { timeout: 45_000, interval: 100 }
 const minuteMs = 60_000
 
 interface Difference {
+  bucket: string
   projectId: number
   target: string
-  minute: string
+  start: string
   counter: { total: number; bots: number; visitors: number } | null
   clicks: { total: number; bots: number; visitors: number } | null
 }
@@ -27,7 +28,7 @@ async function verify({ json }: CliBench, ...args: string[]): Promise<{ differen
   return { differences: objects.slice(0, -1) as Difference[], summary: objects.at(-1) as Summary }
 }
 
-/** Clicks of some minutes and targets, by people, who come again, and by bots; counted. */
+/** Clicks of some minutes and targets, by people, who come again, and by bots; counted, and folded into the counters. */
 async function countSome(bench: CliBench): Promise<{ minutes: string[] }> {
   await bench.startProcessor()
   const first = Math.floor(Date.now() / minuteMs) * minuteMs - 10 * minuteMs
@@ -45,10 +46,12 @@ async function countSome(bench: CliBench): Promise<{ minutes: string[] }> {
     }
   }
   await bench.untilProcessed()
+  await bench.ask('select fold_counters()')
   return { minutes: [0, 1, 5].map((minute) => new Date(first + minute * minuteMs).toISOString()) }
 }
 
 const right = { total: 11, bots: 1, visitors: 5 }
+const minute = { bucket: 'minute', projectId: 1 }
 
 describe('verify', () => {
   test('finds nothing where nothing is wrong', async () => {
@@ -67,20 +70,29 @@ describe('verify', () => {
     const bench = await createCliBench()
     const { minutes } = await countSome(bench)
     const [first, second, third] = minutes
-    await bench.ask(`delete from counters where target = 'a' and minute = $1`, [first])
-    await bench.ask(`update counters set total = total + 2 where target = 'b' and minute = $1`, [first])
-    await bench.ask(`update counters set bots = 0 where target = 'a' and minute = $1`, [second])
-    await bench.ask(`update counters set visitors = visitors[1:3] where target = 'b' and minute = $1`, [second])
-    await bench.ask(`update counters set visitors[5] = visitors[5] - 1 where target = 'a' and minute = $1`, [third])
-    await bench.ask(`insert into counters values (7, 'phantom', $1, 0, 0, '{}')`, [third])
+    await bench.ask(`delete from minute_counters where target = 'a' and minute = $1`, [first])
+    await bench.ask(`update minute_counters set total = total + 2 where target = 'b' and minute = $1`, [first])
+    await bench.ask(`update minute_counters set bots = 0 where target = 'a' and minute = $1`, [second])
+    await bench.ask(`update minute_counters set visitors = visitors[1:3] where target = 'b' and minute = $1`, [second])
+    await bench.ask(`update minute_counters set visitors[5] = visitors[5] - 1 where target = 'a' and minute = $1`, [
+      third,
+    ])
+    await bench.ask(`insert into minute_counters values (7, $1, 'phantom', 0, 0, '{}')`, [third])
     const { differences, summary } = await verify(bench)
     expect(differences).toEqual([
-      { projectId: 1, target: 'a', minute: first, counter: null, clicks: right },
-      { projectId: 1, target: 'b', minute: first, counter: { ...right, total: 13 }, clicks: right },
-      { projectId: 1, target: 'a', minute: second, counter: { ...right, bots: 0 }, clicks: right },
-      { projectId: 1, target: 'b', minute: second, counter: { ...right, visitors: 3 }, clicks: right },
-      { projectId: 1, target: 'a', minute: third, counter: right, clicks: right },
-      { projectId: 7, target: 'phantom', minute: third, counter: { total: 0, bots: 0, visitors: 0 }, clicks: null },
+      { ...minute, target: 'a', start: first, counter: null, clicks: right },
+      { ...minute, target: 'b', start: first, counter: { ...right, total: 13 }, clicks: right },
+      { ...minute, target: 'a', start: second, counter: { ...right, bots: 0 }, clicks: right },
+      { ...minute, target: 'b', start: second, counter: { ...right, visitors: 3 }, clicks: right },
+      { ...minute, target: 'a', start: third, counter: right, clicks: right },
+      {
+        ...minute,
+        projectId: 7,
+        target: 'phantom',
+        start: third,
+        counter: { total: 0, bots: 0, visitors: 0 },
+        clicks: null,
+      },
     ])
     expect(summary).toMatchObject({ differences: 6 })
     const { code, stdout } = await bench.run('verify')
@@ -93,23 +105,23 @@ describe('verify', () => {
   test('finds clicks outside of all the time that counters tell of, and when there is no counter at all', async () => {
     const bench = await createCliBench()
     const { minutes } = await countSome(bench)
-    await bench.ask('delete from counters where minute <> $1', [minutes[1]])
-    expect((await verify(bench)).differences.map(({ minute }) => minute)).toEqual([
+    await bench.ask('delete from minute_counters where minute <> $1', [minutes[1]])
+    expect((await verify(bench)).differences.map(({ start }) => start)).toEqual([
       minutes[0],
       minutes[0],
       minutes[2],
       minutes[2],
     ])
-    await bench.ask('delete from counters')
+    await bench.ask('delete from minute_counters')
     expect((await verify(bench)).differences).toHaveLength(6)
   })
 
   test('keeps to the minutes that it is given, half-open, and covers them whole', async () => {
     const bench = await createCliBench()
     const { minutes } = await countSome(bench)
-    await bench.ask('update counters set total = 0')
+    await bench.ask('update minute_counters set total = 0')
     const found = async (...args: string[]) => [
-      ...new Set((await verify(bench, ...args)).differences.map(({ minute }) => minute)),
+      ...new Set((await verify(bench, ...args)).differences.map(({ start }) => start)),
     ]
     expect(await found('--from', minutes[1] ?? '')).toEqual(minutes.slice(1))
     expect(await found('--to', minutes[1] ?? '')).toEqual(minutes.slice(0, 1))
@@ -133,8 +145,8 @@ describe('verify', () => {
   test('compares more than it fetches at once', async () => {
     const bench = await createCliBench()
     await bench.ask(`
-      insert into counters
-      select 1, 'target ' || n, date_trunc('minute', now()) - n % 3000 * interval '1 minute', 1, 0, '{}' from generate_series(1, 7000) n`)
+      insert into minute_counters
+      select 1, date_trunc('minute', now()) - n % 3000 * interval '1 minute', 'target ' || n, 1, 0, '{}' from generate_series(1, 7000) n`)
     const { differences, summary } = await verify(bench)
     expect(summary).toMatchObject({ clicks: 0, counters: 7_000, differences: 7_000 })
     expect(new Set(differences.map(({ target }) => target)).size).toBe(7_000)
@@ -173,9 +185,11 @@ describe('rebuild', () => {
   test('makes the counters what the clicks say, and says what it did', async () => {
     const bench = await createCliBench()
     const { minutes } = await countSome(bench)
-    await bench.ask(`delete from counters where target = 'a'`)
-    await bench.ask(`update counters set total = 99, visitors = '{}' where target = 'b' and minute = $1`, [minutes[2]])
-    await bench.ask(`insert into counters values (1, 'phantom', $1, 3, 0, '{}')`, [minutes[2]])
+    await bench.ask(`delete from minute_counters where target = 'a'`)
+    await bench.ask(`update minute_counters set total = 99, visitors = '{}' where target = 'b' and minute = $1`, [
+      minutes[2],
+    ])
+    await bench.ask(`insert into minute_counters values (1, $1, 'phantom', 3, 0, '{}')`, [minutes[2]])
     const { code, stdout } = await bench.run('rebuild', '--yes')
     expect(code).toBe(0)
     expect(stdout).toMatch(/5 DIFFERENCES\.\n.*no difference\.\nMended 5 counters\.\n$/s)
@@ -187,7 +201,7 @@ describe('rebuild', () => {
   test('asks first, and without a terminal refuses', async () => {
     const bench = await createCliBench()
     await countSome(bench)
-    await bench.ask('update counters set total = 0')
+    await bench.ask('update minute_counters set total = 0')
     const { code, stderr } = await bench.run('rebuild')
     expect(code).toBe(2)
     expect(stderr).toBe('Make 6 counters what the clicks say? There is no terminal to answer at: give --yes.\n')
@@ -197,7 +211,7 @@ describe('rebuild', () => {
   test('mends only the minutes that it is given', async () => {
     const bench = await createCliBench()
     const { minutes } = await countSome(bench)
-    await bench.ask('delete from counters')
+    await bench.ask('delete from minute_counters')
     await bench.run('rebuild', '--from', minutes[1] ?? '', '--to', minutes[2] ?? '', '--yes')
     const rows = await bench.ask<{ minute: Date }>('select minute from counters')
     expect(rows.map(({ minute }) => minute.toISOString())).toEqual([minutes[1], minutes[1]])
@@ -208,13 +222,16 @@ describe('rebuild', () => {
     for (let processor = 0; processor < 3; processor += 1) await bench.startProcessor({ maxClicks: 200 })
     const load = startLoad(bench)
     await vi.waitFor(async () => expect((await bench.tally()).counted).toBeGreaterThan(2_000), patience)
+    const folding = setInterval(() => void bench.ask('select fold_counters()'), 20)
+    onTestFinished(() => clearInterval(folding))
     for (let round = 0; round < 10; round += 1) {
-      await bench.ask(`delete from counters where target = 'target 1'`)
-      await bench.ask(`update counters set total = total + 1000 where target = 'target 2'`)
-      await bench.ask(`update counters set visitors = '{}', bots = bots + 7 where target = 'target 3'`)
-      await bench.ask(
-        `insert into counters select 1, 'phantom ' || n, date_trunc('minute', now()), 5, 5, '{1}' from generate_series(1, 20) n`,
-      )
+      // Between two folds: whoever changes counters without the lock may meet a fold in a deadlock.
+      await bench.ask(`
+        select pg_advisory_xact_lock(hashtext('fold_counters'));
+        delete from minute_counters where target = 'target 1';
+        update minute_counters set total = total + 1000 where target = 'target 2';
+        update minute_counters set visitors = '{}', bots = bots + 7 where target = 'target 3';
+        insert into minute_counters select 1, date_trunc('minute', now()), 'phantom ' || n, 5, 5, '{1}' from generate_series(1, 20) n`)
       const { code, stdout } = await bench.run('rebuild', '--yes')
       expect(stdout).toMatch(/DIFFERENCES/)
       expect(code, stdout).toBe(0)
@@ -222,6 +239,9 @@ describe('rebuild', () => {
     const sent = await load.stop()
     await bench.untilProcessed()
     expect(await bench.tally()).toEqual({ stored: sent, counted: sent })
+    expect((await verify(bench)).differences).toEqual([])
+    clearInterval(folding)
+    await bench.ask('select fold_counters()')
     expect((await verify(bench)).differences).toEqual([])
   })
 })

@@ -1,4 +1,5 @@
 import type { Generated, GeneratedAlways } from 'kysely'
+import type { BucketWidth } from './counter-buckets.ts'
 
 /** The tables as Kysely sees them; migrations/ makes them. */
 export interface Tables {
@@ -53,14 +54,11 @@ export interface CountersView {
 export interface CounterDeltasTable extends CountersView {}
 
 /** One row for (project, bucket, target); buckets are in UTC, and target '' stands for all targets together. */
-export type RolledUp<Width extends CounterWidth> = Record<Width, Date> &
+export type RolledUp<Width extends BucketWidth> = Record<Width, Date> &
   Omit<CountersView, 'minute'> & {
     /** The largest hash where the sketch is full, else null. */
     visitors_below: GeneratedAlways<number | null>
   }
-
-export const counterWidths = ['month', 'day', 'hour', 'minute'] as const
-export type CounterWidth = (typeof counterWidths)[number]
 
 /** One row: each bucket that begins before these times is rolled up, and stays exact. They only ever move on. */
 export interface RollupHorizonTable {

@@ -1,13 +1,15 @@
+import type { Tables } from '@clicktally/database/tables.ts'
 import { createHttpApp, type HttpApp } from '@clicktally/http/http-app.ts'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
-import { sql } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
-import type { ApiContext } from './api-context.ts'
 import { showBalance } from './balance-gauge.ts'
 import { databaseProblem, problem } from './errors.ts'
+import { KeptSketches } from './kept-sketches.ts'
 import { openApiDocument } from './openapi.ts'
+import { RollupHorizon } from './rollup-horizon.ts'
 import { getBalance } from './routes/get-balance.ts'
 import { getCounts } from './routes/get-counts.ts'
 import { getReceipt } from './routes/get-receipt.ts'
@@ -15,8 +17,8 @@ import { getSeries } from './routes/get-series.ts'
 import { getTop } from './routes/get-top.ts'
 
 /** The HTTP side of the read api: pure registration, nothing is opened here. */
-export async function createApp(context: ApiContext, logger: Logger, registry: Registry): Promise<HttpApp> {
-  const { db } = context
+export async function createApp(db: Kysely<Tables>, logger: Logger, registry: Registry): Promise<HttpApp> {
+  const context = { db, horizon: new RollupHorizon(db), sketches: new KeptSketches(db) }
   const app = createHttpApp({
     logger,
     registry,

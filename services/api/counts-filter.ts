@@ -32,6 +32,11 @@ export function readCountsFilter(query: { target?: string; from?: string; to?: s
   return { projectId: defaultProjectId, targets, fromMs, toMs }
 }
 
+/** The range that a filter leaves open at the ends that it does not name. */
+export function rangeOf({ fromMs = -Infinity, toMs = Infinity }: CountsFilter): { fromMs: number; toMs: number } {
+  return { fromMs, toMs }
+}
+
 /** `a,b` is two targets; `a\,b` is one. */
 function splitTargets(text: string): string[] {
   if (text.includes('\0')) throw problem('parameter_invalid', '"target" has the character U+0000.', 'target')

@@ -19,7 +19,7 @@ const db = createDatabase(
     statementTimeoutMs: 5_000,
   }),
 )
-const app = await createApp({ db }, logger, registry)
+const app = await createApp(db, logger, registry)
 
 // 15 s: less than compose's 30 s, more than the drain's 10 s.
 closeWithGrace({ delay: 15_000, logger }, async ({ signal, err }) => {

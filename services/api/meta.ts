@@ -4,7 +4,7 @@ import type { CountsFilter } from './counts-filter.ts'
 /** What every answer says of itself. */
 export function metaOf(
   asOf: Date | null,
-  source: 'minutes' | 'clicks' | 'ledger',
+  source: 'counters' | 'clicks' | 'ledger',
   filter: Pick<CountsFilter, 'fromMs' | 'toMs'> = { fromMs: undefined, toMs: undefined },
   tz = 'UTC',
 ): Meta {

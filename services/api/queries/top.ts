@@ -1,7 +1,9 @@
 import type { Tables } from '@clicktally/database/tables.ts'
 import { type Kysely, sql } from 'kysely'
-import type { CountsFilter } from '../counts-filter.ts'
-import { countersWhere } from './counters-where.ts'
+import { bucketPieces } from '../bucket-pieces.ts'
+import { type CountsFilter, rangeOf } from '../counts-filter.ts'
+import type { RolledUpBefore } from '../rollup-horizon.ts'
+import { countedRows } from './counted-rows.ts'
 
 /** Where a page ended: the next begins behind this target of this total. */
 export interface TopPosition {
@@ -19,17 +21,18 @@ export interface TargetCount {
 export async function top(
   db: Kysely<Tables>,
   filter: CountsFilter,
+  rolledUpBefore: RolledUpBefore,
   limit: number,
   after: TopPosition | undefined,
 ): Promise<TargetCount[]> {
+  const pieces = bucketPieces(rangeOf(filter), rolledUpBefore, 'month')
   const behind =
     after === undefined
       ? sql`true`
       : sql`(sum(total) < ${after.total} or (sum(total) = ${after.total} and target > ${after.target}))`
   const { rows } = await sql<TargetCount>`
     select target, sum(total) as total, sum(bots) as bots
-    from counters
-    where ${countersWhere(filter)}
+    from (${countedRows(filter, pieces, false)}) as row
     group by target
     having ${behind}
     order by 2 desc, target

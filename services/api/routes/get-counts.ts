@@ -7,7 +7,7 @@ import { asOf } from '../queries/as-of.ts'
 import { counts } from '../queries/counts.ts'
 
 /** GET /v1/counts */
-export function getCounts(app: HttpApp, { db }: ApiContext): void {
+export function getCounts(app: HttpApp, { db, horizon, sketches }: ApiContext): void {
   const { method, url, schema } = readOperations.getCounts
   app.route({
     method,
@@ -17,9 +17,9 @@ export function getCounts(app: HttpApp, { db }: ApiContext): void {
       const filter = readCountsFilter(request.query)
       // Before the counts, so that it never promises more than they hold.
       const freshness = await asOf(db)
-      const answer = await counts(db, filter)
+      const answer = await counts(db, filter, await horizon.read(), sketches)
       reply.header('cache-control', 'public, max-age=1')
-      return { ...answer, meta: metaOf(freshness, 'minutes', filter) }
+      return { ...answer, meta: metaOf(freshness, 'counters', filter) }
     },
   })
 }

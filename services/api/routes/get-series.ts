@@ -12,7 +12,7 @@ const defaultPoints = { minute: 60, hour: 24, day: 30 } as const satisfies Recor
 const maxPoints = 10_000
 
 /** GET /v1/counts/series */
-export function getSeries(app: HttpApp, { db }: ApiContext): void {
+export function getSeries(app: HttpApp, { db, horizon }: ApiContext): void {
   const { method, url, schema } = readOperations.getSeries
   app.route({
     method,
@@ -23,11 +23,11 @@ export function getSeries(app: HttpApp, { db }: ApiContext): void {
       const filter = withRange(readCountsFilter(request.query), interval)
       checkTimeZone(tz)
       const freshness = await asOf(db)
-      const points = await series(db, filter, interval, tz)
+      const points = await series(db, filter, await horizon.read(), interval, tz)
       reply.header('cache-control', 'public, max-age=1')
       return {
         points: points.map(({ start, total, bots }) => ({ start: start.toISOString(), total, bots })),
-        meta: metaOf(freshness, 'minutes', filter, tz),
+        meta: metaOf(freshness, 'counters', filter, tz),
       }
     },
   })

@@ -8,7 +8,7 @@ import { asOf } from '../queries/as-of.ts'
 import { type TopPosition, top } from '../queries/top.ts'
 
 /** GET /v1/counts/top */
-export function getTop(app: HttpApp, { db }: ApiContext): void {
+export function getTop(app: HttpApp, { db, horizon }: ApiContext): void {
   const { method, url, schema } = readOperations.getTop
   app.route({
     method,
@@ -17,16 +17,17 @@ export function getTop(app: HttpApp, { db }: ApiContext): void {
     async handler(request, reply): Promise<Top> {
       const { limit = 10, cursor } = request.query
       const filter = readCountsFilter(request.query)
+      const after = cursor === undefined ? undefined : readCursor(cursor)
       const freshness = await asOf(db)
       // One more than asked for tells whether there is a next page.
-      const found = await top(db, filter, limit + 1, cursor === undefined ? undefined : readCursor(cursor))
+      const found = await top(db, filter, await horizon.read(), limit + 1, after)
       const targets = found.slice(0, limit)
       const last = targets.at(-1)
       reply.header('cache-control', 'public, max-age=1')
       return {
         targets,
         nextCursor: found.length > limit && last !== undefined ? writeCursor(last) : null,
-        meta: metaOf(freshness, 'minutes', filter),
+        meta: metaOf(freshness, 'counters', filter),
       }
     },
   })

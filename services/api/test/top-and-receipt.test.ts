@@ -116,7 +116,9 @@ describe('the api', () => {
     try {
       for (const statement of [
         'insert into projects values (2, $$own$$)',
-        'update counters set total = 0',
+        'update minute_counters set total = 0',
+        'delete from counter_deltas',
+        'select fold_counters()',
         'delete from clicks',
         'select create_click_partition(current_date)',
         'create table own (id int)',

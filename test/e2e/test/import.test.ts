@@ -112,7 +112,7 @@ async function stored(): Promise<{ clicks: number; counted: number; counters: nu
       select
         (select count(*)::int from clicks) as clicks,
         (select sum(total + bots)::int from counters) as counted,
-        (select count(*)::int from counters) as counters`)
+        (select count(distinct (project_id, target, minute))::int from counters) as counters`)
     return rows[0]
   } finally {
     await client.end()

@@ -1,0 +1,36 @@
+import type { BucketWidth } from '@clicktally/database/counter-buckets.ts'
+import { type RawBuilder, sql } from 'kysely'
+
+/** What buckets are made of: those of all targets together of the targets', the others of narrower ones. */
+export const madeOf = { hour: 'minute', day: 'hour', month: 'day' } as const satisfies Record<
+  Exclude<BucketWidth, 'minute'>,
+  BucketWidth
+>
+
+/**
+ * What counters that are made of others must be: (project_id, start, target, total, bots, visitors). Minutes are those of
+ * all targets together; of the wider ones only those before the horizon, for only they are kept.
+ *
+ * @param condition on the rows that they are made of, whose time is called `below_start`
+ */
+export function summedBuckets(width: BucketWidth, condition: RawBuilder<unknown>): RawBuilder<unknown> {
+  const below = width === 'minute' ? 'minute' : madeOf[width]
+  const start = width === 'minute' ? sql`below_start` : sql`date_trunc(${sql.lit(width)}, below_start, 'UTC')`
+  const horizon = sql.ref(`${width}s_before`)
+  const kept = width === 'minute' ? sql`target <> ''` : sql`below_start < (select ${horizon} from rollup_horizon)`
+  return sql`
+    select
+      project_id,
+      ${start} as start,
+      ${width === 'minute' ? sql`''` : sql`target`} as target,
+      sum(total) filter (where place = 1 or place is null) as total,
+      sum(bots) filter (where place = 1 or place is null) as bots,
+      -- distinct sorts.
+      coalesce((array_agg(distinct hash) filter (where hash is not null))[1:2048], '{}') as visitors
+    from (
+      select project_id, ${sql.ref(below)} as below_start, target, total, bots, visitors from ${sql.table(`${below}_counters`)}
+    ) as below
+    left join lateral unnest(visitors) with ordinality as visitor (hash, place) on true
+    where ${kept} and ${condition}
+    group by 1, 2, 3`
+}

@@ -1,0 +1,82 @@
+import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
+import { createClick } from '@clicktally/processor/test/processor-under-test.ts'
+import { describe, expect, test } from 'vitest'
+import type { CounterDifference } from '../queries/counter-differences.ts'
+import { type CliBench, createCliBench } from './cli-under-test.ts'
+
+const minuteMs = 60_000
+
+async function differencesOf({ json }: CliBench): Promise<CounterDifference[]> {
+  return (await json<CounterDifference>('verify')).slice(0, -1)
+}
+
+describe('counters that are made of others', () => {
+  /** Clicks of last month, of which all buckets are over. */
+  async function countOld(bench: CliBench): Promise<{ month: string; day: string; hour: string; minute: string }> {
+    await bench.startProcessor()
+    const now = new Date()
+    const month = Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - 2, 1)
+    const minuteStart = month + 9 * 86_400_000 + 7 * 3_600_000 + 30 * minuteMs
+    for (const target of ['a', 'b']) {
+      for (const occurredAtMs of [minuteStart, minuteStart + minuteMs, minuteStart + 3_600_000]) {
+        const visitorId = `visitor ${target}`
+        await bench.send(createClick({ id: randomUuidV7(occurredAtMs), target, occurredAtMs, visitorId }))
+      }
+    }
+    await bench.untilProcessed()
+    await bench.ask('select fold_counters()')
+    const [day, hour] = [month + 9 * 86_400_000, month + 9 * 86_400_000 + 7 * 3_600_000]
+    const text = (timeMs: number) => new Date(timeMs).toISOString()
+    return { month: text(month), day: text(day), hour: text(hour), minute: text(minuteStart) }
+  }
+
+  test('verify finds a wrong hour, a missing day, a month too many, and minutes of all targets together; rebuild mends them', async () => {
+    const bench = await createCliBench()
+    const { month, day, hour, minute } = await countOld(bench)
+    expect(await differencesOf(bench)).toEqual([])
+    await bench.ask(`update hour_counters set total = 5 where target = 'a' and hour = $1`, [hour])
+    await bench.ask(`delete from day_counters where target = ''`)
+    await bench.ask(`insert into month_counters values (1, $1, 'phantom', 1, 1, '{}')`, [month])
+    await bench.ask(`update minute_counters set visitors = '{}' where target = '' and minute = $1`, [minute])
+    const differences = await differencesOf(bench)
+    const seen = differences.map(({ bucket, target, start, counter, clicks }) => [
+      bucket,
+      target,
+      start,
+      counter?.total,
+      clicks?.total,
+    ])
+    expect(seen.sort()).toEqual(
+      [
+        ['day', '', day, undefined, 6],
+        ['hour', 'a', hour, 5, 2],
+        ['month', '', month, 6, undefined],
+        ['month', 'phantom', month, 1, undefined],
+        ['day', 'a', day, 3, 6],
+        ['minute', '', minute, 2, 2],
+      ].sort(),
+    )
+    const { stdout } = await bench.run('verify')
+    expect(stdout).toMatch(/^minute .* \(all targets\)$/m)
+    expect(await bench.run('rebuild', '--yes')).toMatchObject({ code: 0 })
+    expect(await differencesOf(bench)).toEqual([])
+  })
+
+  test('a rebuild of minutes mends what is made of them too', async () => {
+    const bench = await createCliBench()
+    await countOld(bench)
+    await bench.ask(`update minute_counters set total = total + 10`)
+    await bench.ask(`update hour_counters set total = total + 10`)
+    await bench.ask(`delete from day_counters`)
+    const { code, stdout } = await bench.run('rebuild', '--yes')
+    expect(code, stdout).toBe(0)
+    const sums = await bench.ask(`
+      select target, sum(total)::int as total from hour_counters group by 1
+      union all select target, sum(total)::int from day_counters group by 1
+      union all select target, sum(total)::int from month_counters group by 1
+      order by 1, 2`)
+    expect(sums).toEqual(
+      ['', '', '', 'a', 'a', 'a', 'b', 'b', 'b'].map((target) => ({ target, total: target === '' ? 6 : 3 })),
+    )
+  })
+})

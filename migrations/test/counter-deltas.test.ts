@@ -1,0 +1,95 @@
+import { randomBytes } from 'node:crypto'
+import { createPool } from '@clicktally/database/connection.ts'
+import type { Tables } from '@clicktally/database/tables.ts'
+import { Kysely, PostgresDialect } from 'kysely'
+import { pino } from 'pino'
+import { expect, inject, onTestFinished, test } from 'vitest'
+import * as first from '../0001-clicks-and-counters.ts'
+import * as second from '../0002-ledger-and-dead-letters.ts'
+import * as third from '../0003-counter-deltas.ts'
+
+const logger = pino({ level: 'silent' })
+
+/** A database without any table, dropped when the test is over. */
+async function emptyDatabase() {
+  const { postgresUrl } = inject('servers')
+  const name = `clicktally_${randomBytes(6).toString('hex')}`
+  const url = new URL(postgresUrl)
+  url.pathname = `/${name}`
+  const limits = { name: 'test', logger, maxConnections: 1, statementTimeoutMs: 20_000 }
+  const server = createPool({ ...limits, url: postgresUrl })
+  await server.query(`create database ${name}`)
+  const pool = createPool({ ...limits, url: url.href })
+  onTestFinished(async () => {
+    await pool.end()
+    await server.query(`drop database ${name} with (force)`)
+    await server.end()
+  })
+  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
+  return { pool, migrate: (...steps: { up(db: Kysely<never>): Promise<void> }[]) => migrateWith(db, steps) }
+}
+
+async function migrateWith(db: Kysely<Tables>, steps: { up(db: Kysely<never>): Promise<void> }[]): Promise<void> {
+  for (const { up } of steps)
+    await db.transaction().execute((transaction) => up(transaction as unknown as Kysely<never>))
+}
+
+test('counters of before are the minutes of after, with those of all targets together', async () => {
+  const { pool, migrate } = await emptyDatabase()
+  await migrate(first, second)
+  await pool.query(`insert into counters (project_id, target, minute, total, bots, visitors) values
+    (1, 'a', '2026-03-01T10:00Z', 3, 1, '{1,5}'), (1, 'b', '2026-03-01T10:00Z', 2, 0, '{2,5}'),
+    (1, 'a', '2026-04-02T11:30Z', 1, 0, '{}'), (2, 'a', '2026-04-02T11:30Z', 0, 4, '{}')`)
+  const { rows: before } = await pool.query('select * from counters order by project_id, minute, target')
+  await migrate(third)
+  const { rows: after } = await pool.query('select * from counters order by project_id, minute, target')
+  expect(after).toEqual(before)
+  const { rows: together } = await pool.query(
+    `select project_id, minute, total, bots, visitors from minute_counters where target = '' order by 1, 2`,
+  )
+  expect(together).toEqual([
+    { project_id: 1, minute: new Date('2026-03-01T10:00Z'), total: 5, bots: 1, visitors: [1, 2, 5] },
+    { project_id: 1, minute: new Date('2026-04-02T11:30Z'), total: 1, bots: 0, visitors: [] },
+    { project_id: 2, minute: new Date('2026-04-02T11:30Z'), total: 0, bots: 4, visitors: [] },
+  ])
+
+  // What is over by then is rolled up by the folds, as if it had come today.
+  await pool.query(`select fold_counters_at('2026-05-01T00:05Z')`)
+  const { rows: months } = await pool.query(
+    'select project_id, month, target, total, bots from month_counters order by 1, 2, 3',
+  )
+  const [march, april] = [new Date('2026-03-01T00:00Z'), new Date('2026-04-01T00:00Z')]
+  expect(months).toEqual([
+    { project_id: 1, month: march, target: '', total: 5, bots: 1 },
+    { project_id: 1, month: march, target: 'a', total: 3, bots: 1 },
+    { project_id: 1, month: march, target: 'b', total: 2, bots: 0 },
+    { project_id: 1, month: april, target: '', total: 1, bots: 0 },
+    { project_id: 1, month: april, target: 'a', total: 1, bots: 0 },
+    { project_id: 2, month: april, target: '', total: 0, bots: 4 },
+    { project_id: 2, month: april, target: 'a', total: 0, bots: 4 },
+  ])
+})
+
+test('a new database starts with its own hour, and what is older comes as late', async () => {
+  const { pool, migrate } = await emptyDatabase()
+  await migrate(first, second, third)
+  const { rows } = await pool.query(
+    `select hours_before > now() - interval '61 minutes' as is_now, days_before <= hours_before as is_ordered from rollup_horizon`,
+  )
+  expect(rows).toEqual([{ is_now: true, is_ordered: true }])
+  await pool.query(
+    `insert into counter_deltas values (1, 'a', '2020-02-29T23:59Z', 1, 0, '{7}'), (1, 'a', '2020-02-29T23:59Z', 1, 0, '{7,8}')`,
+  )
+  await pool.query('select fold_counters()')
+  for (const table of ['minute_counters', 'hour_counters', 'day_counters', 'month_counters']) {
+    const { rows } = await pool.query(`select target, total::int, bots::int, visitors from ${table} order by target`)
+    const figures = { total: 2, bots: 0, visitors: [7, 8] }
+    expect([table, rows]).toEqual([
+      table,
+      [
+        { target: '', ...figures },
+        { target: 'a', ...figures },
+      ],
+    ])
+  }
+})

@@ -1,0 +1,49 @@
+import { bucketWidths } from '@clicktally/database/counter-buckets.ts'
+import { type RawBuilder, sql } from 'kysely'
+import type { BucketPieces, Piece } from '../bucket-pieces.ts'
+import type { CountsFilter } from '../counts-filter.ts'
+
+/**
+ * Rows (width, start, target, total, bots, visitors, visitors_below, version) that together are what the filter stands for:
+ * buckets of several widths, and what is not folded into them yet. Minutes have no version, for they go on changing. Exact in one statement, since a fold moves clicks from the one to
+ * the other in one transaction.
+ *
+ * @param allTogether without a target in the filter: the rows that stand for all targets together, instead of each target's
+ */
+export function countedRows(filter: CountsFilter, pieces: BucketPieces, allTogether: boolean): RawBuilder<unknown> {
+  const { projectId, targets, fromMs = -Infinity, toMs = Infinity } = filter
+  const ofTargets = targets === undefined ? sql`true` : sql`target = any(${targets}::text[])`
+  const ofBuckets = targets !== undefined ? ofTargets : allTogether ? sql`target = ''` : sql`target <> ''`
+  const rows = bucketWidths
+    .filter((width) => pieces[width].length > 0)
+    .flatMap((width) =>
+      pieces[width].map(
+        (piece) => sql`
+          select
+            ${sql.lit(width)} as width, ${sql.ref(width)} as start, target, total::bigint, bots::bigint,
+            visitors, visitors_below, ${width === 'minute' ? sql`null` : sql`xmin::text`} as version
+          from ${sql.table(`${width}_counters`)}
+          where project_id = ${projectId} and ${ofBuckets} and ${within(width, piece)}`,
+      ),
+    )
+  return sql.join(
+    [
+      ...rows,
+      sql`
+        select
+          'minute' as width, minute as start, target, total::bigint, bots::bigint,
+          visitors, case when cardinality(visitors) = 2048 then visitors[2048] end as visitors_below, null as version
+        from counter_deltas
+        where project_id = ${projectId} and ${ofTargets} and ${within('minute', { fromMs, toMs })}`,
+    ],
+    sql` union all `,
+  )
+}
+
+function within(column: string, { fromMs, toMs }: Piece): RawBuilder<unknown> {
+  const start = sql.ref(column)
+  const bounds = [sql`true`]
+  if (Number.isFinite(fromMs)) bounds.push(sql`${start} >= ${new Date(fromMs)}`)
+  if (Number.isFinite(toMs)) bounds.push(sql`${start} < ${new Date(toMs)}`)
+  return sql.join(bounds, sql` and `)
+}

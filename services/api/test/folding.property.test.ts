@@ -1,0 +1,238 @@
+import { createDatabase, createPool } from '@clicktally/database/connection.ts'
+import { createTestDatabase } from '@clicktally/testing/test-database.ts'
+import fc from 'fast-check'
+import { pino } from 'pino'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { KeptSketches } from '../kept-sketches.ts'
+import { counts } from '../queries/counts.ts'
+import { series } from '../queries/series.ts'
+import { top } from '../queries/top.ts'
+import { type RolledUpBefore, RollupHorizon } from '../rollup-horizon.ts'
+
+const logger = pino({ level: 'silent' })
+const minuteMs = 60_000
+const hourMs = 60 * minuteMs
+const dayMs = 24 * hourMs
+
+/** The end of a short month, and of a month in which clocks are changed. */
+const beginMs = Date.UTC(2026, 1, 27, 22)
+const allMinutes = (36 * dayMs) / minuteMs
+
+interface Click {
+  readonly target: string
+  readonly minuteMs: number
+  readonly bot: boolean
+  readonly visitor: string | undefined
+}
+
+/** Minutes since `beginMs`: anywhere, and where buckets meet. */
+const minute = fc.oneof(
+  fc.nat({ max: allMinutes }),
+  fc.nat({ max: 300 }),
+  fc
+    .tuple(fc.nat({ max: 36 }), fc.integer({ min: -2, max: 2 }))
+    .map(([day, off]) => Math.max(0, 120 + day * 1440 + off)),
+)
+const click = fc.record({
+  target: fc.constantFrom('a', 'b', 'c'),
+  minuteMs: minute.map((each) => beginMs + each * minuteMs),
+  bot: fc.boolean(),
+  visitor: fc.option(fc.constantFrom('one', 'two', 'three', 'four'), { nil: undefined }),
+})
+const range = fc
+  .uniqueArray(minute, { minLength: 2, maxLength: 2 })
+  .map((ends) => ends.sort((a, b) => a - b).map((each) => beginMs + each * minuteMs))
+const question = fc.record({
+  does: fc.constant('ask' as const),
+  range: fc.option(range, { nil: undefined }),
+  open: fc.constantFrom('from', 'to', 'none'),
+  targets: fc.option(fc.subarray(['a', 'b', 'nobody'], { minLength: 1 }), { nil: undefined }),
+  interval: fc.constantFrom('minute' as const, 'hour' as const, 'day' as const),
+  tz: fc.constantFrom('UTC', 'Europe/Paris', 'Asia/Kathmandu', 'Australia/Lord_Howe', 'America/St_Johns'),
+})
+const happening = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({ does: fc.constant('count' as const), clicks: fc.array(click, { maxLength: 12 }) }),
+  },
+  // The clock moves on by some minutes, some hours or some days.
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      does: fc.constant('fold' as const),
+      afterMs: fc
+        .oneof(fc.nat({ max: 90 }), fc.nat({ max: 3_000 }), fc.nat({ max: 20_000 }))
+        .map((each) => each * minuteMs),
+    }),
+  },
+  { weight: 4, arbitrary: question },
+)
+
+describe('counters, folded or not', () => {
+  test('say at every moment what a plain list of clicks says, whichever horizon is known', async () => {
+    const { ownerUrl, apiUrl } = await createTestDatabase()
+    const limits = { name: 'test', logger, maxConnections: 2, statementTimeoutMs: 5_000 }
+    const owner = createPool({ ...limits, url: ownerUrl })
+    const db = createDatabase(createPool({ ...limits, url: apiUrl }))
+    onTestFinished(async () => {
+      await owner.end()
+      await db.destroy()
+    })
+
+    // So small that sketches come and go.
+    const sketches = new KeptSketches(db, 1_000)
+    await fc.assert(
+      fc.asyncProperty(fc.array(happening, { minLength: 4, maxLength: 25 }), async (happenings) => {
+        await owner.query(`
+          truncate counter_deltas, minute_counters, hour_counters, day_counters, month_counters;
+          update rollup_horizon set hours_before = '2026-02-28', days_before = '2026-02-28', months_before = '2026-02-01'`)
+        const clicks: Click[] = []
+        const horizons: RolledUpBefore[] = [await new RollupHorizon(db).read()]
+        let nowMs = beginMs
+        for (const happens of happenings) {
+          if (happens.does === 'count') {
+            clicks.push(...happens.clicks)
+            await add(happens.clicks)
+          } else if (happens.does === 'fold') {
+            nowMs += happens.afterMs
+            await owner.query('select fold_counters_at($1)', [new Date(nowMs)])
+            horizons.push(await new RollupHorizon(db).read())
+          } else {
+            const { range, open, targets, interval, tz } = happens
+            const filter = {
+              projectId: 1,
+              targets,
+              fromMs: open === 'from' ? undefined : range?.[0],
+              toMs: open === 'to' ? undefined : range?.[1],
+            }
+            const chosen = clicks.filter(
+              ({ target, minuteMs }) =>
+                (targets === undefined || targets.includes(target)) &&
+                minuteMs >= (filter.fromMs ?? 0) &&
+                minuteMs < (filter.toMs ?? Infinity),
+            )
+            for (const horizon of new Set([horizons.at(-1), horizons[horizons.length >> 1]])) {
+              if (horizon === undefined) continue
+              expect(await counts(db, filter, horizon, sketches)).toEqual({
+                ...sums(chosen),
+                visitors: visitors(chosen),
+              })
+              expect(await top(db, filter, horizon, 10, undefined)).toEqual(ranked(chosen))
+              const { fromMs, toMs } = filter
+              if (
+                fromMs === undefined ||
+                toMs === undefined ||
+                toMs - fromMs > dayMs * (interval === 'minute' ? 1 : 36)
+              )
+                continue
+              const points = await series(db, { ...filter, fromMs, toMs }, horizon, interval, tz)
+              const starts = points.map(({ start }) => start.getTime())
+              const expected = starts.map((start, at) => ({
+                start: new Date(start),
+                ...sums(chosen.filter(({ minuteMs }) => minuteMs >= start && minuteMs < (starts[at + 1] ?? Infinity))),
+              }))
+              expect(points).toEqual(expected)
+            }
+          }
+        }
+        await expectRolledUp()
+      }),
+      // On a machine that is busy with other tests, fewer.
+      { numRuns: 60, interruptAfterTimeLimit: 20_000 },
+    )
+
+    /** As a processor adds them: a delta for each target and minute. */
+    async function add(clicks: readonly Click[]): Promise<void> {
+      await owner.query(
+        `insert into counter_deltas (project_id, target, minute, total, bots, visitors)
+         select 1, target, minute, count(*) filter (where not bot), count(*) filter (where bot),
+           visitor_sketch_merge(coalesce(array_agg(visitor_hash(1, visitor)) filter (where visitor is not null and not bot), '{}'), '{}')
+         from unnest($1::text[], $2::timestamptz[], $3::bool[], $4::text[]) as click (target, minute, bot, visitor)
+         group by target, minute`,
+        [
+          clicks.map(({ target }) => target),
+          clicks.map(({ minuteMs }) => new Date(minuteMs)),
+          clicks.map(({ bot }) => bot),
+          clicks.map(({ visitor }) => visitor),
+        ],
+      )
+    }
+
+    /** Wider buckets are those that are over, and no others. */
+    async function expectRolledUp(): Promise<void> {
+      for (const [wide, narrow] of [
+        ['hour', 'minute'],
+        ['day', 'hour'],
+        ['month', 'day'],
+      ]) {
+        const { rows } = await owner.query(`
+          select ${wide}, target, total from ${wide}_counters
+          except
+          select date_trunc('${wide}', ${narrow}, 'UTC'), target, sum(total) from ${narrow}_counters
+          where ${narrow} < (select ${wide}s_before from rollup_horizon) group by 1, 2`)
+        expect(rows).toEqual([])
+      }
+    }
+  })
+
+  test('are added up right by whoever reads while several fold', async () => {
+    const { ownerUrl, apiUrl } = await createTestDatabase()
+    const limits = { name: 'test', logger, maxConnections: 4, statementTimeoutMs: 5_000 }
+    const owner = createPool({ ...limits, url: ownerUrl })
+    const db = createDatabase(createPool({ ...limits, url: apiUrl }))
+    onTestFinished(async () => {
+      await owner.end()
+      await db.destroy()
+    })
+    const horizon = await new RollupHorizon(db).read()
+    const filter = { projectId: 1, targets: undefined, fromMs: undefined, toMs: undefined }
+    const sketches = new KeptSketches(db)
+    const turns = 100
+    let open = true
+    const writing = (async () => {
+      for (let turn = 0; turn < turns; turn += 1) {
+        // Some are late, so that an hour and a day are raised with their minute.
+        await owner.query(
+          `insert into counter_deltas
+           select 1, target, date_trunc('minute', now()) - $1::int * interval '7 minutes', 1, 1, '{}' from unnest(array['a', 'b']) target`,
+          [turn],
+        )
+      }
+      open = false
+    })()
+    const folding = Array.from({ length: 3 }, async () => {
+      let taken = 0
+      while (open) taken += Number((await owner.query('select fold_counters()')).rows[0].fold_counters)
+      return taken
+    })
+    let before = 0
+    while (open) {
+      const [a, b] = await top(db, filter, horizon, 10, undefined)
+      expect(a?.total).toBe(b?.total)
+      const { total, bots } = await counts(db, filter, horizon, sketches)
+      expect(total).toBe(bots)
+      expect(total).toBeGreaterThanOrEqual(before)
+      before = total
+    }
+    await writing
+    const taken = await Promise.all(folding)
+    const last = Number((await owner.query('select fold_counters()')).rows[0].fold_counters)
+    expect(taken.reduce((sum, each) => sum + each, last)).toBe(2 * turns)
+    expect(await counts(db, filter, horizon, sketches)).toMatchObject({ total: 2 * turns, bots: 2 * turns })
+  })
+})
+
+function sums(clicks: readonly Click[]): { total: number; bots: number } {
+  const bots = clicks.filter(({ bot }) => bot).length
+  return { total: clicks.length - bots, bots }
+}
+
+function visitors(clicks: readonly Click[]): number {
+  return new Set(clicks.flatMap(({ bot, visitor }) => (bot || visitor === undefined ? [] : visitor))).size
+}
+
+function ranked(clicks: readonly Click[]): { target: string; total: number; bots: number }[] {
+  return [...Map.groupBy(clicks, ({ target }) => target)]
+    .map(([target, its]) => ({ target, ...sums(its) }))
+    .sort((a, b) => b.total - a.total || (a.target < b.target ? -1 : 1))
+}
