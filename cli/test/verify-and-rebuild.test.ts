@@ -77,7 +77,10 @@ describe('verify', () => {
     await bench.ask(`update minute_counters set visitors[5] = visitors[5] - 1 where target = 'a' and minute = $1`, [
       third,
     ])
-    await bench.ask(`insert into minute_counters values (7, $1, 'phantom', 0, 0, '{}')`, [third])
+    await bench.ask(
+      `insert into minute_counters (project_id, minute, target, total, bots, visitors) values (7, $1, 'phantom', 0, 0, '{}')`,
+      [third],
+    )
     const { differences, summary } = await verify(bench)
     expect(differences).toEqual([
       { ...minute, target: 'a', start: first, counter: null, clicks: right },
@@ -189,7 +192,10 @@ describe('rebuild', () => {
     await bench.ask(`update minute_counters set total = 99, visitors = '{}' where target = 'b' and minute = $1`, [
       minutes[2],
     ])
-    await bench.ask(`insert into minute_counters values (1, $1, 'phantom', 3, 0, '{}')`, [minutes[2]])
+    await bench.ask(
+      `insert into minute_counters (project_id, minute, target, total, bots, visitors) values (1, $1, 'phantom', 3, 0, '{}')`,
+      [minutes[2]],
+    )
     const { code, stdout } = await bench.run('rebuild', '--yes')
     expect(code).toBe(0)
     expect(stdout).toMatch(/5 DIFFERENCES\.\n.*no difference\.\nMended 5 counters\.\n$/s)

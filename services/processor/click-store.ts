@@ -16,7 +16,6 @@ const daysAhead = 7
 const maxKnownProducers = 1_000
 const maxDetailChars = 500
 const uniqueViolation = '23505'
-const vacuumEveryDeltas = 20_000
 
 export interface Counted {
   /** Clicks that were new. */
@@ -42,7 +41,6 @@ export class ClickStore {
   readonly #pool: Pool
   readonly #knownProducers = new Set<string>()
   #expectsKnown = false
-  #foldedSinceVacuum = 0
 
   constructor(pool: Pool) {
     this.#pool = pool
@@ -118,19 +116,6 @@ export class ClickStore {
   /** Sums up what has been in the ledger for a minute. Of several processors that do it at once, one does. */
   async foldLedger(): Promise<void> {
     await this.#pool.query(`select fold_ledger(interval '1 minute')`)
-  }
-
-  /** Moves deltas into the counters, up to some limit; returns how many. Of several processors that do it at once, one does. */
-  async foldCounters(): Promise<number> {
-    const { rows } = await this.#pool.query<{ folded: number }>('select fold_counters() as folded')
-    const folded = rows[0]?.folded ?? 0
-    this.#foldedSinceVacuum += folded
-    if (this.#foldedSinceVacuum >= vacuumEveryDeltas) {
-      // What was taken leaves holes, over which every read goes. The server's own vacuum comes once a minute.
-      await this.#pool.query('vacuum counter_deltas')
-      this.#foldedSinceVacuum = 0
-    }
-    return folded
   }
 
   /** Undefined where a copy can't do it. */

@@ -10,6 +10,7 @@ import { BatchWriter } from './batch-writer.ts'
 import { ClickConsumer } from './click-consumer.ts'
 import { ClickStore } from './click-store.ts'
 import { readConfig } from './config.ts'
+import { CounterFolding } from './counter-folding.ts'
 import { persist } from './failure-policy.ts'
 import { ProcessingFigures } from './processing-figures.ts'
 import { ProgressReport } from './progress-report.ts'
@@ -18,18 +19,24 @@ import { RepeatedTask } from './repeated-task.ts'
 const config = readConfigOrExit(readConfig, process.env)
 const logger = createLogger('processor', config.logLevel)
 const registry = createRegistry('processor')
-// One connection writes batches, one suspects, one dead letters, one reports progress, one folds counters, one makes
-// partitions and folds the ledger.
+// One connection writes batches, one suspects, one dead letters, one reports progress, one makes partitions and folds the ledger.
 const pool = createPool({
   url: config.databaseUrl,
   name: 'processor',
   logger,
-  maxConnections: 6,
+  maxConnections: 5,
   statementTimeoutMs: 10_000,
 })
 const store = new ClickStore(pool)
-/** There is probably more to fold: it takes 50,000 at once. */
-const largeFold = 40_000
+// Nobody waits for it, and it may take its time.
+const foldingPool = createPool({
+  url: config.databaseUrl,
+  name: 'processor folding',
+  logger,
+  maxConnections: 1,
+  statementTimeoutMs: 120_000,
+})
+const folding = new CounterFolding(foldingPool)
 const writer = new BatchWriter({
   store,
   figures: new ProcessingFigures(registry),
@@ -63,11 +70,9 @@ const counterFolding = new RepeatedTask({
   name: 'fold the counters',
   logger,
   // Each question reads what is not folded; the longer it gathers, the more of it are additions to the same counters.
-  everyMs: 2_000,
+  everyMs: 3_000,
   retryAfterMs: 5_000,
-  run: async () => {
-    while ((await store.foldCounters()) >= largeFold);
-  },
+  run: () => folding.fold(),
 })
 const app = createHttpApp({ logger, registry, isReady: () => consumer.isConsuming })
 
@@ -77,8 +82,9 @@ closeWithGrace({ delay: 25_000, logger }, async ({ signal, err }) => {
   logger.info({ signal }, 'stopping')
   await Promise.all([consumer.close(), suspectConsumer.close(), deadLetterConsumer.close()])
   await progress.close()
+  folding.close()
   await Promise.all([partitions.close(), ledgerFolding.close(), counterFolding.close()])
-  await pool.end()
+  await Promise.all([pool.end(), foldingPool.end()])
   await closeGracefully(app, 1_000)
   logger.info('stopped')
 })
