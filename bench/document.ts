@@ -18,6 +18,8 @@ export interface DocumentOptions {
 }
 
 const lineWidth = 120
+/** A share of the cores' time that others got, from which on the reader must know. */
+const toldStolen = 0.02
 
 /** docs/benchmarks.md: nothing in it is written by hand. */
 export function benchmarksDocument(options: DocumentOptions): string {
@@ -45,7 +47,7 @@ export function benchmarksDocument(options: DocumentOptions): string {
     tally(standings),
     targetsTable(standings),
     ...(plot === undefined ? [] : [`![Accepted clicks a second, each design beside the others](${plot})`]),
-    ...outcomes.flatMap(({ section }) => (section === undefined ? [] : sectionBlocks(section))),
+    ...outcomes.flatMap(({ section, stolen }) => (section === undefined ? [] : sectionBlocks(section, stolen))),
   ]
   return `${blocks.join('\n\n')}\n`
 }
@@ -66,9 +68,10 @@ export function benchmarksJson({ outcomes, machine, command, short, date, tookMs
       state,
       ...(note !== undefined && { note }),
     })),
-    measurements: outcomes.map(({ measurement, section, failure, tookMs: took }) => ({
+    measurements: outcomes.map(({ measurement, section, failure, tookMs: took, stolen }) => ({
       name: measurement.name,
       tookMs: Math.round(took),
+      ...(stolen !== undefined && { stolen: Number(stolen.toFixed(4)) }),
       ...(failure !== undefined && { failure }),
       ...section,
     })),
@@ -89,15 +92,20 @@ function targetsTable(standings: readonly Standing[]): string {
   )
 }
 
-function sectionBlocks({ title, about, tables, verdicts, voided }: Section): string[] {
+function sectionBlocks({ title, about, tables, verdicts, voided }: Section, stolen: number | undefined): string[] {
   const notes = verdicts.flatMap(({ note }) => note ?? [])
   return [
     `## ${title}`,
     ...about.map(wrapped),
+    ...(stolen === undefined || stolen < toldStolen ? [] : [wrapped(stolenText(stolen))]),
     ...(voided.length === 0 ? [] : [`**Void:** ${voided.map(oneLine).join('; ')}.`]),
     ...tables.flatMap((each) => [...(each.caption === undefined ? [] : [each.caption]), figuresTable(each)]),
     ...notes.map(wrapped),
   ]
+}
+
+function stolenText(stolen: number): string {
+  return `**The machine was not ours alone:** of its cores' time the hypervisor gave ${Math.round(stolen * 100)} % to others meanwhile.`
 }
 
 function figuresTable({ of, columns, rows }: FigureTable): string {

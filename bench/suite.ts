@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { explain } from '@clicktally/local/problem.ts'
 import type { StartedSystem } from './bench-system.ts'
 import type { Measurement, Section } from './measurement.ts'
+import { watchStolenTime } from './stolen-time.ts'
 
 /** What came of a measurement: a section, or why there is none. */
 export interface Outcome {
@@ -10,6 +11,8 @@ export interface Outcome {
   readonly section: Section | undefined
   readonly failure: string | undefined
   readonly tookMs: number
+  /** Of the cores' time, the share that the hypervisor gave to others meanwhile; undefined where it does not say. */
+  readonly stolen?: number | undefined
 }
 
 /** Where the run stands. */
@@ -50,6 +53,7 @@ export async function runSuite(options: SuiteOptions): Promise<Outcome[]> {
   for (const [index, measurement] of measurements.entries()) {
     signal.throwIfAborted()
     const startedAtMs = performance.now()
+    const stolenSince = watchStolenTime()
     const progress = (what: string, share: number) =>
       onStanding({ measurement, place: index + 1, of: measurements.length, what, share })
     progress('begins', 0)
@@ -73,7 +77,7 @@ export async function runSuite(options: SuiteOptions): Promise<Outcome[]> {
       signal.throwIfAborted()
       failure = explain(error)
     }
-    const outcome = { measurement, section, failure, tookMs: performance.now() - startedAtMs }
+    const outcome = { measurement, section, failure, tookMs: performance.now() - startedAtMs, stolen: stolenSince() }
     outcomes.push(outcome)
     onOutcome(outcome)
   }

@@ -36,7 +36,10 @@ describe('counters that are made of others', () => {
     expect(await differencesOf(bench)).toEqual([])
     await bench.ask(`update hour_counters set total = 5 where target = 'a' and hour = $1`, [hour])
     await bench.ask(`delete from day_counters where target = ''`)
-    await bench.ask(`insert into month_counters values (1, $1, 'phantom', 1, 1, '{}')`, [month])
+    await bench.ask(
+      `insert into month_counters (project_id, month, target, total, bots, visitors) values (1, $1, 'phantom', 1, 1, '{}')`,
+      [month],
+    )
     await bench.ask(`update minute_counters set visitors = '{}' where target = '' and minute = $1`, [minute])
     const differences = await differencesOf(bench)
     const seen = differences.map(({ bucket, target, start, counter, clicks }) => [

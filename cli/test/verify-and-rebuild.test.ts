@@ -148,7 +148,7 @@ describe('verify', () => {
   test('compares more than it fetches at once', async () => {
     const bench = await createCliBench()
     await bench.ask(`
-      insert into minute_counters
+      insert into minute_counters (project_id, minute, target, total, bots, visitors)
       select 1, date_trunc('minute', now()) - n % 3000 * interval '1 minute', 'target ' || n, 1, 0, '{}' from generate_series(1, 7000) n`)
     const { differences, summary } = await verify(bench)
     expect(summary).toMatchObject({ clicks: 0, counters: 7_000, differences: 7_000 })
@@ -237,7 +237,8 @@ describe('rebuild', () => {
         delete from minute_counters where target = 'target 1';
         update minute_counters set total = total + 1000 where target = 'target 2';
         update minute_counters set visitors = '{}', bots = bots + 7 where target = 'target 3';
-        insert into minute_counters select 1, date_trunc('minute', now()), 'phantom ' || n, 5, 5, '{1}' from generate_series(1, 20) n`)
+        insert into minute_counters (project_id, minute, target, total, bots, visitors)
+        select 1, date_trunc('minute', now()), 'phantom ' || n, 5, 5, '{1}' from generate_series(1, 20) n`)
       const { code, stdout } = await bench.run('rebuild', '--yes')
       expect(stdout).toMatch(/DIFFERENCES/)
       expect(code, stdout).toBe(0)
