@@ -45,7 +45,9 @@ COPY --from=sources /app /app
 WORKDIR /app/${SERVICE}
 USER node
 EXPOSE 3000
-CMD ["node", "main.ts"]
+# The same as in local/node-services.ts, which says why.
+ENV MALLOC_ARENA_MAX=2
+CMD ["node", "--max-semi-space-size=16", "--max-old-space-size=384", "main.ts"]
 
 # A new volume takes its owner from the folder that it is mounted over: with these the passwords are made without root.
 FROM service AS secrets

@@ -20,10 +20,18 @@ export interface NodeService {
   longestWaitMs?: number
 }
 
+/**
+ * As the images start them (Dockerfile). By default Node lets a service that makes much and keeps little grow past 350 MB before
+ * it looks what it may use again; with these it stays at half of that.
+ */
+const nodeFlags = ['--max-semi-space-size=16', '--max-old-space-size=384']
+/** Of glibc: two places to take memory from, in place of one for each thread, none of which gives any back. */
+const allocation = { MALLOC_ARENA_MAX: '2' }
+
 /** One of our services, on 127.0.0.1 and ready when its `/readyz` says so. */
 export function nodeService({ name, entry, port, variables, logPath, user, ...options }: NodeService): Program {
   const { through = [], longestWaitMs } = options
-  const own = user.commandLine(process.execPath, [entry])
+  const own = user.commandLine(process.execPath, [...nodeFlags, entry])
   const [command, ...args] = [...through, own.command, ...own.args] as [string, ...string[]]
   return {
     name,
@@ -31,7 +39,7 @@ export function nodeService({ name, entry, port, variables, logPath, user, ...op
     args,
     ...(longestWaitMs !== undefined && { longestWaitMs }),
     cwd: cloneDir,
-    env: childEnvironment({ ...variables, HOST: '127.0.0.1', PORT: String(port) }),
+    env: childEnvironment({ ...allocation, ...variables, HOST: '127.0.0.1', PORT: String(port) }),
     logPath,
     stopSignal: 'SIGTERM',
     // A processor takes up to 15 s to write what it holds; the others up to 10 s to answer what they have.
