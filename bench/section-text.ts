@@ -26,7 +26,8 @@ export function standingsOf(outcomes: readonly Outcome[]): Standing[] {
     const { samples, note } = verdict
     // A figure of a run in which clicks were lost or counted twice is a figure of something else.
     if (section.voided.length > 0 || samples.length === 0) return { name, target, samples: [], state: 'void', note }
-    return { name, target, samples, state: isMet(target, samples) ? 'met' : 'missed', note }
+    if (isMet(target, samples)) return { name, target, samples, state: 'met', note }
+    return { name, target, samples, state: 'missed', note: note ?? target.heldBy }
   })
 }
 
