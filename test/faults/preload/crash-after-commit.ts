@@ -23,11 +23,17 @@ const pending = new WeakSet<Connection>()
 let batchesLeft = Number(process.env.CRASH_AFTER_BATCHES) || 1 + Math.floor(Math.random() * 3)
 
 prototype.query = function (config, ...rest) {
-  if ((config as { name?: string } | null)?.name === 'count-clicks') {
+  if (isBatch(config)) {
     watch(this.connection)
     pending.add(this.connection)
   }
   return query.call(this, config, ...rest)
+}
+
+/** Either of the two ways in which the processor writes one: as copies, or with the statement of that name. */
+function isBatch(config: unknown): boolean {
+  if (typeof config !== 'object' || config === null) return false
+  return config.constructor?.name === 'CopyStatement' || (config as { name?: unknown }).name === 'count-clicks'
 }
 
 function watch(connection: Connection): void {

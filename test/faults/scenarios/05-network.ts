@@ -115,8 +115,11 @@ async function slowNetwork(stage: Stage): Promise<void> {
   })
 }
 
-/** Of the batch's statement as pg sends it: in the first bytes of what goes to the server. */
-const statementName = 'count-clicks'
+/** In the first bytes of what goes to the server for a batch: as copies, or as the prepared statement. */
+const batchMarks = ['copy messages', 'count-clicks']
+const beginsBatch = (chunk: Buffer) => batchMarks.some((mark) => chunk.includes(mark))
+/** "Ready for query", and no transaction open: what was sent before is committed, or has failed. */
+const readyForQuery = Buffer.from('Z\0\0\0\x05I', 'latin1')
 
 /**
  * Each cuts a connection to the database at another moment of a batch's commit. In the first nothing was committed, in the
@@ -124,7 +127,7 @@ const statementName = 'count-clicks'
  */
 const moments = {
   'half of the statement sent': (proxy: TcpProxy) =>
-    proxy.cutWhen('toServer', (chunk) => chunk.includes(statementName) && chunk.length >> 1, 1),
+    proxy.cutWhen('toServer', (chunk) => beginsBatch(chunk) && chunk.length >> 1, 1),
   'no answer': (proxy: TcpProxy) => cutAnswer(proxy, 0),
   'half of the answer': (proxy: TcpProxy) => cutAnswer(proxy, 5),
 } as const
@@ -132,12 +135,16 @@ const moments = {
 function cutAnswer(proxy: TcpProxy, afterBytes: number) {
   const asked = new WeakSet<ProxiedConnection>()
   const noteStatement: CutPredicate = (chunk, connection) => {
-    if (chunk.includes(statementName)) asked.add(connection)
+    if (beginsBatch(chunk)) asked.add(connection)
     return false
   }
   const noting = proxy.cutWhen('toServer', noteStatement)
-  // The server answers a statement in one piece, after its commit.
-  const cutting = proxy.cutWhen('toClient', (_, connection) => asked.has(connection) && afterBytes, 1)
+  // Before the commit the server only says that it is ready to take the copies' data.
+  const isAnswer: CutPredicate = (chunk, connection) => {
+    const isLast = chunk.subarray(-readyForQuery.length).equals(readyForQuery)
+    return asked.has(connection) && isLast && afterBytes
+  }
+  const cutting = proxy.cutWhen('toClient', isAnswer, 1)
   return {
     get cuts() {
       return cutting.cuts
