@@ -39,7 +39,11 @@ export function benchmarksDocument(options: DocumentOptions): string {
     wrapped(`How to read a figure: whatever is compared takes turns (A B C, then again, beginning with another one each time),
       and a figure is the median of the rounds, with the least and the most in brackets. A ratio is made of two figures of the
       same round, so that what slows a whole round down slows both; its median is what the target is held against. A figure
-      whose clicks were not all counted, or counted more than once, is void, and so is every target that rests on it.`),
+      whose clicks were not all counted, or counted more than once, is void, and so is every target that rests on it.${
+        short
+          ? ' In the short form rounds are few and fewer clicks are stored: where a target names an amount or a time, its section says how much it was.'
+          : ''
+      }`),
     ...(trouble.length === 0
       ? []
       : [`**Not everything counts:**\n\n${trouble.map((each) => `- ${oneLine(each)}`).join('\n')}`]),

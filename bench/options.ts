@@ -13,7 +13,7 @@ export interface Options {
 
 export const helpText = `
 Measures a system of its own, and beside it, in the same run, other ways to do the same. Takes less than 30 minutes, the
-short form less than 5; nothing else should run meanwhile.
+short form about 5; nothing else should run meanwhile.
 
   npm run bench -- [options]
 
