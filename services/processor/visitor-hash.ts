@@ -11,25 +11,9 @@ export function visitorHash(projectId: number, visitorId: string): number {
   let c = a
   // The seed, 64 bits of which the upper half is 0.
   b = (b + projectId) | 0
-  // mix, as below
-  a = (a - c) ^ ((c << 4) | (c >>> 28))
-  c = (c + b) | 0
-  b = (b - a) ^ ((a << 6) | (a >>> 26))
-  a = (a + c) | 0
-  c = (c - b) ^ ((b << 8) | (b >>> 24))
-  b = (b + a) | 0
-  a = (a - c) ^ ((c << 16) | (c >>> 16))
-  c = (c + b) | 0
-  b = (b - a) ^ ((a << 19) | (a >>> 13))
-  a = (a + c) | 0
-  c = (c - b) ^ ((b << 4) | (b >>> 28))
-  b = (b + a) | 0
 
   let at = 0
-  for (; length - at >= 12; at += 12) {
-    a = (a + word(at)) | 0
-    b = (b + word(at + 4)) | 0
-    c = (c + word(at + 8)) | 0
+  for (; ; at += 12) {
     a = (a - c) ^ ((c << 4) | (c >>> 28))
     c = (c + b) | 0
     b = (b - a) ^ ((a << 6) | (a >>> 26))
@@ -42,6 +26,10 @@ export function visitorHash(projectId: number, visitorId: string): number {
     a = (a + c) | 0
     c = (c - b) ^ ((b << 4) | (b >>> 28))
     b = (b + a) | 0
+    if (length - at < 12) break
+    a = (a + word(at)) | 0
+    b = (b + word(at + 4)) | 0
+    c = (c + word(at + 8)) | 0
   }
   // The rest: writeKey() has put zeros behind the key. Of the last word the lowest byte stands for the length and is left out.
   if (length > at) {

@@ -1,11 +1,11 @@
 /**
  * The heart of the promise, in one statement: what is inserted is what is counted, and each message is in the ledger with
- * what became of its clicks.
+ * what became of its clicks. For batches of which something may be known already; others are copied (click-batch.ts), to
+ * the same effect.
  *
- * Clicks come sorted by id, each id once, messages sorted by their key. Counters are written in the order of their key, and
- * last, since no other part needs them: so the locks of two processors never cross, and the hot rows are held for as short
- * as can be. No part joins what it has inserted: a cached plan knows nothing of the arrays' lengths, and might choose to
- * compare each with each.
+ * Clicks come sorted by id, each id once, messages sorted by their key: so the locks of two processors never cross. What is
+ * counted is only added (counter_deltas), for which nobody waits. No part joins what it has inserted: a cached plan knows
+ * nothing of the arrays' lengths, and might choose to compare each with each.
  */
 export const countClicks = `
 with input as materialized (
