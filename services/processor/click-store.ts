@@ -63,7 +63,9 @@ export class ClickStore {
       const counted = await this.#copy(batch)
       if (counted !== undefined) return counted
     }
-    const counted = await runCountClicks(this.#pool, batch.arranged)
+    const counted = batch.isCopyable
+      ? await runCountClicks(this.#pool, batch.arranged)
+      : await this.#bury((client) => runCountClicks(client, batch.arranged))
     return { counted, duplicates: batch.clicks - counted }
   }
 
@@ -75,25 +77,13 @@ export class ClickStore {
    */
   async countDespiteRefusals(message: TakenMessage): Promise<CountedDespiteRefusals> {
     await this.#noteProducers([message])
-    const client = await this.#pool.connect()
-    let failure: Error | undefined
-    try {
-      await client.query('begin')
+    return this.#bury(async (client) => {
       const { counted, duplicates, refused } = await countPart(client, message, message.clicks)
       const deadLetters = [...message.deadLetters, ...refused]
       const entry = { stamp: message.stamp, clicks: [], deadLetters, before: { counted, duplicates } }
       await runCountClicks(client, arrange([entry]))
-      const { command } = await client.query('commit')
-      // COMMIT of a transaction that has failed raises no error, it says ROLLBACK.
-      if (command !== 'COMMIT') throw new Error(`the transaction ended with ${command}`)
       return { counted, duplicates, refused }
-    } catch (error) {
-      failure = error as Error
-      throw error
-    } finally {
-      // A connection in an unknown state is not used again; the server rolls back what it had begun.
-      client.release(failure)
-    }
+    })
   }
 
   /** Makes the partitions that clicks of these days may need; does nothing where they are. */
@@ -151,6 +141,27 @@ export class ClickStore {
       throw error
     } finally {
       // Whatever else it was, the connection may still be at it.
+      client.release(failure)
+    }
+  }
+
+  /** A transaction that may bury: the ledger isn't folded meanwhile, as a message that is being folded looks like one never seen. */
+  async #bury<Result>(work: (client: PoolClient) => Promise<Result>): Promise<Result> {
+    const client = await this.#pool.connect()
+    let failure: Error | undefined
+    try {
+      await client.query('begin')
+      await client.query(`select pg_advisory_xact_lock_shared(hashtext('fold_ledger'))`)
+      const result = await work(client)
+      const { command } = await client.query('commit')
+      // COMMIT of a transaction that has failed raises no error, it says ROLLBACK.
+      if (command !== 'COMMIT') throw new Error(`the transaction ended with ${command}`)
+      return result
+    } catch (error) {
+      failure = error as Error
+      throw error
+    } finally {
+      // A connection in an unknown state is not used again; the server rolls back what it had begun.
       client.release(failure)
     }
   }

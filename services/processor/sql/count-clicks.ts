@@ -52,12 +52,15 @@ with input as materialized (
     producer, sequence, message.clicks,
     message.counted + coalesce(stored.clicks, 0),
     message.duplicates + message.readable - coalesce(stored.clicks, 0),
-    message.dead, settled, confirmed
+    -- What was folded has come to its end: given up now, it is not dead.
+    case when folded @> sequence then 0 else message.dead end,
+    message.settled, message.confirmed
   from unnest($12::uuid[], $13::bigint[], $14::int[], $15::int[], $16::int[], $17::int[], $18::int[], $19::bigint[],
               $20::bigint[])
     with ordinality
     as message (producer, sequence, clicks, readable, counted, duplicates, dead, settled, confirmed, ordinal)
   left join stored on stored.message = message.ordinal
+  left join producers using (producer)
   order by producer, sequence
   -- Delivered again: its clicks are duplicates of themselves, and nothing changes. But where it was thought dead as a whole,
   -- and a processor that had been cut off wrote it all the same, this is what became of it; and where some of its clicks
@@ -67,7 +70,7 @@ with input as materialized (
     duplicates = case when known.dead = known.clicks then excluded.duplicates else known.duplicates end,
     dead = case when known.dead = known.clicks then excluded.dead else known.dead - excluded.counted end
     where excluded.counted > 0
-  returning producer, sequence, old.producer is null as is_new, old.dead = old.clicks as was_dead
+  returning producer, sequence, known.dead, old.producer is null as is_new, old.dead = old.clicks as was_dead
 ), buried as (
   insert into dead_letters (producer, sequence, reason, detail, type, content, clicks, click_ids, request_id)
   select producer, sequence, reason, detail, type, content, letter.clicks, click_ids::uuid[], request_id
@@ -75,7 +78,7 @@ with input as materialized (
               $29::text[])
     as letter (producer, sequence, reason, detail, type, content, clicks, click_ids, request_id)
   join accounted using (producer, sequence)
-  where is_new or was_dead
+  where (is_new or was_dead) and accounted.dead > 0
 ), revived as (
   update dead_letters set resolution = 'counted', resolved_at = clock_timestamp()
   from accounted

@@ -162,6 +162,38 @@ describe('the ledger', () => {
     expect((await owner.query('select from dead_letters')).rowCount).toBe(0)
   })
 
+  test('nor is one that was counted so long ago that it is folded', async () => {
+    const { count, balance, fold, messages } = await createLedger()
+    const first = message(1, clicks(3))
+    await count([first, message(2, [], { settled: 1, confirmed: 3 })])
+    await fold()
+    await count([buried(first)])
+    expect(await balance()).toEqual({ ...nothing, accepted: 3, counted: 3 })
+    // Nothing of it stays: it is folded again.
+    await fold()
+    expect(await messages()).toMatchObject([{ sequence: 2 }])
+  })
+
+  test('nor is one that is being folded at that moment', async () => {
+    const { count, balance, owner } = await createLedger()
+    const first = message(1, clicks(3))
+    await count([first, message(2, [], { settled: 1, confirmed: 3 })])
+    const folding = await owner.connect()
+    await folding.query('begin')
+    await folding.query(`select fold_ledger('0')`)
+    const burying = count([buried(first)])
+    await vi.waitFor(async () => {
+      const { rows } = await owner.query(
+        `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+      )
+      expect(rows).toHaveLength(1)
+    })
+    await folding.query('commit')
+    folding.release()
+    await burying
+    expect(await balance()).toEqual({ ...nothing, accepted: 3, counted: 3 })
+  })
+
   test('a message that was thought dead is counted when a processor that was cut off writes it', async () => {
     const { count, owner, balance } = await createLedger()
     const late = message(1, clicks(4))
