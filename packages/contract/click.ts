@@ -8,7 +8,7 @@ export const Click = Type.Object(
   {
     id: Type.String({ pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$' }),
     projectId: Type.Integer({ minimum: 1, maximum: 2_147_483_647 }),
-    target: Type.String(),
+    target: Type.String({ minLength: 1 }),
     occurredAtMs: Time,
     receivedAtMs: Time,
     /** Of the HTTP request that brought the click: goes into every log line that speaks of it. */

@@ -29,15 +29,32 @@ export function encodeClick(click: Click): string {
   return JSON.stringify(click)
 }
 
-/** Reads a message. Never throws: what can't be read is returned as such, with the reason. */
-export function decodeMessage(type: string | undefined, content: Buffer): DecodedMessage {
+/**
+ * Reads a message. Never throws: what can't be read is returned as such, with the reason.
+ *
+ * @param isTaken asked first about each line, from where it begins to where it ends in the content; what its caller takes to
+ *   be a click is not among those that are returned
+ */
+export function decodeMessage(
+  type: string | undefined,
+  content: Buffer,
+  isTaken?: (from: number, to: number) => boolean,
+): DecodedMessage {
   if (type !== clicksMessageType) {
     const detail = `The message's type is ${JSON.stringify(type ?? null)}, known is ${clicksMessageType}.`
     return { clicks: [], undecodable: [{ content, reason: 'unknown_version', detail }] }
   }
   const clicks: Click[] = []
   const undecodable: UndecodablePart[] = []
-  for (const line of linesOf(content)) {
+  let isEmpty = true
+  for (let from = 0, to = 0; from < content.length; from = to + 1) {
+    to = content.indexOf(0x0a, from)
+    if (to === -1) to = content.length
+    if (to === from) continue
+    isEmpty = false
+    if (isTaken?.(from, to)) continue
+    // As bytes: what is no UTF-8 is to stay as it was.
+    const line = content.subarray(from, to)
     const click = parse(line.toString('utf8'))
     if (schema.Check(click)) {
       clicks.push(click)
@@ -47,19 +64,8 @@ export function decodeMessage(type: string | undefined, content: Buffer): Decode
       undecodable.push({ content: line, reason: 'undecodable', detail })
     }
   }
-  if (clicks.length + undecodable.length === 0) {
-    undecodable.push({ content, reason: 'undecodable', detail: 'The message is empty.' })
-  }
+  if (isEmpty) undecodable.push({ content, reason: 'undecodable', detail: 'The message is empty.' })
   return { clicks, undecodable }
-}
-
-/** Those that are not empty, as bytes: what is no UTF-8 is to stay as it was. */
-function* linesOf(content: Buffer): Generator<Buffer> {
-  for (let start = 0, end = 0; start < content.length; start = end + 1) {
-    end = content.indexOf(0x0a, start)
-    if (end === -1) end = content.length
-    if (end > start) yield content.subarray(start, end)
-  }
 }
 
 function parse(line: string): unknown {

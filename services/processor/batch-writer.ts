@@ -4,6 +4,7 @@ import { ClickBatch } from './click-batch.ts'
 import type { ClickStore } from './click-store.ts'
 import { backoffMs, persist, verdictOn } from './failure-policy.ts'
 import type { ProcessingFigures } from './processing-figures.ts'
+import { readAll } from './taken-click.ts'
 import type { DeadLetter, TakenMessage } from './taken-message.ts'
 
 export interface BatchWriterOptions {
@@ -110,7 +111,10 @@ export class BatchWriter {
 function requestsOf(messages: readonly TakenMessage[]): Record<string, number> {
   const requests: Record<string, number> = {}
   for (const { clicks } of messages) {
-    for (const { requestId } of clicks) requests[requestId] = (requests[requestId] ?? 0) + 1
+    for (const click of clicks) {
+      const { requestId } = readAll(click)
+      requests[requestId] = (requests[requestId] ?? 0) + 1
+    }
   }
   return requests
 }

@@ -1,14 +1,16 @@
-import type { Click } from '@clicktally/contract/click.ts'
 import { BinaryCopy } from './binary-copy.ts'
 import { counterDeltas, visitorSketch } from './counter-deltas.ts'
+import { clickColumns, type TakenClick } from './taken-click.ts'
 import type { TakenMessage } from './taken-message.ts'
 
 /** A message with what of its clicks was dealt with before, in the same transaction. */
-export type LedgerEntry = TakenMessage & { readonly before?: { readonly counted: number; readonly duplicates: number } }
+export interface LedgerEntry extends Pick<TakenMessage, 'stamp' | 'clicks' | 'deadLetters'> {
+  readonly before?: { readonly counted: number; readonly duplicates: number }
+}
 
 /** A click and the message it came with: the number of its entry, from 1; 0 for none. */
 export interface PlacedClick {
-  readonly click: Click
+  readonly click: TakenClick
   readonly entry: number
 }
 
@@ -21,14 +23,15 @@ export interface ArrangedBatch {
 /** The columns in the order of the data that copyOf() makes. */
 export const copyStatements = `
 copy messages (producer, sequence, clicks, counted, duplicates, dead, settled, confirmed) from stdin (format binary);
-copy clicks (id, project_id, occurred_at, received_at, bot, target, visitor_id, url, referrer, props) from stdin (format binary);
+copy clicks (${clickColumns}) from stdin (format binary);
 copy counter_deltas (project_id, target, minute, total, bots, visitors) from stdin (format binary)`
 
-/** Messages that are written together, with what is made of them for that; it is made once, when it is first asked for. */
+/** Messages that are written together. */
 export class ClickBatch {
   readonly messages: readonly TakenMessage[]
+  /** What copyOf() makes of it, from when it is made until it is written. */
+  copy: BinaryCopy | undefined
   #arranged: ArrangedBatch | undefined
-  #copy: Buffer | undefined
 
   constructor(messages: readonly TakenMessage[]) {
     this.messages = messages
@@ -48,16 +51,7 @@ export class ClickBatch {
   get isCopyable(): boolean {
     return this.messages.every(({ deadLetters }) => deadLetters.length === 0)
   }
-
-  /** The data of `copyStatements`, if all clicks are new. */
-  get copy(): Buffer {
-    this.#copy ??= copyOf(this.arranged)
-    return this.#copy
-  }
 }
-
-/** About what a click takes; the data grows where it takes more. */
-const expectedBytesPerClick = 300
 
 /**
  * Entries by their key, clicks by theirs. The broker may have delivered a message twice: then its ledger entry is made once,
@@ -65,7 +59,7 @@ const expectedBytesPerClick = 300
  *
  * @param alone clicks that belong to no message here: their message is entered later in the same transaction
  */
-export function arrange(messages: readonly LedgerEntry[], alone: readonly Click[] = []): ArrangedBatch {
+export function arrange(messages: readonly LedgerEntry[], alone: readonly TakenClick[] = []): ArrangedBatch {
   const entries: LedgerEntry[] = []
   const placed: PlacedClick[] = []
   const again: PlacedClick[] = alone.map((click) => ({ click, entry: 0 }))
@@ -94,14 +88,18 @@ export function arrange(messages: readonly LedgerEntry[], alone: readonly Click[
  * The data of `copyStatements`: the messages, their clicks but for those that are known, and what these add to the counters.
  * To be written as a whole or not at all: that a click is new shows only when its id is accepted.
  *
+ * @param copy where it is written; it is empty
  * @param isKnown whether a click is stored already
  */
-export function copyOf({ entries, clicks }: ArrangedBatch, isKnown?: (click: Click) => boolean): Buffer {
+export function copyOf(
+  { entries, clicks }: ArrangedBatch,
+  copy = new BinaryCopy(),
+  isKnown?: (click: TakenClick) => boolean,
+): BinaryCopy {
   const isNew = isKnown === undefined ? clicks : clicks.filter(({ click }) => !isKnown(click))
   const counted = new Uint32Array(entries.length + 1)
   for (const { entry } of isNew) counted[entry] = (counted[entry] as number) + 1
 
-  const copy = new BinaryCopy(4_096 + entries.length * 100 + isNew.length * expectedBytesPerClick)
   copy.begin()
   for (const [index, { stamp, clicks: readable }] of entries.entries()) {
     const isCounted = counted[index + 1] as number
@@ -118,21 +116,7 @@ export function copyOf({ entries, clicks }: ArrangedBatch, isKnown?: (click: Cli
   copy.end()
 
   copy.begin()
-  for (const { click } of isNew) {
-    const { id, projectId, occurredAtMs, receivedAtMs, bot, target, visitorId, url, referrer } = click
-    const props = click.props === undefined ? undefined : JSON.stringify(click.props)
-    copy.row(10, 3 * (target.length + length(visitorId) + length(url) + length(referrer) + length(props)))
-    copy.uuid(id)
-    copy.int4(projectId)
-    copy.timestamptz(occurredAtMs)
-    copy.timestamptz(receivedAtMs)
-    copy.bool(bot === true)
-    copy.text(target)
-    copy.text(visitorId)
-    copy.text(url)
-    copy.text(referrer)
-    copy.jsonb(props)
-  }
+  for (const { click } of isNew) copy.rows(click.rows, click.rowFrom, click.rowTo)
   copy.end()
 
   copy.begin()
@@ -146,15 +130,11 @@ export function copyOf({ entries, clicks }: ArrangedBatch, isKnown?: (click: Cli
     copy.int4Array(visitorSketch(visitors))
   }
   copy.end()
-  return copy.content
+  return copy
 }
 
-function* clicksOf(placed: readonly PlacedClick[]): Generator<Click> {
+function* clicksOf(placed: readonly PlacedClick[]): Generator<TakenClick> {
   for (const { click } of placed) yield click
-}
-
-function length(text: string | undefined): number {
-  return text === undefined ? 0 : text.length
 }
 
 function compare(a: string, b: string): number {

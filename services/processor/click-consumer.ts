@@ -4,7 +4,9 @@ import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib'
 import type { Logger } from 'pino'
 import { type BatchWriter, DatabaseAway } from './batch-writer.ts'
 import { Batcher } from './batcher.ts'
+import type { BinaryCopy } from './binary-copy.ts'
 import type { ClickBatch } from './click-batch.ts'
+import { SpareCopies } from './spare-copies.ts'
 import { clicksSaidIn, readClicks, readDeadLetter } from './taken-message.ts'
 
 export interface ClickConsumerOptions {
@@ -45,6 +47,8 @@ interface Delivery {
 interface DeliveredBatch {
   readonly last: ConsumeMessage
   readonly content: ClickBatch
+  /** Of the clicks in `content`. */
+  readonly rows: BinaryCopy
 }
 
 /**
@@ -61,6 +65,7 @@ export class ClickConsumer {
   readonly #options: ClickConsumerOptions
   readonly #link: BrokerLink
   readonly #batcher: Batcher<Delivery, DeliveredBatch>
+  readonly #spareRows = new SpareCopies()
   #channel: Channel | undefined
   #consumerTag: string | undefined
   #closed = false
@@ -188,10 +193,11 @@ export class ClickConsumer {
     const last = deliveries.at(-1)?.message
     if (last === undefined) throw new Error('a batch has no message')
     const read = readers[this.#options.queue]
-    return { last, content: this.#options.writer.prepare(deliveries.map(({ message }) => read(message))) }
+    const rows = this.#spareRows.take()
+    return { last, content: this.#options.writer.prepare(deliveries.map(({ message }) => read(message, rows))), rows }
   }
 
-  async #write({ last, content }: DeliveredBatch): Promise<void> {
+  async #write({ last, content, rows }: DeliveredBatch): Promise<void> {
     const channel = this.#channel
     const gone = this.#gone.signal
     if (channel === undefined) return
@@ -200,9 +206,8 @@ export class ClickConsumer {
       if (gone.aborted) return
       // Batches are written one after the other, in the order of delivery: all up to this one are done.
       channel.ack(last, true)
-      for (const { clicks } of content.messages) {
-        for (const { receivedAtMs } of clicks) this.#writtenThroughMs = Math.max(this.#writtenThroughMs, receivedAtMs)
-      }
+      for (const { receivedThroughMs } of content.messages)
+        this.#writtenThroughMs = Math.max(this.#writtenThroughMs, receivedThroughMs)
     } catch (error) {
       if (gone.aborted) return
       // The messages go back, the process stays.
@@ -210,6 +215,8 @@ export class ClickConsumer {
       // Not of the database and not of the broker: a fault of ours.
       else this.#options.logger.error({ err: error }, 'batch failed unexpectedly')
       this.#link.restart(error as Error)
+    } finally {
+      this.#spareRows.giveBack(rows)
     }
   }
 }

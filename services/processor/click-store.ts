@@ -1,11 +1,13 @@
-import type { Click } from '@clicktally/contract/click.ts'
-import { clicksMessageType, encodeClick } from '@clicktally/contract/clicks-message.ts'
+import { clicksMessageType } from '@clicktally/contract/clicks-message.ts'
 import { timeOfUuidV7 } from '@clicktally/contract/uuid-v7.ts'
 import type { DatabaseError, Pool, PoolClient } from 'pg'
+import type { BinaryCopy } from './binary-copy.ts'
 import { type ArrangedBatch, arrange, type ClickBatch, copyOf, copyStatements } from './click-batch.ts'
 import { CopyStatement } from './copy-statement.ts'
 import { verdictOn } from './failure-policy.ts'
+import { SpareCopies } from './spare-copies.ts'
 import { countClicks } from './sql/count-clicks.ts'
+import { lineOf, readAll, type TakenClick } from './taken-click.ts'
 import type { DeadLetter, TakenMessage } from './taken-message.ts'
 
 const dayMs = 86_400_000
@@ -40,6 +42,7 @@ export interface CountedDespiteRefusals extends Counted {
 export class ClickStore {
   readonly #pool: Pool
   readonly #knownProducers = new Set<string>()
+  readonly #spareCopies = new SpareCopies()
   #expectsKnown = false
 
   constructor(pool: Pool) {
@@ -48,7 +51,7 @@ export class ClickStore {
 
   /** Does of count() what needs no database; to be called, or not, while that is busy with another batch. */
   prepare(batch: ClickBatch): void {
-    if (!this.#expectsKnown && batch.isCopyable) void batch.copy
+    if (!this.#expectsKnown && batch.isCopyable) batch.copy ??= copyOf(batch.arranged, this.#spareCopies.take())
   }
 
   /**
@@ -112,25 +115,34 @@ export class ClickStore {
   async #copy(batch: ClickBatch): Promise<Counted | undefined> {
     const { clicks } = batch.arranged
     if (!this.#expectsKnown) {
+      batch.copy ??= copyOf(batch.arranged, this.#spareCopies.take())
       const refusal = await this.#runCopy(batch.copy)
-      if (refusal === undefined) return { counted: clicks.length, duplicates: batch.clicks - clicks.length }
+      if (refusal === undefined) {
+        // It is committed, so it has been sent to the last byte; one that failed might still be on its way.
+        this.#spareCopies.giveBack(batch.copy)
+        batch.copy = undefined
+        return { counted: clicks.length, duplicates: batch.clicks - clicks.length }
+      }
       if (refusal === 'message_known') return undefined
       this.#expectsKnown = true
     }
     const known = await this.#knownClicks(batch.arranged)
     this.#expectsKnown = known.size > 0
     const counted = clicks.length - known.size
-    const data = copyOf(batch.arranged, ({ id, projectId }) => known.has(keyOf(id, projectId)))
-    if ((await this.#runCopy(data)) !== undefined) return undefined
+    const copy = copyOf(batch.arranged, this.#spareCopies.take(), ({ id, projectId }) =>
+      known.has(keyOf(id, projectId)),
+    )
+    if ((await this.#runCopy(copy)) !== undefined) return undefined
+    this.#spareCopies.giveBack(copy)
     return { counted, duplicates: batch.clicks - counted }
   }
 
   /** What was known already, so that nothing is done; undefined when all is done. */
-  async #runCopy(data: Buffer): Promise<'message_known' | 'click_known' | undefined> {
+  async #runCopy(copy: BinaryCopy): Promise<'message_known' | 'click_known' | undefined> {
     const client = await this.#pool.connect()
     let failure: Error | undefined
     try {
-      const statement = new CopyStatement(copyStatements, data)
+      const statement = new CopyStatement(copyStatements, copy.content)
       client.query(statement)
       await statement.done
       return undefined
@@ -207,7 +219,7 @@ export class ClickStore {
 async function countPart(
   client: PoolClient,
   message: TakenMessage,
-  clicks: readonly Click[],
+  clicks: readonly TakenClick[],
 ): Promise<CountedDespiteRefusals> {
   const [only] = clicks
   if (only === undefined) return { counted: 0, duplicates: 0, refused: [] }
@@ -233,35 +245,36 @@ async function countPart(
   }
 }
 
-function refusedClick(click: Click, error: Error): DeadLetter {
+function refusedClick(click: TakenClick, error: Error): DeadLetter {
   return {
     reason: 'refused_by_database',
     detail: error.message,
     type: clicksMessageType,
-    content: Buffer.from(encodeClick(click)),
+    content: lineOf(click),
     clicks: 1,
     clickIds: [click.id],
-    requestId: click.requestId,
+    requestId: readAll(click).requestId,
   }
 }
 
 /** Returns how many clicks were new. */
 async function runCountClicks(queryable: Pick<Pool, 'query'>, { entries, clicks }: ArrangedBatch): Promise<number> {
+  const all = clicks.map(({ click }) => readAll(click))
   const letters = entries.flatMap(({ stamp, deadLetters }) => deadLetters.map((letter) => ({ stamp, letter })))
   const { rows } = await queryable.query<{ counted: number }>({
     name: 'count-clicks',
     text: countClicks,
     values: [
-      clicks.map(({ click }) => click.id),
-      clicks.map(({ click }) => click.projectId),
-      clicks.map(({ click }) => new Date(click.occurredAtMs).toISOString()),
-      clicks.map(({ click }) => new Date(click.receivedAtMs).toISOString()),
-      clicks.map(({ click }) => click.bot === true),
-      clicks.map(({ click }) => click.target),
-      clicks.map(({ click }) => click.visitorId ?? null),
-      clicks.map(({ click }) => click.url ?? null),
-      clicks.map(({ click }) => click.referrer ?? null),
-      clicks.map(({ click }) => (click.props === undefined ? null : JSON.stringify(click.props))),
+      all.map(({ id }) => id),
+      all.map(({ projectId }) => projectId),
+      all.map(({ occurredAtMs }) => new Date(occurredAtMs).toISOString()),
+      all.map(({ receivedAtMs }) => new Date(receivedAtMs).toISOString()),
+      all.map(({ bot }) => bot === true),
+      all.map(({ target }) => target),
+      all.map(({ visitorId }) => visitorId ?? null),
+      all.map(({ url }) => url ?? null),
+      all.map(({ referrer }) => referrer ?? null),
+      all.map(({ props }) => (props === undefined ? null : JSON.stringify(props))),
       clicks.map(({ entry }) => entry),
       entries.map(({ stamp }) => stamp.producer),
       entries.map(({ stamp }) => stamp.sequence),

@@ -1,9 +1,9 @@
-import type { Click } from '@clicktally/contract/click.ts'
-import { visitorHash } from './visitor-hash.ts'
+import type { TakenClick } from './taken-click.ts'
 
 /** What clicks add to one counter. */
 export interface CounterDelta {
   readonly projectId: number
+  /** Empty: all targets together. */
   readonly target: string
   /** Its start, milliseconds since 1970. */
   readonly minuteMs: number
@@ -17,26 +17,52 @@ const minuteLengthMs = 60_000
 /** As many hashes as a sketch holds: visitor_sketch_merge() keeps the smallest. */
 const sketchSize = 2_048
 
-/** What these clicks, each of which is new, add to the counters: the same as `counted` in sql/count-clicks.ts. */
-export function counterDeltas(clicks: Iterable<Click>): CounterDelta[] {
+/** The target of the counters of all targets together. No click has it. */
+const allTogether = ''
+
+/**
+ * What these clicks, each of which is new, add to the counters, those of all targets together included: the same as
+ * `counted` in sql/count-clicks.ts.
+ */
+export function counterDeltas(clicks: Iterable<TakenClick>): CounterDelta[] {
   const all: CounterDelta[] = []
   /** By project, by target, by minute. */
   const projects = new Map<number, Map<string, Map<number, CounterDelta>>>()
-  for (const { projectId, target, occurredAtMs, bot, visitorId } of clicks) {
-    // A fraction of a millisecond is cut off, as it is where the click is stored.
-    const minuteMs = Math.floor(Math.trunc(occurredAtMs) / minuteLengthMs) * minuteLengthMs
-    const minutes = mapAt(mapAt(projects, projectId), target)
+  const deltaOf = (
+    targets: Map<string, Map<number, CounterDelta>>,
+    projectId: number,
+    target: string,
+    minuteMs: number,
+  ) => {
+    const minutes = mapAt(targets, target)
     let delta = minutes.get(minuteMs)
     if (delta === undefined) {
       delta = { projectId, target, minuteMs, total: 0, bots: 0, visitors: new Set() }
       minutes.set(minuteMs, delta)
       all.push(delta)
     }
-    if (bot === true) {
+    return delta
+  }
+  let together: CounterDelta | undefined
+  for (const { projectId, target, occurredAtMs, bot, visitorHash } of clicks) {
+    // A fraction of a millisecond is cut off, as it is where the click is stored.
+    const minuteMs = Math.floor(Math.trunc(occurredAtMs) / minuteLengthMs) * minuteLengthMs
+    const targets = mapAt(projects, projectId)
+    const delta = deltaOf(targets, projectId, target, minuteMs)
+    // Mostly the one of the click before.
+    if (together?.minuteMs !== minuteMs || together.projectId !== projectId) {
+      together = deltaOf(targets, projectId, allTogether, minuteMs)
+    }
+    if (bot) {
       delta.bots += 1
+      together.bots += 1
     } else {
       delta.total += 1
-      if (visitorId !== undefined) delta.visitors.add(visitorHash(projectId, visitorId))
+      together.total += 1
+      if (visitorHash !== undefined) {
+        delta.visitors.add(visitorHash)
+        together.visitors.add(visitorHash)
+      }
     }
   }
   return all

@@ -1,14 +1,19 @@
+import { isUtf8 } from 'node:buffer'
 import { createHash } from 'node:crypto'
-import type { Click } from '@clicktally/contract/click.ts'
+import { ClickLine } from '@clicktally/contract/click-line.ts'
 import { decodeMessage } from '@clicktally/contract/clicks-message.ts'
 import { type LedgerStamp, readStamp } from '@clicktally/contract/ledger-stamp.ts'
 import type { ConsumeMessage } from 'amqplib'
+import type { BinaryCopy } from './binary-copy.ts'
+import { type TakenClick, takeClick, takeLine } from './taken-click.ts'
 
 /** A message as it was taken from a queue: each of its clicks is in `clicks`, or in one of the dead letters. */
 export interface TakenMessage {
   readonly stamp: LedgerStamp
-  readonly clicks: readonly Click[]
+  readonly clicks: readonly TakenClick[]
   readonly deadLetters: readonly DeadLetter[]
+  /** When the last of its clicks was received, milliseconds since 1970; 0 where it has none. */
+  readonly receivedThroughMs: number
 }
 
 /** What can't be counted, with what a person needs to judge it and to have it replayed. */
@@ -25,17 +30,35 @@ export interface DeadLetter {
   readonly requestId: string | undefined
 }
 
+const line = new ClickLine()
+
 /** How many clicks a message says to have; 1 where it does not say. */
 export function clicksSaidIn({ properties }: ConsumeMessage): number {
   return readStamp(properties.headers)?.clicks ?? 1
 }
 
-/** Reads a message of the queue `clicks`. Never throws: what can't be read is in the dead letters. */
-export function readClicks({ properties, content }: ConsumeMessage): TakenMessage {
+/**
+ * Reads a message of the queue `clicks`. Never throws: what can't be read is in the dead letters.
+ *
+ * @param rows to which the rows of its clicks are added
+ */
+export function readClicks({ properties, content }: ConsumeMessage, rows: BinaryCopy): TakenMessage {
   const stamp = readStamp(properties.headers)
-  if (stamp?.clicks === 0 && content.length === 0) return { stamp, clicks: [], deadLetters: [] }
+  if (stamp?.clicks === 0 && content.length === 0) return { stamp, clicks: [], deadLetters: [], receivedThroughMs: 0 }
   const type = asText(properties.type)
-  const { clicks, undecodable } = decodeMessage(type, content)
+  const clicks: TakenClick[] = []
+  let receivedThroughMs = 0
+  const takenAsItLies = (from: number, to: number): boolean => {
+    if (!line.read(content, from, to)) return false
+    clicks.push(takeLine(line, content, from, to, rows))
+    receivedThroughMs = Math.max(receivedThroughMs, line.receivedAtMs)
+    return true
+  }
+  const { clicks: decoded, undecodable } = decodeMessage(type, content, isUtf8(content) ? takenAsItLies : undefined)
+  for (const click of decoded) {
+    clicks.push(takeClick(click, rows))
+    receivedThroughMs = Math.max(receivedThroughMs, click.receivedAtMs)
+  }
   const deadLetters = undecodable.map(({ content: part, reason, detail }): DeadLetter => {
     const whole = part === content
     const lost = whole ? Math.max(1, stamp?.clicks ?? 0) : 1
@@ -45,6 +68,7 @@ export function readClicks({ properties, content }: ConsumeMessage): TakenMessag
     stamp: stamp ?? madeStamp(properties.messageId, content, clicks.length + deadLetters.length),
     clicks,
     deadLetters,
+    receivedThroughMs,
   }
 }
 
@@ -75,7 +99,12 @@ export function readDeadLetter({ properties, content }: ConsumeMessage): TakenMe
     clickIds: idsIn(content),
     requestId: asText(headers['request-id']),
   }
-  return { stamp: stamp ?? madeStamp(properties.messageId, content, clicks), clicks: [], deadLetters: [letter] }
+  return {
+    stamp: stamp ?? madeStamp(properties.messageId, content, clicks),
+    clicks: [],
+    deadLetters: [letter],
+    receivedThroughMs: 0,
+  }
 }
 
 /**

@@ -13,7 +13,7 @@ const anyClick: fc.Arbitrary<Click> = fc.record(
   {
     id: fc.tuple(time, fc.string()).map(([timeMs, seed]) => derivedUuidV7(timeMs, seed)),
     projectId: fc.integer({ min: 1, max: 2_147_483_647 }),
-    target: text,
+    target: fc.string({ unit: 'binary', minLength: 1 }),
     occurredAtMs: time,
     receivedAtMs: time,
     requestId: text,
@@ -112,6 +112,7 @@ describe('a message of clicks', () => {
     ['has an id of version 4', JSON.stringify({ ...click, id: '0f8fad5b-d9cb-469f-a165-70867728950e' })],
     ['has an id in upper case', JSON.stringify({ ...click, id: click.id.toUpperCase() })],
     ['has no target', JSON.stringify({ ...click, target: undefined })],
+    ['has an empty target, which stands for all of them', JSON.stringify({ ...click, target: '' })],
     ['has a project that does not fit the column', JSON.stringify({ ...click, projectId: 2 ** 31 })],
     ['has a time that is no number', JSON.stringify({ ...click, occurredAtMs: '2026' })],
     ['has a time that is not finite', encodeClick(click).replace('1763700000000', '1e999')],

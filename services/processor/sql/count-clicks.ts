@@ -22,7 +22,8 @@ with input as materialized (
   insert into counter_deltas (project_id, target, minute, total, bots, visitors)
   select
     project_id,
-    target,
+    -- All targets together.
+    coalesce(target, ''),
     date_trunc('minute', occurred_at),
     count(*) filter (where not bot),
     count(*) filter (where bot),
@@ -31,7 +32,7 @@ with input as materialized (
       (array_agg(distinct visitor_hash(project_id, visitor_id)) filter (where visitor_id is not null and not bot))[1:2048],
       '{}')
   from inserted
-  group by 1, 2, 3
+  group by project_id, date_trunc('minute', occurred_at), grouping sets ((target), ())
 ), stored as (
   -- How many clicks of each message were new: those that stand on both sides.
   select message, count(*) as clicks

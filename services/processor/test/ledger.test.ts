@@ -10,7 +10,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { ClickBatch } from '../click-batch.ts'
 import { ClickStore } from '../click-store.ts'
 import type { DeadLetter, TakenMessage } from '../taken-message.ts'
-import { createBench, createClick } from './processor-under-test.ts'
+import { createBench, createClick, takenFrom } from './processor-under-test.ts'
 
 const logger = pino({ level: 'silent' })
 const nothing: Balance = { accepted: 0, counted: 0, duplicates: 0, dead: 0, discarded: 0, inFlight: 0, overdue: 0 }
@@ -42,11 +42,7 @@ async function createLedger() {
 const producer = randomUUID()
 
 function message(sequence: number, clicks: readonly Click[], stamp: Partial<LedgerStamp> = {}): TakenMessage {
-  return {
-    stamp: { producer, sequence, clicks: clicks.length, settled: 0, confirmed: 0, ...stamp },
-    clicks,
-    deadLetters: [],
-  }
+  return takenFrom({ producer, sequence, clicks: clicks.length, settled: 0, confirmed: 0, ...stamp }, clicks)
 }
 
 function buried(taken: TakenMessage): TakenMessage {
@@ -59,7 +55,7 @@ function buried(taken: TakenMessage): TakenMessage {
     clickIds: taken.clicks.map(({ id }) => id),
     requestId: undefined,
   }
-  return { stamp: taken.stamp, clicks: [], deadLetters: [letter] }
+  return { ...taken, clicks: [], deadLetters: [letter] }
 }
 
 const clicks = (count: number) => Array.from({ length: count }, () => createClick())
@@ -67,8 +63,9 @@ const clicks = (count: number) => Array.from({ length: count }, () => createClic
 describe('the ledger', () => {
   test('has each message once, whatever is delivered again', async () => {
     const { count, balance, messages } = await createLedger()
-    const first = message(1, clicks(3))
-    const second = message(2, [...clicks(2), ...first.clicks.slice(0, 1)], { settled: 1, confirmed: 3 })
+    const three = clicks(3)
+    const first = message(1, three)
+    const second = message(2, [...clicks(2), ...three.slice(0, 1)], { settled: 1, confirmed: 3 })
     expect(await count([first, second, first])).toEqual({ counted: 5, duplicates: 4 })
     await count([second])
     await count([first, message(3, [], { settled: 2, confirmed: 6 })])

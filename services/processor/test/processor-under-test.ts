@@ -2,20 +2,23 @@ import { ProducerLedger } from '@clicktally/broker/producer-ledger.ts'
 import { topology } from '@clicktally/broker/topology.ts'
 import { type Click, defaultProjectId } from '@clicktally/contract/click.ts'
 import { clicksMessageType, encodeClick } from '@clicktally/contract/clicks-message.ts'
-import { stampHeaders } from '@clicktally/contract/ledger-stamp.ts'
+import { type LedgerStamp, stampHeaders } from '@clicktally/contract/ledger-stamp.ts'
 import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
 import { type Balance, readBalance } from '@clicktally/database/balance.ts'
 import { createDatabase, createPool } from '@clicktally/database/connection.ts'
 import { createTestBroker, type TestBroker } from '@clicktally/testing/test-broker.ts'
 import { createTestDatabase } from '@clicktally/testing/test-database.ts'
+import type { ConsumeMessage } from 'amqplib'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
 import { expect, onTestFinished, vi } from 'vitest'
 import { BatchWriter } from '../batch-writer.ts'
+import { BinaryCopy } from '../binary-copy.ts'
 import { ClickConsumer } from '../click-consumer.ts'
 import { ClickStore } from '../click-store.ts'
 import { persist } from '../failure-policy.ts'
 import { ProcessingFigures } from '../processing-figures.ts'
+import { readClicks, type TakenMessage } from '../taken-message.ts'
 
 const logger = pino({ level: 'silent' })
 
@@ -30,6 +33,13 @@ export function createClick(overrides: Partial<Click> = {}): Click {
     requestId: 'request-1',
     ...overrides,
   }
+}
+
+/** A message with these clicks, as the broker delivers it. */
+export function takenFrom(stamp: LedgerStamp, clicks: readonly Click[]): TakenMessage {
+  const properties = { type: clicksMessageType, headers: stampHeaders(stamp) }
+  const content = Buffer.from(clicks.map(encodeClick).join('\n'))
+  return readClicks({ properties, content } as unknown as ConsumeMessage, new BinaryCopy())
 }
 
 /** Queries as the owner, who sees everything. */

@@ -11,6 +11,7 @@ import { pino } from 'pino'
 import { Registry } from 'prom-client'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { BatchWriter } from '../batch-writer.ts'
+import { BinaryCopy } from '../binary-copy.ts'
 import { ClickStore } from '../click-store.ts'
 import { ProcessingFigures } from '../processing-figures.ts'
 import { readClicks, readDeadLetter } from '../taken-message.ts'
@@ -83,7 +84,9 @@ describe('the store, whatever happens', () => {
     )
     const write = async (number: number, messages: ConsumeMessage[], read = readClicks) => {
       const writer = writers[number]
-      await writer?.write(writer.prepare(messages.map(read)), never)
+      const rows = new BinaryCopy()
+      const taken = messages.map((message) => read(message, rows))
+      await writer?.write(writer.prepare(taken), never)
     }
 
     await fc.assert(
