@@ -31,13 +31,16 @@ const point = 0x2e
 const zero = 0x30
 const nine = 0x39
 const colon = 0x3a
-const backslash = 0x5c
 const openBrace = 0x7b
 const closeBrace = 0x7d
-const space = 0x20
+
+/** By byte: 1 where it stands for itself in a JSON text. No control character does, nor do the quote and the backslash. */
+const isPlain = Uint8Array.from({ length: 256 }, (_, byte) => Number(byte >= 0x20 && byte !== quote && byte !== 0x5c))
+/** By byte: 1 where it is a hexadecimal digit in lower case. */
+const isHex = Uint8Array.from({ length: 256 }, (_, byte) => Number(/[0-9a-f]/.test(String.fromCharCode(byte))))
 
 /**
- * Reads a click's line where it lies, without making an object or a text of it: in a fifth of the time that JSON.parse and the
+ * Reads a click's line where it lies, without making an object or a text of it: in less than half of the time that JSON.parse and the
  * schema's check take. It knows lines as encodeClick() writes them, nearly all: fields in that order, no space, nothing
  * escaped. What it reads the schema would let through, and would read the same. Whatever else a line holds is not read, but
  * left to decodeMessage().
@@ -139,12 +142,8 @@ export class ClickLine {
     const content = this.#content
     const from = this.#at
     for (let index = 0; index < idLength; index += 1) {
-      const byte = content[from + index] as number
-      if (index === 8 || index === 13 || index === 18 || index === 23) {
-        if (byte !== minus) return false
-      } else if (!((byte >= zero && byte <= nine) || (byte >= 0x61 && byte <= 0x66))) {
-        return false
-      }
+      const isDash = index === 8 || index === 13 || index === 18 || index === 23
+      if (isDash ? content[from + index] !== minus : isHex[content[from + index] as number] !== 1) return false
     }
     const variant = content[from + 19] as number
     this.#at = from + idLength
@@ -173,15 +172,10 @@ export class ClickLine {
   /** Behind the closing quote. */
   #skipText(): boolean {
     const content = this.#content
-    for (let at = this.#at; at < content.length; at += 1) {
-      const byte = content[at] as number
-      if (byte === quote) {
-        this.#at = at + 1
-        return true
-      }
-      if (byte === backslash || byte < space) return false
-    }
-    return false
+    let at = this.#at
+    while (isPlain[content[at] as number] === 1) at += 1
+    this.#at = at + 1
+    return content[at] === quote
   }
 
   /** Behind an object of texts, numbers, booleans and nulls. */
