@@ -14,9 +14,6 @@ type Width = (typeof widths)[number]
 /** The rows of a bucket's width: all buckets are in UTC. Target '' stands for all targets of the project together. */
 const countersTable = (width: Width) => {
   const sum = width === 'minute' || width === 'hour' ? 'int' : 'bigint'
-  // Room on each page for new versions of a row, where rows are raised while their bucket lasts: in place (HOT), since no
-  // index holds a count. The others are raised by late clicks alone.
-  const fillfactor = width === 'minute' ? 85 : 100
   return [
     // Columns in an order that leaves no gaps between them.
     `create table ${width}_counters (
@@ -29,20 +26,29 @@ const countersTable = (width: Width) => {
       -- The largest hash of a full sketch: whoever unites sketches needs none that is above. Beside them, since they are long.
       visitors_below int generated always as (case when cardinality(visitors) = 2048 then visitors[2048] end) stored,
       primary key (project_id, ${width}, target)
-    ) with (fillfactor = ${fillfactor}, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02)`,
+    ) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02)`,
     // Hashes are evenly spread bits: trying to compress them costs time and spares nothing.
     `alter table ${width}_counters alter column visitors set storage external`,
   ]
 }
 
-/** Of rows with sketches: each row's figures once, and each hash. */
-const eachHash = (rows: string) =>
-  `${rows} left join lateral unnest(${rows}.visitors) with ordinality as visitor (hash, place) on true`
-const summed = `
-  coalesce(sum(total) filter (where place = 1 or place is null), 0) as total,
-  coalesce(sum(bots) filter (where place = 1 or place is null), 0) as bots,
-  -- distinct sorts.
-  coalesce((array_agg(distinct hash) filter (where hash is not null))[1:2048], '{}') as visitors`
+/**
+ * Sums up rows of counters: a row for each project, start and target. The sketch of a row that is alone in its group, as most
+ * are, is taken as it is.
+ *
+ * @param start an SQL expression over `rows`, and so is `target`
+ */
+const summedUp = (width: Width, rows: string, start: string, condition = 'true', target = 'target') => `
+          select
+            project_id, ${width}, target, total, bots,
+            case when parts = 1 then visitors
+              else array(select distinct hash from unnest(visitors) as hash order by hash limit 2048) end as visitors
+          from (
+            select
+              project_id, ${start} as ${width}, ${target} as target, sum(total) as total, sum(bots) as bots,
+              count(*) as parts, visitor_hashes(visitors) as visitors
+            from ${rows} where ${condition} group by 1, 2, 3
+          ) as summed`
 
 /** Adds what is summed up in `rows` to the counters of this width. */
 const raise = (width: Width, rows: string) => `
@@ -73,10 +79,7 @@ const rollUp = (from: Width, to: Width, horizon: string, limit: string) => `
             horizon.${horizon} := ${limit};
           else
             insert into ${to}_counters as counter (project_id, ${to}, target, total, bots, visitors)
-            select project_id, bucket, target, ${summed}
-            from ${eachHash(`${from}_counters`)}
-            where ${from} >= bucket and ${from} < bucket + interval '1 ${to}'
-            group by project_id, target
+            ${summedUp(to, `${from}_counters`, 'bucket', `${from} >= bucket and ${from} < bucket + interval '1 ${to}'`)}
             on conflict (project_id, ${to}, target) do update
               set total = excluded.total, bots = excluded.bots, visitors = excluded.visitors;
             horizon.${horizon} := bucket + interval '1 ${to}';
@@ -84,8 +87,18 @@ const rollUp = (from: Width, to: Width, horizon: string, limit: string) => `
         end loop;`
 
 const statements = [
-  // What processors add: no key, no index, nothing to wait for. Several rows for one counter are normal. Folds empty it all
-  // the time, so its free room has to be found soon.
+  // All hashes of several sketches, some of them twice; but never many more than 16,384, so that the cost of copying them for each
+  // sketch is bounded. Where there is one sketch alone, it is the result as it is.
+  `create function visitor_hashes_add(hashes int[], added int[]) returns int[]
+    language plpgsql immutable strict parallel safe
+    as $$ begin
+      if cardinality(hashes) < 16384 then return hashes || added; end if;
+      return visitor_sketch_merge(hashes, added);
+    end $$`,
+  `create aggregate visitor_hashes (int[]) (sfunc = visitor_hashes_add, stype = int[], parallel = safe)`,
+
+  // What processors add, to the counters of targets and of all targets together (''): no key, no index, nothing to wait for.
+  // Several rows for one counter are normal. Folds empty it all the time, so its free room has to be found soon.
   `create table counter_deltas (
     project_id int not null,
     target text collate "C" not null,
@@ -115,13 +128,13 @@ const statements = [
   `insert into minute_counters (project_id, minute, target, total, bots, visitors)
    select project_id, minute, target, total, bots, visitors from counters order by project_id, minute, target`,
   `insert into minute_counters (project_id, minute, target, total, bots, visitors)
-   select project_id, minute, '', ${summed} from ${eachHash('counters')} group by project_id, minute`,
+   ${summedUp('minute', 'counters', 'minute', 'true', `''`)}`,
   `drop table counters`,
   // All that is counted, folded or not. Several rows for one counter can be in it.
   `create view counters as
    select project_id, target, minute, total, bots, visitors from minute_counters where target <> ''
    union all
-   select project_id, target, minute, total, bots, visitors from counter_deltas`,
+   select project_id, target, minute, total, bots, visitors from counter_deltas where target <> ''`,
 
   // The sketch of both. Where nothing changes it is the one that was kept, as it lies on disk: most that come are in it
   // already, or are beyond it. In this form the planner puts it in the place of the call.
@@ -129,9 +142,9 @@ const statements = [
     language sql immutable parallel safe
     return case
       when added[1] > kept_below or cardinality(added) = 0 then kept
-      -- Comparing each with each is quicker than merging where one side is short.
-      when cardinality(added) <= 8 and added <@ kept then kept
-      when cardinality(added) <= 8 and not added && kept then (array_sort(kept || added))[1:2048]
+      -- Comparing each with each is quicker than merging where one side is short; most that come are new by then.
+      when cardinality(added) <= 32 and added <@ kept then kept
+      when cardinality(added) <= 32 and not added && kept then (array_sort(kept || added))[1:2048]
       else visitor_sketch_merge(kept, added)
     end`,
 
@@ -146,7 +159,9 @@ const statements = [
   // Whoever reads finds each click once, in one statement: in the deltas, or in all the buckets that it belongs to.
   `create function fold_counters_at(moment timestamptz) returns bigint
       language plpgsql security definer
-      set search_path = pg_catalog, public set timezone = 'UTC' set work_mem = '64MB' set jit = off set enable_presorted_aggregate = off
+      set search_path = pg_catalog, public set timezone = 'UTC' set work_mem = '64MB' set jit = off
+      -- Sorted groups leave the order that counters are to be added in; and deltas have to be read from the first on.
+      set enable_hashagg = off set synchronize_seqscans = off
       as $$
       declare
         horizon rollup_horizon;
@@ -160,25 +175,29 @@ const statements = [
         select * into strict horizon from rollup_horizon;
         -- No part is joined with another: the planner does not know how long they are, and might compare each with each.
         with due as materialized (
-          delete from counter_deltas where ctid = any(array(select ctid from counter_deltas limit 50000))
+          -- All up to the first that is too many, as they lie.
+          delete from counter_deltas
+          where ctid < coalesce((select ctid from counter_deltas offset 50000 limit 1), '(4294967295,0)')
           returning project_id, minute, target, total, bots, visitors
-        ), of_targets as materialized (
-          select project_id, minute, target, ${summed} from ${eachHash('due')} group by target, minute, project_id
+        ), summed_minutes as materialized (${summedUp('minute', 'due', 'minute')}
+        ), begun as materialized (
+          select project_id, minute from (select distinct project_id, minute from summed_minutes) as given
+          where (
+            select true from minute_counters as counter
+            where counter.project_id = given.project_id and counter.minute = given.minute limit 1)
         ), minutes as materialized (
-          select * from of_targets
-          union all
-          select project_id, minute, '', ${summed} from ${eachHash('of_targets')} group by minute, project_id
-        ), late_hours as materialized (
-          select project_id, date_trunc('hour', minute) as hour, target, ${summed}
-          from ${eachHash('minutes')} where minute < horizon.hours_before group by 3, 2, 1
-        ), late_days as materialized (
-          select project_id, date_trunc('day', hour) as day, target, ${summed}
-          from ${eachHash('late_hours')} where hour < horizon.days_before group by 3, 2, 1
-        ), late_months as materialized (
-          select project_id, date_trunc('month', day) as month, target, ${summed}
-          from ${eachHash('late_days')} where day < horizon.months_before group by 3, 2, 1
+          -- Not in a condition, so that it is looked up in a table in memory.
+          select *, (project_id, minute) in (select project_id, minute from begun) as is_begun from summed_minutes
+        ), late_hours as materialized (${summedUp('hour', 'minutes', "date_trunc('hour', minute)", 'minute < horizon.hours_before')}
+        ), late_days as materialized (${summedUp('day', 'late_hours', "date_trunc('day', hour)", 'hour < horizon.days_before')}
+        ), late_months as materialized (${summedUp('month', 'late_days', "date_trunc('month', day)", 'day < horizon.months_before')}
         ),
-        minutes_raised as (${raise('minute', 'minutes')}),
+        -- Where a minute has no counter yet, nothing can be in the way, and that costs half. They come in the order of the index.
+        minutes_added as (
+          insert into minute_counters (project_id, minute, target, total, bots, visitors)
+          select project_id, minute, target, total, bots, visitors from minutes where not is_begun
+        ),
+        minutes_raised as (${raise('minute', 'minutes where is_begun')}),
         hours_raised as (${raise('hour', 'late_hours')}),
         days_raised as (${raise('day', 'late_days')}),
         months_raised as (${raise('month', 'late_months')})

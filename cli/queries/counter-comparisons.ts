@@ -27,14 +27,30 @@ export function besideClicks(from: Date, to: Date): Comparison {
   }
 }
 
-/** Counters that are made of others beside those: minutes of all targets together, or hours, days, months. */
+/**
+ * Counters that are made of others beside those: minutes of all targets together, folded or not, beside those of the targets;
+ * hours, days and months beside what was folded of the narrower ones.
+ */
 export function besideThoseBelow(bucket: BucketWidth, from: Date, to: Date): Comparison {
   const start = sql.ref(bucket)
+  const ofRange = sql`${start} >= ${from} and ${start} < ${to}`
   return {
     bucket,
-    kept: sql`
-      select project_id, target, ${start} as start, total, bots, visitors from ${sql.table(`${bucket}_counters`)}
-      where ${start} >= ${from} and ${start} < ${to} and ${bucket === 'minute' ? sql`target = ''` : sql`true`}`,
+    kept:
+      bucket === 'minute'
+        ? sql`
+          select
+            project_id, target, minute as start,
+            sum(total) as total, sum(bots) as bots, visitor_sketch_union(visitors) as visitors
+          from (
+            select project_id, target, minute, total, bots, visitors from minute_counters where target = '' and ${ofRange}
+            union all
+            select project_id, target, minute, total, bots, visitors from counter_deltas where target = '' and ${ofRange}
+          ) as part
+          group by 1, 2, 3`
+        : sql`
+          select project_id, target, ${start} as start, total, bots, visitors from ${sql.table(`${bucket}_counters`)}
+          where ${ofRange}`,
     truth: summedBuckets(bucket, sql`below_start >= ${from} and below_start < ${to}`),
   }
 }

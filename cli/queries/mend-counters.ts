@@ -91,7 +91,27 @@ async function sumAnew(
   const from = new Date(Math.min(...times))
   const last = new Date(Math.max(...times))
   const near = sql`below_start >= ${from} and below_start < ${last}::timestamptz + ${sql.lit(`1 ${width}`)}::interval`
-  return await replace(transaction, width, keys, summedBuckets(width, sql`${near} and ${ofTheseKeys}`))
+  const summed = summedBuckets(width, sql`${near} and ${ofTheseKeys}`)
+  return await replace(transaction, width, keys, width === 'minute' ? lessWaiting(summed) : summed)
+}
+
+/** Minutes of all targets together, as `together` has them, less what of them still waits in the deltas. */
+function lessWaiting(together: RawBuilder<unknown>): RawBuilder<unknown> {
+  return sql`
+    select
+      project_id, start, target,
+      together.total - coalesce(waiting.total, 0) as total,
+      together.bots - coalesce(waiting.bots, 0) as bots,
+      together.visitors
+    from (${together}) as together
+    left join (
+      select project_id, minute as start, sum(total) as total, sum(bots) as bots
+      from counter_deltas
+      where target = '' and (project_id, minute) in (select project_id, start from key)
+      group by 1, 2
+    ) as waiting using (project_id, start)
+    -- What has clicks in the deltas alone has no counter yet.
+    where (together.total, together.bots) is distinct from (coalesce(waiting.total, 0), coalesce(waiting.bots, 0))`
 }
 
 /** Makes the counters of these keys what `truth` says, which may use the table `key`; those that it lacks go. */

@@ -9,15 +9,17 @@ export const madeOf = { hour: 'minute', day: 'hour', month: 'day' } as const sat
 
 /**
  * What counters that are made of others must be: (project_id, start, target, total, bots, visitors). Minutes are those of
- * all targets together; of the wider ones only those before the horizon, for only they are kept.
+ * all targets together, of what is folded of the targets and what is not, for a fold may part them; of the wider ones only
+ * those before the horizon, for only they are kept.
  *
  * @param condition on the rows that they are made of, whose time is called `below_start`
  */
 export function summedBuckets(width: BucketWidth, condition: RawBuilder<unknown>): RawBuilder<unknown> {
   const below = width === 'minute' ? 'minute' : madeOf[width]
+  const table = sql.table(width === 'minute' ? 'counters' : `${below}_counters`)
   const start = width === 'minute' ? sql`below_start` : sql`date_trunc(${sql.lit(width)}, below_start, 'UTC')`
   const horizon = sql.ref(`${width}s_before`)
-  const kept = width === 'minute' ? sql`target <> ''` : sql`below_start < (select ${horizon} from rollup_horizon)`
+  const kept = width === 'minute' ? sql`true` : sql`below_start < (select ${horizon} from rollup_horizon)`
   return sql`
     select
       project_id,
@@ -28,7 +30,7 @@ export function summedBuckets(width: BucketWidth, condition: RawBuilder<unknown>
       -- distinct sorts.
       coalesce((array_agg(distinct hash) filter (where hash is not null))[1:2048], '{}') as visitors
     from (
-      select project_id, ${sql.ref(below)} as below_start, target, total, bots, visitors from ${sql.table(`${below}_counters`)}
+      select project_id, ${sql.ref(below)} as below_start, target, total, bots, visitors from ${table}
     ) as below
     left join lateral unnest(visitors) with ordinality as visitor (hash, place) on true
     where ${kept} and ${condition}

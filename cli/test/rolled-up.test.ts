@@ -82,4 +82,41 @@ describe('counters that are made of others', () => {
       ['', '', '', 'a', 'a', 'a', 'b', 'b', 'b'].map((target) => ({ target, total: target === '' ? 6 : 3 })),
     )
   })
+
+  test('verify and rebuild are exact where a fold has parted targets from all of them together', async () => {
+    const bench = await createCliBench()
+    await bench.ask('select create_click_partition(current_date)')
+    const clicks = ['a', 'b', 'b']
+    const minute = new Date(Math.floor(Date.now() / minuteMs) * minuteMs).toISOString()
+    for (const target of clicks) {
+      await bench.ask(
+        `insert into clicks (id, project_id, occurred_at, received_at, bot, target) values ($1, 1, $2, $2, false, $3)`,
+        [randomUuidV7(Date.now()), minute, target],
+      )
+    }
+    const count = (table: string, target: string, total: number) =>
+      bench.ask(
+        `insert into ${table} (project_id, minute, target, total, bots, visitors) values (1, $1, $2, $3, 0, '{}')`,
+        [minute, target, total],
+      )
+    await count('minute_counters', 'a', 1)
+    await count('minute_counters', 'b', 1)
+    await count('minute_counters', '', 1)
+    await count('counter_deltas', 'b', 1)
+    await count('counter_deltas', '', 2)
+    expect(await differencesOf(bench)).toEqual([])
+    await bench.ask(`update minute_counters set total = total + 3`)
+    expect(await bench.run('rebuild', '--yes')).toMatchObject({ code: 0 })
+    const counters = () => bench.ask(`select target, total from minute_counters order by target`)
+    expect(await counters()).toEqual(['', 'a', 'b'].map((target) => ({ target, total: 1 })))
+    // All of it waits.
+    await bench.ask(`update minute_counters set total = 7 where target = ''`)
+    await count('counter_deltas', '', 1)
+    expect(await differencesOf(bench)).toMatchObject([{ target: '', counter: { total: 10 }, clicks: { total: 3 } }])
+    expect(await bench.run('rebuild', '--yes')).toMatchObject({ code: 0 })
+    expect(await counters()).toEqual(['a', 'b'].map((target) => ({ target, total: 1 })))
+    await bench.ask('select fold_counters()')
+    expect(await counters()).toEqual([3, 1, 2].map((total, index) => ({ target: ['', 'a', 'b'][index], total })))
+    expect(await differencesOf(bench)).toEqual([])
+  })
 })

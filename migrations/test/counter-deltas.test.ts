@@ -78,7 +78,9 @@ test('a new database starts with its own hour, and what is older comes as late',
   )
   expect(rows).toEqual([{ is_now: true, is_ordered: true }])
   await pool.query(
-    `insert into counter_deltas values (1, 'a', '2020-02-29T23:59Z', 1, 0, '{7}'), (1, 'a', '2020-02-29T23:59Z', 1, 0, '{7,8}')`,
+    `insert into counter_deltas
+     select 1, target, '2020-02-29T23:59Z', 1, 0, visitors
+     from unnest(array['', 'a']) as target, (values ('{7}'::int[]), ('{7,8}')) as delta (visitors)`,
   )
   await pool.query('select fold_counters()')
   for (const table of ['minute_counters', 'hour_counters', 'day_counters', 'month_counters']) {
@@ -91,5 +93,39 @@ test('a new database starts with its own hour, and what is older comes as late',
         { target: 'a', ...figures },
       ],
     ])
+  }
+})
+
+test('of however many deltas a counter is made, its sketch has the smallest hashes of them all, each once', async () => {
+  const { pool, migrate } = await emptyDatabase()
+  await migrate(first, second, third)
+  // Twice: new counters, and raised ones. Long sketches and short ones, of which some hashes meet.
+  for (const turn of [0, 1]) {
+    await pool.query(
+      `insert into counter_deltas
+       select 1, target, '2020-02-29T23:59Z', 1, 0, visitor_sketch_merge('{}', array(
+         select visitor_hash(1, (hash % 9000 + each * 700 + $1)::text)
+         from generate_series(1, case target when 'many' then 3000 else each % 3 end) as hash))
+       from unnest(array['few', 'many']) as target, generate_series(1, 40) as each`,
+      [turn * 50_000],
+    )
+    const { rows: expected } = await pool.query(
+      `select target, sum(total)::int as total, array(
+         select distinct hash
+         from (
+           select visitors from counter_deltas where target = delta.target
+           union all select visitors from minute_counters where target = delta.target
+         ) as part, unnest(visitors) as hash
+         order by hash limit 2048) as visitors
+       from counter_deltas as delta group by target order by target`,
+    )
+    await pool.query('select fold_counters()')
+    for (const table of ['minute_counters', 'hour_counters', 'day_counters', 'month_counters']) {
+      const { rows } = await pool.query(
+        `select target, total::int - $1::int as total, visitors from ${table} order by target`,
+        [turn * 40],
+      )
+      expect([table, rows]).toEqual([table, expected])
+    }
   }
 })

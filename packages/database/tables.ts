@@ -38,7 +38,7 @@ export interface ClicksTable {
   props: unknown
 }
 
-/** What is counted of a target in a minute, folded or not: several rows together are one counter. */
+/** What is counted of a target in a minute, folded or not: several rows together are one counter. None is of all targets. */
 export interface CountersView {
   project_id: number
   target: string
@@ -50,7 +50,7 @@ export interface CountersView {
   visitors: number[]
 }
 
-/** What was added to the counters and is not folded into them yet. */
+/** What was added to the counters and is not folded into them yet; also to those of all targets together, target ''. */
 export interface CounterDeltasTable extends CountersView {}
 
 /** One row for (project, bucket, target); buckets are in UTC, and target '' stands for all targets together. */

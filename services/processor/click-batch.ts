@@ -1,5 +1,5 @@
 import { BinaryCopy } from './binary-copy.ts'
-import { counterDeltas, visitorSketch } from './counter-deltas.ts'
+import { counterDeltas } from './counter-deltas.ts'
 import { clickColumns, type TakenClick } from './taken-click.ts'
 import type { TakenMessage } from './taken-message.ts'
 
@@ -127,7 +127,7 @@ export function copyOf(
     copy.timestamptz(minuteMs)
     copy.int4(total)
     copy.int4(bots)
-    copy.int4Array(visitorSketch(visitors))
+    copy.int4Array(visitors.sketch())
   }
   copy.end()
   return copy

@@ -9,8 +9,35 @@ export interface CounterDelta {
   readonly minuteMs: number
   total: number
   bots: number
-  /** Hashes of the visitors, in no order, each once. */
-  readonly visitors: Set<number>
+  readonly visitors: VisitorHashes
+}
+
+/** Hashes of visitors, in no order, some of them several times: sorting them once is quicker than looking for each. */
+export class VisitorHashes {
+  readonly #hashes: number[] = []
+
+  /** How many were added. */
+  get size(): number {
+    return this.#hashes.length
+  }
+
+  add(hash: number): void {
+    this.#hashes.push(hash)
+  }
+
+  /** The smallest, ascending, each once. */
+  sketch(): ArrayLike<number> {
+    if (this.#hashes.length <= 1) return this.#hashes
+    const hashes = new Int32Array(this.#hashes).sort()
+    let different = 1
+    for (let index = 1; index < hashes.length && different < sketchSize; index += 1) {
+      const hash = hashes[index] as number
+      if (hash === hashes[different - 1]) continue
+      hashes[different] = hash
+      different += 1
+    }
+    return hashes.subarray(0, different)
+  }
 }
 
 const minuteLengthMs = 60_000
@@ -37,7 +64,7 @@ export function counterDeltas(clicks: Iterable<TakenClick>): CounterDelta[] {
     const minutes = mapAt(targets, target)
     let delta = minutes.get(minuteMs)
     if (delta === undefined) {
-      delta = { projectId, target, minuteMs, total: 0, bots: 0, visitors: new Set() }
+      delta = { projectId, target, minuteMs, total: 0, bots: 0, visitors: new VisitorHashes() }
       minutes.set(minuteMs, delta)
       all.push(delta)
     }
@@ -76,10 +103,4 @@ function mapAt<Key, InnerKey, Value>(maps: Map<Key, Map<InnerKey, Value>>, key: 
     maps.set(key, map)
   }
   return map
-}
-
-/** The sketch of these visitors: the smallest hashes, ascending. */
-export function visitorSketch(visitors: ReadonlySet<number>): Int32Array {
-  const hashes = Int32Array.from(visitors).sort()
-  return hashes.length > sketchSize ? hashes.subarray(0, sketchSize) : hashes
 }

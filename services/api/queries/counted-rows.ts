@@ -5,15 +5,15 @@ import type { CountsFilter } from '../counts-filter.ts'
 
 /**
  * Rows (width, start, target, total, bots, visitors, visitors_below, version) that together are what the filter stands for:
- * buckets of several widths, and what is not folded into them yet. Minutes have no version, for they go on changing. Exact in one statement, since a fold moves clicks from the one to
- * the other in one transaction.
+ * buckets of several widths, and what is not folded into them yet. Minutes have no version, for they go on changing.
+ * Exact in one statement, since a fold moves clicks from the one to the other in one transaction.
  *
  * @param allTogether without a target in the filter: the rows that stand for all targets together, instead of each target's
  */
 export function countedRows(filter: CountsFilter, pieces: BucketPieces, allTogether: boolean): RawBuilder<unknown> {
   const { projectId, targets, fromMs = -Infinity, toMs = Infinity } = filter
-  const ofTargets = targets === undefined ? sql`true` : sql`target = any(${targets}::text[])`
-  const ofBuckets = targets !== undefined ? ofTargets : allTogether ? sql`target = ''` : sql`target <> ''`
+  const ofTargets =
+    targets !== undefined ? sql`target = any(${targets}::text[])` : allTogether ? sql`target = ''` : sql`target <> ''`
   const rows = bucketWidths
     .filter((width) => pieces[width].length > 0)
     .flatMap((width) =>
@@ -23,7 +23,7 @@ export function countedRows(filter: CountsFilter, pieces: BucketPieces, allToget
             ${sql.lit(width)} as width, ${sql.ref(width)} as start, target, total::bigint, bots::bigint,
             visitors, visitors_below, ${width === 'minute' ? sql`null` : sql`xmin::text`} as version
           from ${sql.table(`${width}_counters`)}
-          where project_id = ${projectId} and ${ofBuckets} and ${within(width, piece)}`,
+          where project_id = ${projectId} and ${ofTargets} and ${within(width, piece)}`,
       ),
     )
   return sql.join(

@@ -47,7 +47,8 @@ export async function createApi() {
       for (const { target = 'button', minute, total = 1, bots = 0, visitors = [] } of rows) {
         await owner.query(
           `insert into counter_deltas (project_id, target, minute, total, bots, visitors)
-           select 1, $1, $2, $3, $4, visitor_sketch_merge(array(select visitor_hash(1, v) from unnest($5::text[]) as v), '{}')`,
+           select 1, each, $2, $3, $4, visitor_sketch_merge(array(select visitor_hash(1, v) from unnest($5::text[]) as v), '{}')
+           from unnest(array[$1, '']) as each`,
           [target, minute, total, bots, visitors],
         )
       }

@@ -141,14 +141,14 @@ describe('counters, folded or not', () => {
       { numRuns: 60, interruptAfterTimeLimit: 20_000 },
     )
 
-    /** As a processor adds them: a delta for each target and minute. */
+    /** As a processor adds them: a delta for each target and minute, and for all targets together. */
     async function add(clicks: readonly Click[]): Promise<void> {
       await owner.query(
         `insert into counter_deltas (project_id, target, minute, total, bots, visitors)
-         select 1, target, minute, count(*) filter (where not bot), count(*) filter (where bot),
+         select 1, coalesce(target, ''), minute, count(*) filter (where not bot), count(*) filter (where bot),
            visitor_sketch_merge(coalesce(array_agg(visitor_hash(1, visitor)) filter (where visitor is not null and not bot), '{}'), '{}')
          from unnest($1::text[], $2::timestamptz[], $3::bool[], $4::text[]) as click (target, minute, bot, visitor)
-         group by target, minute`,
+         group by minute, grouping sets ((target), ())`,
         [
           clicks.map(({ target }) => target),
           clicks.map(({ minuteMs }) => new Date(minuteMs)),
@@ -194,7 +194,8 @@ describe('counters, folded or not', () => {
         // Some are late, so that an hour and a day are raised with their minute.
         await owner.query(
           `insert into counter_deltas
-           select 1, target, date_trunc('minute', now()) - $1::int * interval '7 minutes', 1, 1, '{}' from unnest(array['a', 'b']) target`,
+           select 1, target, date_trunc('minute', now()) - $1::int * interval '7 minutes', clicks, clicks, '{}'
+           from (values ('a', 1), ('b', 1), ('', 2)) as delta (target, clicks)`,
           [turn],
         )
       }
@@ -217,7 +218,7 @@ describe('counters, folded or not', () => {
     await writing
     const taken = await Promise.all(folding)
     const last = Number((await owner.query('select fold_counters()')).rows[0].fold_counters)
-    expect(taken.reduce((sum, each) => sum + each, last)).toBe(2 * turns)
+    expect(taken.reduce((sum, each) => sum + each, last)).toBe(3 * turns)
     expect(await counts(db, filter, horizon, sketches)).toMatchObject({ total: 2 * turns, bots: 2 * turns })
   })
 })
