@@ -45,14 +45,18 @@ export interface Receipt {
   /** How old a click may be, in milliseconds. Undefined for a backfill, which goes back to `clickLimits.oldestMs`. */
   readonly windowMs: number | undefined
   /** Makes the id of an event that came without one, of when the click took place as far as the event says. */
-  readonly makeId: (occurredAtMs: number) => string
+  readonly makeId: (occurredAtMs: number, place: number) => string
 }
 
 const schema = Compile(ClickEvent)
 const textFields = ['id', 'target', 'occurredAt', 'visitorId', 'url', 'referrer'] as const
 
-/** Checks one event against every rule of the contract and stamps it. Never throws, whatever the value is. */
-export function checkClick(value: unknown, receipt: Receipt): CheckedClick | Rejection {
+/**
+ * Checks one event against every rule of the contract and stamps it. Never throws, whatever the value is.
+ *
+ * @param place of the event in its request, from 0
+ */
+export function checkClick(value: unknown, receipt: Receipt, place = 0): CheckedClick | Rejection {
   if (!schema.Check(value)) return describeViolation(value)
   const fault = faultyText(value)
   if (fault !== undefined) return fault
@@ -77,7 +81,7 @@ export function checkClick(value: unknown, receipt: Receipt): CheckedClick | Rej
   }
   const clamped = occurredAtMs > now + clickLimits.aheadMs
   const click: Click = {
-    id: id ?? receipt.makeId(occurredAtMs),
+    id: id ?? receipt.makeId(occurredAtMs, place),
     projectId: receipt.projectId,
     target: value.target,
     occurredAtMs: clamped ? now : occurredAtMs,

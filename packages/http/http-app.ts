@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type ServerResponse, STATUS_CODES } from 'node:http'
+import { STATUS_CODES } from 'node:http'
 import { Server, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
@@ -13,6 +13,7 @@ import {
 } from 'fastify'
 import type { Logger } from 'pino'
 import { Histogram, type Registry } from 'prom-client'
+import { RequestsUnderWay } from './requests-under-way.ts'
 import { commonProblems, ServiceProblem, toServiceProblem } from './service-problem.ts'
 
 export interface HttpAppOptions {
@@ -109,16 +110,12 @@ export function createHttpApp({ logger, registry, isReady, explain, bodyLimit = 
     return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not_ready' })
   })
   app.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
-  const traffic: Traffic = { closing: false, arrived: 0, underWay: new Set() }
+  const traffic: Traffic = { closing: false, arrived: 0, underWay: new RequestsUnderWay() }
   trafficOf.set(app, traffic)
-  function onEnd(this: ServerResponse) {
-    traffic.underWay.delete(this)
-  }
   // Before Fastify sees it, which may answer at once.
   app.server.prependListener('request', (_request, response) => {
     traffic.arrived += 1
     traffic.underWay.add(response)
-    response.on('close', onEnd)
     if (traffic.closing) response.setHeader('connection', 'close')
   })
   return app
@@ -159,7 +156,7 @@ function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
 interface Traffic {
   closing: boolean
   arrived: number
-  readonly underWay: Set<ServerResponse>
+  readonly underWay: RequestsUnderWay
 }
 const trafficOf = new WeakMap<object, Traffic>()
 
@@ -181,7 +178,7 @@ export async function closeGracefully(app: FastifyInstance | HttpApp, timeoutMs 
     let quietSince = Date.now()
     let seen = traffic.arrived
     while (Date.now() < deadline && (await connections(server)) > 0) {
-      if (traffic.arrived !== seen || traffic.underWay.size > 0) quietSince = Date.now()
+      if (traffic.arrived !== seen || traffic.underWay.count > 0) quietSince = Date.now()
       seen = traffic.arrived
       if (Date.now() - quietSince > quietMs) break
       await sleep(25)

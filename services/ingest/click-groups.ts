@@ -20,8 +20,8 @@ export interface ClickGroup {
 
 /** The clicks of one request, until they are answered. */
 interface HeldClicks {
-  /** As the message contract writes them, one a line. */
-  readonly lines: string
+  /** As the message contract writes them, one a line; empty once they are in a message. */
+  lines: string
   readonly clicks: number
   readonly bytes: number
   readonly sinceMs: number
@@ -52,7 +52,8 @@ export class ClickGroups {
   /** In the order in which they came. */
   #waiting: HeldClicks[] = []
   #waitingClicks = 0
-  readonly #inFlight = new Set<ClickGroup>()
+  /** No Set, whose old tables would keep what was in them: see packages/http/requests-under-way.ts. */
+  #inFlight: ClickGroup[] = []
   #heldClicks = 0
   #heldBytes = 0
 
@@ -88,27 +89,27 @@ export class ClickGroups {
   flush(): void {
     while (this.#waiting.length > 0 && this.#mayFly()) {
       const group = this.#takeGroup()
-      this.#inFlight.add(group)
+      this.#inFlight.push(group)
       this.#options.send(group)
     }
   }
 
   confirmed(group: ClickGroup): void {
-    if (!this.#inFlight.delete(group)) return
+    if (!this.#land(group)) return
     this.#settle(group.members)
     this.flush()
   }
 
   failed(group: ClickGroup, error: Error): void {
-    if (!this.#inFlight.delete(group)) return
+    if (!this.#land(group)) return
     this.#settle(group.members, error)
     this.flush()
   }
 
   /** Whatever waits and whatever is in flight: there is nobody left to send it, or to tell what became of it. */
   failAll(error: Error): void {
-    const groups = [...this.#inFlight]
-    this.#inFlight.clear()
+    const groups = this.#inFlight
+    this.#inFlight = []
     const waiting = this.#waiting
     this.#waiting = []
     this.#waitingClicks = 0
@@ -134,8 +135,15 @@ export class ClickGroups {
   }
 
   #mayFly(): boolean {
-    if (this.#inFlight.size < fewGroups) return true
-    return this.#inFlight.size < manyGroups && this.#waitingClicks >= clicksForOneMore
+    if (this.#inFlight.length < fewGroups) return true
+    return this.#inFlight.length < manyGroups && this.#waitingClicks >= clicksForOneMore
+  }
+
+  /** Whether it was in flight; it is no more. */
+  #land(group: ClickGroup): boolean {
+    const place = this.#inFlight.indexOf(group)
+    if (place !== -1) this.#inFlight.splice(place, 1)
+    return place !== -1
   }
 
   /** The oldest requests that fit into one message; at least one. */

@@ -140,6 +140,8 @@ export class ClickPublisher {
       return
     }
     const content = Buffer.from(group.members.map(({ lines }) => lines).join('\n'))
+    // Held until the confirm, the text would only be copied by collections of garbage.
+    for (const member of group.members) member.lines = ''
     const publishedAtMs = performance.now()
     this.#channel.publish(content, group.clicks, (outcome) => {
       if (outcome === 'confirmed') {

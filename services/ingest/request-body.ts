@@ -37,13 +37,15 @@ function decode(bytes: Buffer, done: (error: Error | null, text?: string) => voi
 }
 
 /**
- * What {@link readText} has made of a request's body.
+ * Takes what {@link readText} has made of a request's body out of the request, which outlives its use by far.
  *
  * @throws {ServiceProblem} media_type_unsupported, where there is neither a content type nor a body: Fastify then asks no
  * parser, and the route is reached without one.
  */
-export function bodyOf(request: FastifyRequest): string {
-  if (typeof request.body === 'string') return request.body
+export function takeBody(request: FastifyRequest): string {
+  const { body } = request
+  request.body = undefined
+  if (typeof body === 'string') return body
   throw new ServiceProblem(
     'media_type_unsupported',
     commonProblems.media_type_unsupported,

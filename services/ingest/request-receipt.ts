@@ -16,21 +16,17 @@ const maxClockDifferenceMs = 60_000
  *
  * @param windowMs undefined for a backfill
  */
-export function receiptOf(
-  request: FastifyRequest,
-  windowMs: number | undefined,
-): Receipt & { readonly at: (index: number) => Receipt } {
+export function receiptOf(request: FastifyRequest, windowMs: number | undefined): Receipt {
   const receivedAtMs = Date.now()
   const startMs = requestStartMs(request, receivedAtMs)
-  const at = (index: number): Receipt => ({
+  return {
     projectId: defaultProjectId,
     requestId: request.id,
     receivedAtMs,
     windowMs,
-    makeId: (occurredAtMs) =>
-      derivedUuidV7(windowMs === undefined ? Math.min(occurredAtMs, startMs) : startMs, `${request.id}:${index}`),
-  })
-  return { ...at(0), at }
+    makeId: (occurredAtMs, place) =>
+      derivedUuidV7(windowMs === undefined ? Math.min(occurredAtMs, startMs) : startMs, `${request.id}:${place}`),
+  }
 }
 
 /** `X-Request-Start: t=1700000000.123`, seconds, as nginx sets it. */

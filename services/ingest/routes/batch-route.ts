@@ -1,13 +1,22 @@
-import type { Rejection } from '@clicktally/contract/click-check.ts'
 import { encodeClick } from '@clicktally/contract/clicks-message.ts'
-import type { BatchResult, writeOperations } from '@clicktally/contract/write-operations.ts'
+import type { writeOperations } from '@clicktally/contract/write-operations.ts'
 import type { HttpApp } from '@clicktally/http/http-app.ts'
-import { aboutTime } from '../errors.ts'
+import type { FastifyRequest } from 'fastify'
+import { BatchAnswer } from '../batch-answer.ts'
 import type { IngestContext } from '../ingest-context.ts'
-import { batchOf } from '../request-batch.ts'
+import { batchOf, checkBatchEvent, sentId } from '../request-batch.ts'
 import { receiptOf } from '../request-receipt.ts'
 
 type BatchOperation = typeof writeOperations.postBatch | typeof writeOperations.postBackfill
+
+/** What is kept of a batch until it is answered. */
+interface TakenBatch {
+  /** Of the accepted clicks, as the message contract writes them. */
+  readonly lines: string
+  readonly clicks: number
+  /** BatchResult as JSON. */
+  readonly answer: string
+}
 
 /**
  * A route that takes up to 500 events; each has its own result, and one bad event never sinks the others.
@@ -17,45 +26,44 @@ type BatchOperation = typeof writeOperations.postBatch | typeof writeOperations.
 export function addBatchRoute(
   app: HttpApp,
   { publisher, figures }: IngestContext,
-  { method, url, schema }: BatchOperation,
+  { method, url }: BatchOperation,
   windowMs: number | undefined,
 ): void {
-  app.route<{ Body: string }>({
+  app.route({
     method,
     url,
-    schema: { response: { 202: schema.response[202], 422: schema.response[202] } },
-    async handler(request, reply) {
-      const receipt = receiptOf(request, windowMs)
-      const lines: string[] = []
-      const results: BatchResult['results'] = []
-      for (const [index, event] of batchOf(request).entries()) {
-        const checked = event.check(receipt.at(index))
-        if ('code' in checked) {
-          figures.rejected(checked.code)
-          results.push(rejectedResult(index, event.id, checked, receipt.receivedAtMs))
-        } else {
-          lines.push(encodeClick(checked.click))
-          const { warning } = checked
-          results.push({ index, id: checked.click.id, status: 'accepted', ...(warning && { warning }) })
-        }
+    // No async function, which would keep all of the batch until the confirm.
+    handler(request, reply) {
+      const { lines, clicks, answer } = takeBatch(request)
+      const send = (status: 202 | 422) => reply.code(status).type('application/json; charset=utf-8').send(answer)
+      if (clicks === 0) {
+        send(422)
+        return
       }
-      const answer: BatchResult = { accepted: lines.length, rejected: results.length - lines.length, results }
-      if (lines.length === 0) return reply.code(422).send(answer)
-      await publisher.publish(lines.join('\n'), lines.length)
-      figures.accepted(lines.length)
-      return reply.code(202).send(answer)
+      publisher.publish(lines, clicks).then(
+        () => {
+          figures.accepted(clicks)
+          send(202)
+        },
+        (error: Error) => reply.send(error),
+      )
     },
   })
-}
 
-function rejectedResult(index: number, id: string | null, { code, detail, field }: Rejection, serverTimeMs: number) {
-  return {
-    index,
-    id,
-    status: 'rejected' as const,
-    code,
-    detail,
-    ...(field !== undefined && { field }),
-    ...(aboutTime.has(code) && { serverTime: new Date(serverTimeMs).toISOString() }),
+  function takeBatch(request: FastifyRequest): TakenBatch {
+    const receipt = receiptOf(request, windowMs)
+    const answer = new BatchAnswer()
+    const lines: string[] = []
+    for (const [place, event] of batchOf(request).entries()) {
+      const checked = checkBatchEvent(event, receipt, place)
+      if ('code' in checked) {
+        figures.rejected(checked.code)
+        answer.reject(sentId(event), checked, receipt.receivedAtMs)
+      } else {
+        lines.push(encodeClick(checked.click))
+        answer.accept(checked)
+      }
+    }
+    return { lines: lines.join('\n'), clicks: answer.accepted, answer: answer.toString() }
   }
 }

@@ -6,7 +6,7 @@ import { type AcceptedClick, writeOperations } from '@clicktally/contract/write-
 import type { HttpApp } from '@clicktally/http/http-app.ts'
 import { rejectionProblem } from '../errors.ts'
 import type { IngestContext } from '../ingest-context.ts'
-import { bodyOf, parseJson } from '../request-body.ts'
+import { parseJson, takeBody } from '../request-body.ts'
 import { receiptOf } from '../request-receipt.ts'
 
 /** A character is at most 3 bytes; only what could be too large is measured. */
@@ -24,7 +24,7 @@ export function postEvent(app: HttpApp, { publisher, windowMs, figures }: Ingest
     // No async function: each await is a turn more, and this is where every click passes.
     handler(request, reply) {
       const receipt = receiptOf(request, windowMs)
-      const text = bodyOf(request)
+      const text = takeBody(request)
       const checked = isTooLarge(text) ? rejection('event_too_large') : checkClick(parseJson(text), receipt)
       if ('code' in checked) {
         figures.rejected(checked.code)

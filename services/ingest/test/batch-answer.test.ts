@@ -1,0 +1,57 @@
+import type { Click } from '@clicktally/contract/click.ts'
+import { rejection } from '@clicktally/contract/click-check.ts'
+import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
+import { BatchResult } from '@clicktally/contract/write-operations.ts'
+import { Compile } from 'typebox/compile'
+import { expect, test } from 'vitest'
+import { BatchAnswer } from '../batch-answer.ts'
+
+const nowMs = Date.UTC(2026, 10, 21, 10)
+const schema = Compile(BatchResult)
+
+function clickOf(id: string): Click {
+  return { id, projectId: 1, target: 't', occurredAtMs: nowMs, receivedAtMs: nowMs, requestId: 'r' }
+}
+
+test('the answer to a batch is what the contract says, each result in the place of its event', () => {
+  const [first, last] = [randomUuidV7(nowMs), randomUuidV7(nowMs)]
+  const answer = new BatchAnswer()
+  answer.accept({ click: clickOf(first) })
+  answer.reject('"\\\n\u{1F5B1}', rejection('invalid_field', 'props."a"', '"props."a"" is odd.'), nowMs)
+  answer.reject(null, rejection('too_old', 'occurredAt'), nowMs)
+  answer.accept({ click: clickOf(last), warning: 'occurred_at_clamped' })
+  const read: unknown = JSON.parse(answer.toString())
+  expect(schema.Check(read)).toBe(true)
+  expect(read).toEqual({
+    accepted: 2,
+    rejected: 2,
+    results: [
+      { index: 0, id: first, status: 'accepted' },
+      {
+        index: 1,
+        id: '"\\\n\u{1F5B1}',
+        status: 'rejected',
+        code: 'invalid_field',
+        detail: '"props."a"" is odd.',
+        field: 'props."a"',
+      },
+      {
+        index: 2,
+        id: null,
+        status: 'rejected',
+        code: 'too_old',
+        detail: expect.stringContaining('backfill'),
+        field: 'occurredAt',
+        serverTime: '2026-11-21T10:00:00.000Z',
+      },
+      { index: 3, id: last, status: 'accepted', warning: 'occurred_at_clamped' },
+    ],
+  })
+  expect(answer.accepted).toBe(2)
+})
+
+test('a batch of nothing but refused events has no accepted one', () => {
+  const answer = new BatchAnswer()
+  answer.reject(null, rejection('not_json'), nowMs)
+  expect(JSON.parse(answer.toString())).toMatchObject({ accepted: 0, rejected: 1, results: [{ index: 0, id: null }] })
+})
