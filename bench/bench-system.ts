@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { topology } from '@clicktally/broker/topology.ts'
-import { createDatabase, createPool } from '@clicktally/database/connection.ts'
+import { createDatabase } from '@clicktally/database/connection.ts'
+import { createPool } from '@clicktally/database/pool.ts'
 import { settle } from '@clicktally/database/settling.ts'
 import type { Tables } from '@clicktally/database/tables.ts'
 import { type System, type SystemOptions, startSystem } from '@clicktally/local/system.ts'
@@ -103,6 +104,12 @@ export class StartedSystem implements BenchSystem {
     while (this.#processors.length > count) await this.system.removeProcessor(this.#processors.pop() ?? '')
     const missing = Array.from({ length: count - this.#processors.length }, () => this.system.addProcessor())
     for (const { program } of await Promise.all(missing)) this.#processors.push(program.name)
+  }
+
+  async queued(): Promise<number> {
+    const queues = [topology.queue, topology.suspectQueue, topology.deadQueue]
+    const depths = await Promise.all(queues.map((queue) => this.broker.depth(queue)))
+    return depths.reduce((sum, depth) => sum + depth, 0)
   }
 
   async untilCounted(): Promise<void> {

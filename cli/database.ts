@@ -1,4 +1,5 @@
-import { createDatabase, createPool } from '@clicktally/database/connection.ts'
+import { createDatabase } from '@clicktally/database/connection.ts'
+import { createPool } from '@clicktally/database/pool.ts'
 import { sqlStateOf } from '@clicktally/database/sqlstate.ts'
 import type { Tables } from '@clicktally/database/tables.ts'
 import { createLogger } from '@clicktally/telemetry/logger.ts'

@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises'
-import { createPool } from '@clicktally/database/connection.ts'
+import { createPool } from '@clicktally/database/pool.ts'
 import { Kysely, PostgresDialect } from 'kysely'
 import { type Migration, Migrator } from 'kysely/migration'
 import type { Logger } from 'pino'

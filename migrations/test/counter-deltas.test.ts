@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { createPool } from '@clicktally/database/connection.ts'
+import { createPool } from '@clicktally/database/pool.ts'
 import type { Tables } from '@clicktally/database/tables.ts'
 import { Kysely, PostgresDialect } from 'kysely'
 import { pino } from 'pino'

@@ -1,54 +1,6 @@
-import { hostname } from 'node:os'
 import { Kysely, PostgresDialect } from 'kysely'
-import { Pool, type PoolConfig, types } from 'pg'
-import type { Logger } from 'pino'
+import type { Pool } from 'pg'
 import type { Tables } from './tables.ts'
-
-export interface DatabaseOptions {
-  /** postgres://user:password@host:port/database */
-  readonly url: string
-  /** What the connections are for; shown in pg_stat_activity. */
-  readonly name: string
-  readonly logger: Logger
-  readonly maxConnections: number
-  /** Milliseconds after which the server gives a statement up. */
-  readonly statementTimeoutMs: number
-  /** Milliseconds that making a connection may take; 3,000 by default. */
-  readonly connectTimeoutMs?: number
-}
-
-const int8 = 20
-const numeric = 1700
-
-/** A pool of connections with every time limit set; pg's defaults wait for ever. */
-export function createPool(options: DatabaseOptions): Pool {
-  const { url, name, logger, maxConnections, statementTimeoutMs, connectTimeoutMs = 3_000 } = options
-  const config: PoolConfig = {
-    connectionString: url,
-    application_name: `clicktally ${name} ${hostname()} ${process.pid}`,
-    max: maxConnections,
-    connectionTimeoutMillis: connectTimeoutMs,
-    idleTimeoutMillis: 30_000,
-    keepAlive: true,
-    statement_timeout: statementTimeoutMs,
-    // The server's limit does not help when the network goes silent: ours, a little later, does.
-    query_timeout: statementTimeoutMs + 2_000,
-    lock_timeout: 5_000,
-    idle_in_transaction_session_timeout: 10_000,
-    types: {
-      // Counts are far below 2^53; as text they would be added up as text.
-      getTypeParser: ((oid: number, format?: 'text') =>
-        oid === int8 || oid === numeric ? Number : types.getTypeParser(oid, format)) as typeof types.getTypeParser,
-    },
-  }
-  const pool = new Pool(config)
-  pool.on('error', (error) => logger.warn({ err: error }, 'idle database connection lost'))
-  // A client that is checked out has no other listener, and an error without one ends the process (node-postgres#3202).
-  pool.on('connect', (client) => {
-    client.on('error', (error) => logger.warn({ err: error }, 'database connection lost'))
-  })
-  return pool
-}
 
 /** Typed queries over the pool. Destroying it ends the pool. */
 export function createDatabase(pool: Pool): Kysely<Tables> {

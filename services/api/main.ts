@@ -1,5 +1,6 @@
 import { readConfigOrExit } from '@clicktally/config/environment.ts'
-import { createDatabase, createPool } from '@clicktally/database/connection.ts'
+import { createDatabase } from '@clicktally/database/connection.ts'
+import { createPool } from '@clicktally/database/pool.ts'
 import { closeGracefully } from '@clicktally/http/http-app.ts'
 import { createLogger } from '@clicktally/telemetry/logger.ts'
 import { createRegistry } from '@clicktally/telemetry/metrics.ts'

@@ -9,8 +9,8 @@ export interface BatcherOptions<Item extends Batchable, Batch> {
   readonly maxItems: number
   /** How long, in milliseconds, an item may wait for others. */
   readonly flushAfterMs: number
-  /** Makes of items, in the order of arrival, what is written; while the batch before is being written, where it can. */
-  readonly prepare: (items: readonly Item[]) => Batch
+  /** Makes of items, in the order of arrival, what is written; while the batch before is being written, where it can. Must not reject. */
+  readonly prepare: (items: readonly Item[]) => Promise<Batch>
   /** Writes a batch. Is never called while another call is under way. Must not reject. */
   readonly write: (batch: Batch) => Promise<void>
 }
@@ -19,8 +19,8 @@ export interface BatcherOptions<Item extends Batchable, Batch> {
  * Gathers items into batches: ready when there are enough clicks or items, or when the oldest has waited long enough and
  * nothing is being written. While one batch is being written the next is prepared, and the one after that gathers.
  *
- * A batch: gathering (a timer runs) → ready, at most one → being written, at most one → gone. `discard` empties what is
- * gathered and what is ready; a write under way goes on.
+ * A batch: gathering (a timer runs) → being prepared → ready, at most one of both → being written, at most one → gone.
+ * `discard` drops what is gathered, being prepared or ready; a write under way goes on.
  */
 export class Batcher<Item extends Batchable, Batch> {
   readonly #options: BatcherOptions<Item, Batch>
@@ -28,6 +28,8 @@ export class Batcher<Item extends Batchable, Batch> {
   #clicks = 0
   #due = false
   #timer: NodeJS.Timeout | undefined
+  /** Settles when the batch is ready. Another one, or none, when it was discarded in the meantime. */
+  #preparing: Promise<void> | undefined
   /** In a box, for a batch may be anything. */
   #ready: { readonly batch: Batch } | undefined
   #writing: Promise<void> | undefined
@@ -36,9 +38,10 @@ export class Batcher<Item extends Batchable, Batch> {
     this.#options = options
   }
 
-  /** Whether nothing is held: gathered, ready or being written. */
+  /** Whether nothing is held: gathered, being prepared, ready or being written. */
   get isIdle(): boolean {
-    return this.#items.length === 0 && this.#ready === undefined && this.#writing === undefined
+    const isPreparing = this.#preparing !== undefined || this.#ready !== undefined
+    return this.#items.length === 0 && !isPreparing && this.#writing === undefined
   }
 
   add(item: Item): void {
@@ -54,11 +57,12 @@ export class Batcher<Item extends Batchable, Batch> {
     this.#advance()
   }
 
-  /** Forgets what is gathered: its channel is gone, the broker will deliver it again. */
+  /** Forgets what is not being written: its channel is gone, the broker will deliver it again. */
   discard(): void {
     this.#items = []
     this.#clicks = 0
     this.#due = false
+    this.#preparing = undefined
     this.#ready = undefined
     clearTimeout(this.#timer)
     this.#timer = undefined
@@ -69,7 +73,7 @@ export class Batcher<Item extends Batchable, Batch> {
     while (!this.isIdle) {
       this.#due = true
       this.#advance()
-      await this.#writing
+      await (this.#preparing ?? this.#writing)
     }
   }
 
@@ -86,10 +90,17 @@ export class Batcher<Item extends Batchable, Batch> {
   }
 
   #prepareIfDue(): void {
-    if (this.#ready !== undefined || this.#items.length === 0) return
+    if (this.#preparing !== undefined || this.#ready !== undefined || this.#items.length === 0) return
     const full = this.#clicks >= this.#options.maxClicks || this.#items.length >= this.#options.maxItems
     // One that is only due gathers on while another is being written.
-    if (full || (this.#due && this.#writing === undefined)) this.#ready = { batch: this.#options.prepare(this.#take()) }
+    if (!full && (!this.#due || this.#writing !== undefined)) return
+    const preparing = this.#options.prepare(this.#take()).then((batch) => {
+      if (this.#preparing !== preparing) return
+      this.#preparing = undefined
+      this.#ready = { batch }
+      this.#advance()
+    })
+    this.#preparing = preparing
   }
 
   /** As many of the oldest as make a batch; at least one. */

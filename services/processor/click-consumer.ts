@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { BrokerLink } from '@clicktally/broker/broker-link.ts'
 import { assertTopology, topology } from '@clicktally/broker/topology.ts'
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib'
@@ -7,7 +8,7 @@ import { Batcher } from './batcher.ts'
 import type { BinaryCopy } from './binary-copy.ts'
 import type { ClickBatch } from './click-batch.ts'
 import { SpareCopies } from './spare-copies.ts'
-import { clicksSaidIn, readClicks, readDeadLetter } from './taken-message.ts'
+import { clicksSaidIn, readClicks, readDeadLetter, type TakenMessage } from './taken-message.ts'
 
 export interface ClickConsumerOptions {
   readonly brokerUrl: string
@@ -37,6 +38,8 @@ const readers = {
 } as const
 
 const drainWithinMs = 12_000
+/** Read in about a millisecond. */
+const clicksAtOnce = 200
 
 interface Delivery {
   readonly message: ConsumeMessage
@@ -189,12 +192,25 @@ export class ClickConsumer {
     this.#batcher.add({ message, clicks: Math.max(1, clicksSaidIn(message)) })
   }
 
-  #prepare(deliveries: readonly Delivery[]): DeliveredBatch {
+  /**
+   * A few messages in each turn of the event loop: the batch before is on its way to the database meanwhile, piece by piece, and
+   * the next piece goes when it is the socket's turn.
+   */
+  async #prepare(deliveries: readonly Delivery[]): Promise<DeliveredBatch> {
     const last = deliveries.at(-1)?.message
     if (last === undefined) throw new Error('a batch has no message')
     const read = readers[this.#options.queue]
     const rows = this.#spareRows.take()
-    return { last, content: this.#options.writer.prepare(deliveries.map(({ message }) => read(message, rows))), rows }
+    const messages: TakenMessage[] = []
+    let clicks = 0
+    for (const delivery of deliveries) {
+      messages.push(read(delivery.message, rows))
+      clicks += delivery.clicks
+      if (clicks < clicksAtOnce) continue
+      clicks = 0
+      await nextTurn()
+    }
+    return { last, content: this.#options.writer.prepare(messages), rows }
   }
 
   async #write({ last, content, rows }: DeliveredBatch): Promise<void> {

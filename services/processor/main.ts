@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
 import { topology } from '@clicktally/broker/topology.ts'
 import { readConfigOrExit } from '@clicktally/config/environment.ts'
-import { createPool } from '@clicktally/database/connection.ts'
+import { createPool } from '@clicktally/database/pool.ts'
 import { closeGracefully, createHttpApp } from '@clicktally/http/http-app.ts'
 import { createLogger } from '@clicktally/telemetry/logger.ts'
 import { createRegistry } from '@clicktally/telemetry/metrics.ts'

@@ -1,4 +1,5 @@
-import { createDatabase, createPool } from '@clicktally/database/connection.ts'
+import { createDatabase } from '@clicktally/database/connection.ts'
+import { createPool } from '@clicktally/database/pool.ts'
 import type { Tables } from '@clicktally/database/tables.ts'
 import type { ProcessorChanges } from '@clicktally/local/service-launch.ts'
 import type { ServiceLink } from '@clicktally/local/service-link.ts'

@@ -1,4 +1,5 @@
-import { createDatabase, createPool } from '@clicktally/database/connection.ts'
+import { createDatabase } from '@clicktally/database/connection.ts'
+import { createPool } from '@clicktally/database/pool.ts'
 import { createTestDatabase } from '@clicktally/testing/test-database.ts'
 import fc from 'fast-check'
 import { pino } from 'pino'

@@ -16,7 +16,7 @@ function createBatcher(options: { maxClicks?: number; maxItems?: number; flushAf
     maxItems: 100,
     flushAfterMs: 5,
     ...options,
-    prepare: (items) => {
+    prepare: async (items) => {
       const batch = items.map(({ name }) => name).join('')
       prepared.push(batch)
       return batch
@@ -32,6 +32,9 @@ function createBatcher(options: { maxClicks?: number; maxItems?: number; flushAf
   return { batcher, prepared, batches, finish, add }
 }
 
+/** Until what was added is prepared, where it is its turn: that takes no time, but is never done at once. */
+const turn = () => new Promise(setImmediate)
+
 describe('the batcher', () => {
   test('writes what came together when the oldest has waited long enough', async () => {
     const { batches, add } = createBatcher()
@@ -40,38 +43,44 @@ describe('the batcher', () => {
     await vi.waitFor(() => expect(batches).toEqual(['abc']))
   })
 
-  test('writes at once when there are enough clicks, without waiting for the time', () => {
+  test('writes at once when there are enough clicks, without waiting for the time', async () => {
     const { batches, add } = createBatcher({ flushAfterMs: 1_000_000 })
     add('ab', 4)
+    await turn()
     expect(batches).toEqual([])
     add('c', 4)
+    await turn()
     // Three of four clicks are more than ten: the third waits for the next batch.
     expect(batches).toEqual(['ab'])
   })
 
-  test('writes at once when there are as many items as the broker gives', () => {
+  test('writes at once when there are as many items as the broker gives', async () => {
     const { batches, add } = createBatcher({ maxItems: 3, flushAfterMs: 1_000_000 })
     add('abc')
+    await turn()
     expect(batches).toEqual(['abc'])
   })
 
-  test('an item that is larger than a batch is written alone', () => {
+  test('an item that is larger than a batch is written alone', async () => {
     const { batches, add } = createBatcher({ flushAfterMs: 1_000_000 })
     add('a', 500)
+    await turn()
     expect(batches).toEqual(['a'])
   })
 
   test('never writes two batches at a time, and keeps the order', async () => {
     const { batches, finish, add } = createBatcher({ maxItems: 2, flushAfterMs: 1_000_000 })
     add('abcd')
+    await turn()
     expect(batches).toEqual(['ab'])
     finish[0]?.()
     await vi.waitFor(() => expect(batches).toEqual(['ab', 'cd']))
   })
 
   test('prepares the next batch while one is written, and no more than one', async () => {
-    const { prepared, batches, finish, add } = createBatcher({ maxItems: 2, flushAfterMs: 1_000_000 })
+    const { prepared, batches, finish, add } = createBatcher({ maxClicks: 2, flushAfterMs: 1_000_000 })
     add('abcdef')
+    await turn()
     expect(prepared).toEqual(['ab', 'cd'])
     expect(batches).toEqual(['ab'])
     finish[0]?.()
@@ -103,6 +112,19 @@ describe('the batcher', () => {
     finish[0]?.()
     await draining
     expect(batcher.isIdle).toBe(true)
+  })
+
+  test('what is discarded while it is being prepared is not written', async () => {
+    const { batcher, prepared, batches, finish, add } = createBatcher({ maxItems: 2 })
+    add('ab')
+    expect(prepared).toEqual(['ab'])
+    batcher.discard()
+    expect(batcher.isIdle).toBe(true)
+    add('cd')
+    await turn()
+    expect([prepared, batches]).toEqual([['ab', 'cd'], ['cd']])
+    finish[0]?.()
+    await vi.waitFor(() => expect(batcher.isIdle).toBe(true))
   })
 
   test('what is discarded is not written', async () => {

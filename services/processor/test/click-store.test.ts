@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Click } from '@clicktally/contract/click.ts'
 import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
-import { createPool } from '@clicktally/database/connection.ts'
+import { createPool } from '@clicktally/database/pool.ts'
 import { createTestDatabase } from '@clicktally/testing/test-database.ts'
 import fc from 'fast-check'
 import { pino } from 'pino'

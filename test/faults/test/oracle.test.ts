@@ -1,5 +1,5 @@
 import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
-import { createPool } from '@clicktally/database/connection.ts'
+import { createPool } from '@clicktally/database/pool.ts'
 import { createTestDatabase } from '@clicktally/testing/test-database.ts'
 import type { Pool } from 'pg'
 import { pino } from 'pino'
