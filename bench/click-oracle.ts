@@ -15,11 +15,14 @@ export class ClickOracle {
     this.#before = before
   }
 
-  /** Counts what may be left in the queue, stops the processors, and begins. */
+  /** Stops the processors, once what may be left in the queue is counted, and begins. */
   static async begin(system: BenchSystem): Promise<ClickOracle> {
-    await system.setProcessors(1)
-    await system.untilCounted()
     await system.setProcessors(0)
+    if ((await system.queued()) > 0) {
+      await system.setProcessors(1)
+      await system.untilCounted()
+      await system.setProcessors(0)
+    }
     return new ClickOracle(system, await system.counted())
   }
 

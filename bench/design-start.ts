@@ -9,25 +9,18 @@ export interface StartedDesigns {
   stop(): Promise<void>
 }
 
-/** Starts them one after the other. What this machine does not have, as a Redis, is left out; else all are stopped again. */
+/** Starts them, all at once. What this machine does not have, as a Redis, is left out; else all are stopped again. */
 export async function startDesigns(starts: readonly (() => Design | Promise<Design>)[]): Promise<StartedDesigns> {
-  const designs: Design[] = []
-  const missing: string[] = []
+  const begun = await Promise.allSettled(starts.map(async (start) => await start()))
+  const designs = begun.flatMap((each) => (each.status === 'fulfilled' ? each.value : []))
+  const reasons = begun.flatMap((each): unknown[] => (each.status === 'rejected' ? [each.reason] : []))
   const stop = async () => {
     for (const design of designs.toReversed()) await design.stop()
   }
-  try {
-    for (const start of starts) {
-      try {
-        designs.push(await start())
-      } catch (error) {
-        if (!(error instanceof Problem)) throw error
-        missing.push(explain(error).split('\n', 1)[0] ?? '')
-      }
-    }
-    return { designs, missing, stop }
-  } catch (error) {
+  const failure = reasons.find((reason) => !(reason instanceof Problem))
+  if (failure !== undefined) {
     await stop()
-    throw error
+    throw failure
   }
+  return { designs, missing: reasons.map((reason) => explain(reason).split('\n', 1)[0] ?? ''), stop }
 }

@@ -16,8 +16,6 @@ export const designNames = {
   redisCounter: 'Redis counter',
 } as const
 
-/** A virtual host for those that are compared: their queues have nothing to do with the system's. */
-const vhost = 'bench'
 const settledAfterMs = 500
 const keptWithinMs = 10_000
 
@@ -52,9 +50,11 @@ export async function fireAndForget(system: BenchSystem, stage: PeerStage): Prom
 
 async function queueDesign(name: string, entry: string, system: BenchSystem, stage: PeerStage): Promise<Design> {
   const broker = new Broker(system.amqpUrl, system.managementUrl)
+  // Its queue has nothing to do with the system's, nor with another's that is made at the same time.
+  const vhost = `bench.${entry.replace(/\.ts$/, '')}`
+  const queue = 'clicks'
   try {
     await broker.makeVhost(vhost)
-    const queue = `clicks.${entry.replace(/\.ts$/, '')}`
     const { url, program } = await startPeer(entry, { BROKER_URL: broker.urlOf(vhost), QUEUE: queue }, stage)
     return {
       name,

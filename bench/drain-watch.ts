@@ -20,6 +20,8 @@ export interface DrainWatchOptions {
   readonly signal: AbortSignal
   /** Whether all who are to drain are at work; commits that are seen before are not looked at. Default: always. */
   readonly hasBegun?: () => boolean
+  /** So many clicks are at their end before the first commit that counts: those who drain get warm by them. Default: none. */
+  readonly warmUpClicks?: number
   /** Called at the first commit that is seen, and at the last, with nothing in between. */
   readonly onFirst?: () => void
   readonly onLast?: () => void
@@ -38,7 +40,7 @@ const stuckAfterMs = 45_000
  * @throws when nothing moves for 45 s, when more come than there are, and the signal's reason
  */
 export async function watchDrain(client: Client, options: DrainWatchOptions): Promise<Drained> {
-  const { clicks, signal, hasBegun = () => true, onFirst, onLast, onProgress } = options
+  const { clicks, signal, hasBegun = () => true, warmUpClicks = 0, onFirst, onLast, onProgress } = options
   let first: DrainSample | undefined
   let latest: DrainSample = { atMs: performance.now(), clicks: 0 }
   for (;;) {
@@ -47,7 +49,7 @@ export async function watchDrain(client: Client, options: DrainWatchOptions): Pr
     const atMs = performance.now()
     if (ended > latest.clicks) {
       latest = { atMs, clicks: ended }
-      if (first === undefined && hasBegun()) {
+      if (first === undefined && ended >= warmUpClicks && hasBegun()) {
         first = latest
         onFirst?.()
       }

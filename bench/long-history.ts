@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { topology } from '@clicktally/broker/topology.ts'
 import type { Click } from '@clicktally/contract/click.ts'
+import { allOrFirstError } from '@clicktally/local/launch-levels.ts'
 import type { Client } from 'pg'
 import { readCountedClicks, voidReason } from './counted-clicks.ts'
 import { type DatabaseSize, readDatabaseSize } from './database-size.ts'
@@ -44,7 +45,7 @@ const fullAmounts: Amounts = { small: 10_000, even: 730_000, dense: 10_000_000 }
 const shortAmounts: Amounts = { small: 10_000, even: 15_000, dense: 300_000 }
 /** What is not sent by then is not sent: the whole run has a limit. */
 const sendWithinMs = 270_000
-const settleWithinMs = 180_000
+const settleWithinMs = 420_000
 const processors = 2
 /** The queue takes more, but not ten million. */
 const mostInQueue = 400_000
@@ -75,18 +76,17 @@ async function makeHistory(stage: Stage, system: BenchSystem): Promise<LongHisto
     const large = await databases.create()
     const say = (what: string, from: number, to: number) => (share: number) =>
       stage.progress(what, from + (to - from) * share)
-    const few = await load(
-      stage,
-      system,
-      small,
-      { ...year, clicks: amounts.small, seed: 5 },
-      say('few clicks', 0, 0.03),
-    )
-    const even = { ...year, clicks: amounts.even, seed: 6 }
-    const evenly = await load(stage, system, large, even, say('clicks over a year', 0.03, 0.15))
-    const sizeBefore = await withClient(large.ownerUrl, readDatabaseSize)
-    const sayMany = say('many clicks', 0.15, 0.9)
-    const many = await load(stage, system, large, { ...dense, clicks: amounts.dense, seed: 7 }, sayMany)
+    const few = await withProcessors(stage, system, small, async () => {
+      const range = { ...year, clicks: amounts.small, seed: 5 }
+      return await load(stage, system, small, range, say('few clicks', 0, 0.03))
+    })
+    const { evenly, sizeBefore, many } = await withProcessors(stage, system, large, async () => {
+      const even = { ...year, clicks: amounts.even, seed: 6 }
+      const evenly = await load(stage, system, large, even, say('clicks over a year', 0.03, 0.15))
+      const sizeBefore = await withClient(large.ownerUrl, readDatabaseSize)
+      const range = { ...dense, clicks: amounts.dense, seed: 7 }
+      return { evenly, sizeBefore, many: await load(stage, system, large, range, say('many clicks', 0.15, 0.9)) }
+    })
     const sizeAfter = await withClient(large.ownerUrl, readDatabaseSize)
     const largeClicks = evenly.clicks + many.clicks
     const voided = await Promise.all([
@@ -101,11 +101,31 @@ async function makeHistory(stage: Stage, system: BenchSystem): Promise<LongHisto
   } finally {
     await withChannel(system.amqpUrl, (channel) => channel.purgeQueue(topology.queue))
     await databases.close()
-    await system.setProcessors(1)
   }
 }
 
-/** Sends clicks over the queue and has them counted into the database, and resolves when all counters are folded. */
+/** Does something while processors of its own work on a database. */
+async function withProcessors<Result>(
+  stage: Stage,
+  system: BenchSystem,
+  database: OwnDatabase,
+  act: () => Promise<Result>,
+): Promise<Result> {
+  const databaseUrl = database.urlFor('processor')
+  const running: OwnService[] = []
+  const startOne = async (index: number) => {
+    const name = `history-processor-${index + 1}`
+    running.push(await startOwnService({ kind: 'processor', name, system, databaseUrl, stage }))
+  }
+  try {
+    await allOrFirstError(Array.from({ length: processors }, (_, index) => startOne(index)))
+    return await act()
+  } finally {
+    await Promise.all(running.map((each) => each.stop()))
+  }
+}
+
+/** Sends clicks over the queue to be counted into the database, and resolves when all counters are folded. */
 async function load(
   stage: Stage,
   system: BenchSystem,
@@ -114,33 +134,23 @@ async function load(
   onShare: (share: number) => void,
 ): Promise<{ clicks: number; clicksPerSecond: number }> {
   const { signal } = stage
-  const running: OwnService[] = []
-  try {
-    for (let index = 0; index < processors; index += 1) {
-      const name = `history-processor-${index + 1}`
-      const databaseUrl = database.urlFor('processor')
-      running.push(await startOwnService({ kind: 'processor', name, system, databaseUrl, stage }))
-    }
-    return await withClient(database.ownerUrl, async (client) => {
-      const before = await clicksAtTheirEnd(client)
-      const startedAtMs = performance.now()
-      const room = new QueueRoom(client, before, signal)
-      const messages = messagesOf(untilTime(makeClicks(range), startedAtMs + sendWithinMs))
-      const clicks = await fillClicks(messages, {
-        ...{ amqpUrl: system.amqpUrl, signal },
-        onConfirmed: (more) => {
-          room.filled += more
-          onShare(room.filled / range.clicks)
-        },
-        untilRoom: () => room.wait(),
-      })
-      const { last } = await watchDrain(client, { clicks: before + clicks, signal })
-      await untilFolded(client, signal)
-      return { clicks, clicksPerSecond: (clicks / (last.atMs - startedAtMs)) * 1_000 }
+  return await withClient(database.ownerUrl, async (client) => {
+    const before = await clicksAtTheirEnd(client)
+    const startedAtMs = performance.now()
+    const room = new QueueRoom(client, before, signal)
+    const messages = messagesOf(untilTime(makeClicks(range), startedAtMs + sendWithinMs))
+    const clicks = await fillClicks(messages, {
+      ...{ amqpUrl: system.amqpUrl, signal },
+      onConfirmed: (more) => {
+        room.filled += more
+        onShare(room.filled / range.clicks)
+      },
+      untilRoom: () => room.wait(),
     })
-  } finally {
-    await Promise.all(running.map((each) => each.stop()))
-  }
+    const { last } = await watchDrain(client, { clicks: before + clicks, signal })
+    await untilFolded(client, signal)
+    return { clicks, clicksPerSecond: (clicks / (last.atMs - startedAtMs)) * 1_000 }
+  })
 }
 
 function* untilTime(clicks: Iterable<Click>, endMs: number): Generator<Click> {

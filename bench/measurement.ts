@@ -43,6 +43,8 @@ export interface BenchSystem {
   processesOf(part: SystemPart): readonly number[]
   /** Resolves when so many processors run and are ready; with 0, when none does. */
   setProcessors(count: number): Promise<void>
+  /** Messages that wait for a processor; where none runs, all that are not counted. */
+  queued(): Promise<number>
   /** Resolves when the queue is empty and all that was accepted is counted. @throws when that takes too long */
   untilCounted(): Promise<void>
   /** Clicks stored, and the sum of the counters: equal, if the promise holds. */

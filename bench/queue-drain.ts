@@ -19,6 +19,8 @@ export interface DrainTurn {
   /** Different clicks in them: what is to be stored. */
   readonly distinct: number
   readonly processors: number
+  /** So many clicks are drained before the figures begin. Default: none. */
+  readonly warmUpClicks?: number
   /** Settings of the processors that differ from the default. */
   readonly variables?: Record<string, string>
   /** What stands between the processors and the database; default: nothing. */
@@ -80,7 +82,15 @@ export async function untilWrittenOut({ ownerUrl }: OwnDatabase): Promise<void> 
 async function drainInto(
   database: OwnDatabase,
   { system, stage }: Pick<DrainStage, 'system' | 'stage'>,
-  { clicks, processors: count, variables, databaseUrl = (url) => url, onProcessors, onShare }: DrainTurn,
+  {
+    clicks,
+    processors: count,
+    warmUpClicks = 0,
+    variables,
+    databaseUrl = (url) => url,
+    onProcessors,
+    onShare,
+  }: DrainTurn,
 ): Promise<Pick<DrainFigures, 'cpu' | 'clicksPerSecond' | 'unfolded'>> {
   const url = databaseUrl(database.urlFor('processor'))
   const processors: OwnService[] = []
@@ -108,6 +118,7 @@ async function drainInto(
   let after = before
   const watchOptions = {
     clicks,
+    warmUpClicks,
     signal: AbortSignal.any([stage.signal, failed.signal]),
     hasBegun: () => processors.length === count,
     onFirst: () => {

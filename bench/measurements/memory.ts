@@ -45,7 +45,7 @@ export const memory: Measurement = {
 
 async function runIngest(stage: Stage, system: BenchSystem): Promise<IngestRun> {
   const { short, signal, dir } = stage
-  const [loadMs, stallMs, afterMs] = short ? [5_000, 8_000, 6_000] : [20_000, 120_000, 15_000]
+  const [loadMs, stallMs, afterMs] = short ? [4_000, 7_000, 4_000] : [20_000, 120_000, 15_000]
   const wholeMs = loadMs + stallMs + afterMs
   const generator = await LoadGenerator.find(signal)
   const oracle = await ClickOracle.begin(system)
@@ -110,7 +110,6 @@ async function runProcessor(stage: Stage, system: BenchSystem): Promise<Processo
   } finally {
     await series?.stop()
     await databases.close()
-    await system.setProcessors(1)
   }
 }
 
@@ -128,7 +127,7 @@ function sectionOf(ingest: IngestRun, processor: ProcessorRun, short: boolean): 
     title: 'Memory',
     about: [
       `One ingest gets as many single clicks as ${connections} connections take. After ${Math.round(stalledAt)} s the broker is stopped where it stands (SIGSTOP) ` +
-        `for ${short ? '8 s' : '2 minutes'}, while clients go on; then it goes on. ${figure(accepted)} clicks were accepted and ${figure(refused)} refused (503); the first was accepted ` +
+        `for ${short ? '7 s' : '2 minutes'}, while clients go on; then it goes on. ${figure(accepted)} clicks were accepted and ${figure(refused)} refused (503); the first was accepted ` +
         `again ${acceptedAgainAfter.toFixed(1)} s after the end of the stall. In the end what was accepted was counted.`,
       `One processor drains a queue of ${figure(processor.clicks)} clicks. Resident memory is read twice a second; a megabyte is a million bytes.`,
     ],

@@ -43,7 +43,6 @@ export async function measureStoring(stage: Stage, amounts: StoringAmounts): Pro
     }
   } finally {
     await databases.close()
-    await system.setProcessors(1)
   }
   return sectionOf(found, amounts)
 }

@@ -1,3 +1,4 @@
+import { allOrFirstError } from '@clicktally/local/launch-levels.ts'
 import { type LongHistory, longHistoryOf, yearMs } from '../long-history.ts'
 import type { FigureRow, Measurement, Section, Stage } from '../measurement.ts'
 import { type OwnService, startOwnService } from '../own-service.ts'
@@ -39,12 +40,14 @@ async function measureYearCount(stage: Stage): Promise<Section> {
   const history = await longHistoryOf(stage)
   const system = await stage.system()
   const apis: OwnService[] = []
+  const startApi = async (size: Size) => {
+    const databaseUrl = history[size].urlFor('api')
+    const api = await startOwnService({ kind: 'api', name: `${size}-api`, system, databaseUrl, stage })
+    apis.push(api)
+    return api
+  }
   try {
-    for (const size of ['small', 'large'] as const) {
-      const databaseUrl = history[size].urlFor('api')
-      apis.push(await startOwnService({ kind: 'api', name: `${size}-api`, system, databaseUrl, stage }))
-    }
-    const [small, large] = apis as [OwnService, OwnService]
+    const [small, large] = await allOrFirstError([startApi('small'), startApi('large')])
     const asking = new Asking({ small: small.url, large: large.url }, stage.signal)
     await asking.round(3)
     const rounds: Map<Question, Times>[] = []
