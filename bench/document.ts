@@ -96,15 +96,13 @@ function targetsTable(standings: readonly Standing[]): string {
   )
 }
 
-function sectionBlocks({ title, about, tables, verdicts, voided }: Section, stolen: number | undefined): string[] {
-  const notes = verdicts.flatMap(({ note }) => note ?? [])
+function sectionBlocks({ title, about, tables, voided }: Section, stolen: number | undefined): string[] {
   return [
     `## ${title}`,
     ...about.map(wrapped),
     ...(stolen === undefined || stolen < toldStolen ? [] : [wrapped(stolenText(stolen))]),
     ...(voided.length === 0 ? [] : [`**Void:** ${voided.map(oneLine).join('; ')}.`]),
     ...tables.flatMap((each) => [...(each.caption === undefined ? [] : [each.caption]), figuresTable(each)]),
-    ...notes.map(wrapped),
   ]
 }
 

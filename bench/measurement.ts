@@ -87,6 +87,6 @@ export interface Verdict {
   readonly target: TargetName
   /** One for each round: what the target is about, a ratio of figures of the same round, or a figure. */
   readonly samples: readonly number[]
-  /** Where it misses: what holds it, by which profile. */
+  /** What holds it by the figures of this very run; told where it misses, in place of the target's `heldBy`. */
   readonly note?: string
 }

@@ -25,8 +25,9 @@ export function standingsOf(outcomes: readonly Outcome[]): Standing[] {
     }
     const { samples, note } = verdict
     // A figure of a run in which clicks were lost or counted twice is a figure of something else.
-    if (section.voided.length > 0 || samples.length === 0) return { name, target, samples: [], state: 'void', note }
-    if (isMet(target, samples)) return { name, target, samples, state: 'met', note }
+    if (section.voided.length > 0 || samples.length === 0)
+      return { name, target, samples: [], state: 'void', note: undefined }
+    if (isMet(target, samples)) return { name, target, samples, state: 'met', note: undefined }
     return { name, target, samples, state: 'missed', note: note ?? target.heldBy }
   })
 }

@@ -2,6 +2,7 @@ import { AcceptingRounds, type AcceptingRoundsOptions } from '../accepting-round
 import type { TurnFigures } from '../accepting-turn.ts'
 import { startDesigns } from '../design-start.ts'
 import { clicktally, designNames, noBroker } from '../designs.ts'
+import { samplesText } from '../figure-text.ts'
 import { LoadGenerator } from '../load-generator.ts'
 import type { Measurement, Section, Stage } from '../measurement.ts'
 
@@ -64,11 +65,25 @@ checking and answering a batch costs alone. Load, turns and the oracle are as ab
         ),
       })),
       verdicts: [
-        { target: 'acceptingBatches', samples: rounds.ratios(designNames.clicktally, designNames.noBroker, few) },
+        {
+          target: 'acceptingBatches',
+          samples: rounds.ratios(designNames.clicktally, designNames.noBroker, few),
+          note: `RabbitMQ takes cores for itself: were that all that is added to the limit, ${samplesText(withRabbitmqAlone(rounds))} × would be left of it where cores are what is scarce`,
+        },
       ],
       voided: rounds.voided,
     }
   } finally {
     await started.stop()
   }
+}
+
+/** Of the limit's rate, by CPU: what is left when RabbitMQ does its part of our turn, and ingest does it for nothing. */
+function withRabbitmqAlone(rounds: AcceptingRounds): number[] {
+  const limit = rounds.figures(designNames.noBroker, few, ({ service, generator }) => service + generator)
+  const rabbitmq = rounds.figures(designNames.clicktally, few, (turn) => turn.rabbitmq)
+  return limit.flatMap((cpu, round) => {
+    const more = rabbitmq[round]
+    return cpu === undefined || more === undefined ? [] : [cpu / (cpu + more)]
+  })
 }

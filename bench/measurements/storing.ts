@@ -1,5 +1,7 @@
+import { figureText } from '../figure-text.ts'
 import type { FigureRow, FigureTable, Measurement, Section, Stage } from '../measurement.ts'
 import { OwnDatabases } from '../own-database.ts'
+import { median } from '../samples.ts'
 import {
   type StoringAmounts,
   type StoringName,
@@ -55,11 +57,26 @@ function sectionOf(found: Found, amounts: StoringAmounts): Section {
     about: aboutStoring(amounts),
     tables: [tableOf(found)],
     verdicts: [
-      { target: 'storingCopy', samples: ratios('copy') },
+      { target: 'storingCopy', samples: ratios('copy'), note: noteOn(found) },
       { target: 'storingRowByRow', samples: ratios('rowByRow') },
     ],
     voided: Object.values(found).flatMap((turns) => turns.flatMap(({ voided }) => voided ?? [])),
   }
+}
+
+function noteOn({ clicktally, copy }: Found): string {
+  const seconds = (turns: readonly StoringTurn[], part: 'ownCpu' | 'postgresCpu' | 'rabbitmqCpu') =>
+    median(turns.flatMap((turn) => turn[part] ?? []))
+  const [own, postgres, rabbitmq] = (['ownCpu', 'postgresCpu', 'rabbitmqCpu'] as const).map((part) =>
+    seconds(clicktally, part),
+  )
+  const all = (own ?? 0) + (postgres ?? 0) + (rabbitmq ?? 0)
+  return (
+    `a million clicks take ${figureText(all)} s of CPU, ${figureText(own ?? 0)} of them reading messages and making rows, ` +
+    `${figureText(postgres ?? 0)} in PostgreSQL, where COPY alone takes ${figureText(seconds(copy, 'postgresCpu'))} and the rest is ` +
+    'the additions to the counters, their folding and the ledger: two cores can do no more than ' +
+    `${figureText(2_000_000 / all)} clicks/s`
+  )
 }
 
 function tableOf(found: Found): FigureTable {
