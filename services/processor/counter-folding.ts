@@ -3,6 +3,10 @@ import type { Pool, PoolClient } from 'pg'
 /** There is probably more where a fold took this many: 50,000 is the most. */
 const largeFold = 40_000
 const vacuumEveryDeltas = 20_000
+/** While there is more to fold. Without it the table grew as long as a backlog lasted, and each fold began behind all before it. */
+const vacuumInBacklogEveryDeltas = 250_000
+/** A table that is larger when little is in it was not freed by whoever folded last: another processor, or one that is gone. */
+const restingBytes = 4_000_000
 
 /**
  * Moves what batches have added into the counters, and rolls these up (decision 0010). Of several processors that do it at
@@ -25,12 +29,17 @@ export class CounterFolding {
     this.#client = client
     let failure: Error | undefined
     try {
-      for (let folded = largeFold; folded >= largeFold && !this.#closed; ) {
-        const { rows } = await client.query<{ folded: number }>('select fold_counters() as folded')
-        folded = rows[0]?.folded ?? 0
+      for (let isMore = true; isMore && !this.#closed; ) {
+        const { rows } = await client.query<{ folded: number; bytes: number }>(
+          `select fold_counters() as folded, pg_relation_size('counter_deltas') as bytes`,
+        )
+        const { folded = 0, bytes = 0 } = rows[0] ?? {}
         this.#foldedSinceVacuum += folded
-      }
-      if (this.#foldedSinceVacuum >= vacuumEveryDeltas && !this.#closed) {
+        isMore = folded >= largeFold
+        const isDue = isMore
+          ? this.#foldedSinceVacuum >= vacuumInBacklogEveryDeltas
+          : this.#foldedSinceVacuum >= vacuumEveryDeltas || bytes > restingBytes
+        if (!isDue || this.#closed) continue
         // What was taken leaves holes, over which every read goes. The server's own vacuum comes once a minute.
         await client.query('vacuum counter_deltas')
         this.#foldedSinceVacuum = 0
