@@ -13,7 +13,7 @@ import {
 const shortAmounts = { main: 200_000, variant: 50_000, rowByRow: 2_000 }
 const fullAmounts = { main: 1_000_000, variant: 250_000, rowByRow: 20_000 }
 /** A round takes a minute in full, and a quarter of it in short. */
-const mostRounds = { full: 4, short: 2 }
+const mostRounds = { full: 3, short: 2 }
 const order = Object.keys(storingNames) as StoringName[]
 
 type Found = Readonly<Record<StoringName, StoringTurn[]>>
