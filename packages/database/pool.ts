@@ -13,6 +13,8 @@ export interface DatabaseOptions {
   readonly statementTimeoutMs: number
   /** Milliseconds that making a connection may take; 3,000 by default. */
   readonly connectTimeoutMs?: number
+  /** Settings of the server for these connections, by name. */
+  readonly settings?: Readonly<Record<string, string>>
 }
 
 const int8 = 20
@@ -20,10 +22,11 @@ const numeric = 1700
 
 /** A pool of connections with every time limit set; pg's defaults wait for ever. */
 export function createPool(options: DatabaseOptions): Pool {
-  const { url, name, logger, maxConnections, statementTimeoutMs, connectTimeoutMs = 3_000 } = options
+  const { url, name, logger, maxConnections, statementTimeoutMs, connectTimeoutMs = 3_000, settings } = options
   const config: PoolConfig = {
     connectionString: url,
     application_name: `clicktally ${name} ${hostname()} ${process.pid}`,
+    ...(settings !== undefined && { options: optionsOf(settings) }),
     max: maxConnections,
     connectionTimeoutMillis: connectTimeoutMs,
     idleTimeoutMillis: 30_000,
@@ -46,4 +49,10 @@ export function createPool(options: DatabaseOptions): Pool {
     client.on('error', (error) => logger.warn({ err: error }, 'database connection lost'))
   })
   return pool
+}
+
+function optionsOf(settings: Readonly<Record<string, string>>): string {
+  return Object.entries(settings)
+    .map(([name, value]) => `-c ${name}=${value}`)
+    .join(' ')
 }
