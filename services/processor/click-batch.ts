@@ -29,7 +29,7 @@ copy counter_deltas (project_id, target, minute, total, bots, visitors) from std
 /** Messages that are written together. */
 export class ClickBatch {
   readonly messages: readonly TakenMessage[]
-  /** What copyOf() makes of it, from when it is made until it is written. */
+  /** What copyOf() makes of it, from when it is made until it is sent. */
   copy: BinaryCopy | undefined
   #arranged: ArrangedBatch | undefined
 

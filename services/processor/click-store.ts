@@ -115,12 +115,13 @@ export class ClickStore {
   async #copy(batch: ClickBatch): Promise<Counted | undefined> {
     const { clicks } = batch.arranged
     if (!this.#expectsKnown) {
-      batch.copy ??= copyOf(batch.arranged, this.#spareCopies.take())
-      const refusal = await this.#runCopy(batch.copy)
+      const copy = batch.copy ?? copyOf(batch.arranged, this.#spareCopies.take())
+      // Sent once: whatever becomes of it, another attempt makes another one.
+      batch.copy = undefined
+      const refusal = await this.#runCopy(copy)
       if (refusal === undefined) {
-        // It is committed, so it has been sent to the last byte; one that failed might still be on its way.
-        this.#spareCopies.giveBack(batch.copy)
-        batch.copy = undefined
+        // It is committed, so it has been sent to the last byte. One that failed may be on its way yet, and is not written over.
+        this.#spareCopies.giveBack(copy)
         return { counted: clicks.length, duplicates: batch.clicks - clicks.length }
       }
       if (refusal === 'message_known') return undefined
