@@ -13,6 +13,10 @@ export interface AcceptingRoundsOptions {
   /** Numbers of connections, and which designs are asked with so many; default all. */
   readonly loads: readonly { readonly connections: number; readonly designs?: readonly string[] }[]
   readonly clicksPerRequest: number
+  /** Many short ones: a shared machine that changes its speed changes it within a long round, too. */
+  readonly rounds: number
+  /** After so many rounds, and at the end, what Clicktally has accepted is counted. */
+  readonly roundsUntilCounted: number
   /** Milliseconds of a turn that are measured; those before a design's first turn, in which it gets warm; and before others. */
   readonly measuredMs: number
   readonly firstWarmUpMs: number
@@ -26,13 +30,13 @@ export class AcceptingRounds {
 
   /** Plays all rounds; each begins with another design. The processors are away while a turn lasts. */
   static async play(options: AcceptingRoundsOptions): Promise<AcceptingRounds> {
-    const { stage, system, designs, loads } = options
+    const { stage, system, designs, loads, rounds } = options
     const played = new AcceptingRounds()
     const oracle = await ClickOracle.begin(system)
     const warm = new Set<Design>()
     const turns = loads.flatMap((load) => designs.filter(({ name }) => load.designs?.includes(name) ?? true))
-    const share = (round: number, turn: number) => (round + turn / turns.length) / stage.rounds
-    for (let round = 0; round < stage.rounds; round++) {
+    const share = (round: number, turn: number) => (round + turn / turns.length) / rounds
+    for (let round = 0; round < rounds; round++) {
       let turn = 0
       for (const { connections, designs: chosen } of loads) {
         const first = round % designs.length
@@ -46,9 +50,8 @@ export class AcceptingRounds {
           if (design.own) oracle.add(figures.accepted, figures.possible)
         }
       }
-      // The short form lets all that was accepted wait for its end.
-      if (stage.short && round < stage.rounds - 1) continue
-      stage.progress(`the clicks of round ${round + 1} are counted`, share(round, turn))
+      if ((round + 1) % options.roundsUntilCounted !== 0 && round < rounds - 1) continue
+      stage.progress(`what was accepted up to round ${round + 1} is counted`, share(round, turn))
       const wrong = await oracle.ask()
       for (const { name, own } of designs) if (own) played.#noteCounted(name, wrong)
     }

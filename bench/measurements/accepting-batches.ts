@@ -1,26 +1,34 @@
-import { AcceptingRounds, type AcceptingRoundsOptions } from '../accepting-rounds.ts'
+import { AcceptingRounds } from '../accepting-rounds.ts'
 import type { TurnFigures } from '../accepting-turn.ts'
 import { startDesigns } from '../design-start.ts'
 import { clicktally, designNames, noBroker } from '../designs.ts'
 import { samplesText } from '../figure-text.ts'
 import { LoadGenerator } from '../load-generator.ts'
 import type { Measurement, Section, Stage } from '../measurement.ts'
+import type { AcceptingScale } from './accepting.ts'
 
 const clicksPerRequest = 100
 const few = 16
 const more = 64
 
-type Scale = Pick<AcceptingRoundsOptions, 'loads' | 'measuredMs' | 'firstWarmUpMs' | 'warmUpMs'>
-
 const scales = {
   full: {
     loads: [{ connections: few }, { connections: more }],
-    measuredMs: 2_000,
-    firstWarmUpMs: 2_000,
-    warmUpMs: 500,
+    rounds: 11,
+    roundsUntilCounted: 4,
+    measuredMs: 1_000,
+    firstWarmUpMs: 3_000,
+    warmUpMs: 200,
   },
-  short: { loads: [{ connections: few }], measuredMs: 1_000, firstWarmUpMs: 1_500, warmUpMs: 300 },
-} as const satisfies Record<string, Scale>
+  short: {
+    loads: [{ connections: few }],
+    rounds: 3,
+    roundsUntilCounted: 3,
+    measuredMs: 800,
+    firstWarmUpMs: 1_500,
+    warmUpMs: 200,
+  },
+} as const satisfies Record<string, AcceptingScale>
 
 /** Clicktally beside the same route with no broker, a hundred clicks a request. */
 export const acceptingBatches: Measurement = {
@@ -37,7 +45,7 @@ const columns = [
   { name: 'memory', unit: 'MB', figure: ({ memoryMb }) => memoryMb },
 ] as const satisfies readonly { name: string; unit: string; figure: (turn: TurnFigures) => number | undefined }[]
 
-async function measureBatches(stage: Stage, scale: Scale): Promise<Section> {
+async function measureBatches(stage: Stage, scale: AcceptingScale): Promise<Section> {
   stage.progress('the system starts', 0)
   const generator = await LoadGenerator.find(stage.signal)
   const system = await stage.system()

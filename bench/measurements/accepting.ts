@@ -16,7 +16,10 @@ import { LoadGenerator } from '../load-generator.ts'
 import type { BenchSystem, FigureTable, Measurement, Section, Stage } from '../measurement.ts'
 
 export type DesignStart = (system: BenchSystem) => Design | Promise<Design>
-export type AcceptingScale = Pick<AcceptingRoundsOptions, 'loads' | 'measuredMs' | 'firstWarmUpMs' | 'warmUpMs'>
+export type AcceptingScale = Pick<
+  AcceptingRoundsOptions,
+  'loads' | 'rounds' | 'roundsUntilCounted' | 'measuredMs' | 'firstWarmUpMs' | 'warmUpMs'
+>
 
 const many = 256
 const few = 64
@@ -25,16 +28,20 @@ const compared = [designNames.clicktally, designNames.noBroker, designNames.perC
 const scales = {
   full: {
     loads: [{ connections: many }, { connections: few }],
-    measuredMs: 3_000,
-    firstWarmUpMs: 3_000,
-    warmUpMs: 500,
+    rounds: 11,
+    roundsUntilCounted: 4,
+    measuredMs: 1_000,
+    firstWarmUpMs: 4_000,
+    warmUpMs: 200,
   },
   // With few connections only those that a target is about.
   short: {
     loads: [{ connections: many }, { connections: few, designs: compared }],
-    measuredMs: 1_500,
-    firstWarmUpMs: 1_500,
-    warmUpMs: 300,
+    rounds: 3,
+    roundsUntilCounted: 3,
+    measuredMs: 800,
+    firstWarmUpMs: 2_000,
+    warmUpMs: 200,
   },
 } as const satisfies Record<string, AcceptingScale>
 
@@ -80,7 +87,7 @@ of its own. CPU is user and system time of a part and all its processes, for a m
 holds at the end of a turn. What idles beside costs nothing.`,
         `No processor runs while a turn lasts, for Clicktally as little as for the others whose queues nobody reads: this is about
 accepting. wrk stops sending at the end of its time and waits until each request is answered, so that the number of 202s is known to the
-click. After each round (in the short form, at the end) Clicktally's clicks are counted by a processor, and after each turn the others' queues, tables and counters are
+click. After some rounds, and at the end, Clicktally's clicks are counted by a processor, and after each turn the others' queues, tables and counters are
 asked: what was kept must be what was answered.`,
         `*${designNames.perClickConfirm}*: one persistent, mandatory message and one confirm for each click, into a quorum queue like
 Clicktally's, confirms as they come. *${designNames.fireAndForget}*: the same message without a confirm, answered when it is handed to the

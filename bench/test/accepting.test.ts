@@ -20,7 +20,14 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true })
 })
 
-const smallest: AcceptingScale = { loads: [{ connections: 8 }], measuredMs: 100, firstWarmUpMs: 20, warmUpMs: 20 }
+const smallest: AcceptingScale = {
+  loads: [{ connections: 8 }],
+  rounds: 2,
+  roundsUntilCounted: 2,
+  measuredMs: 100,
+  firstWarmUpMs: 20,
+  warmUpMs: 20,
+}
 
 function stage(): Stage {
   return {
