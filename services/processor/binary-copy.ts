@@ -69,6 +69,23 @@ export class BinaryCopy {
     this.#copy(other.#bytes, from, to)
   }
 
+  /** The UUID whose 16 bytes are there, in lower case. */
+  uuidAt(at: number): string {
+    const hex = this.#bytes.toString('hex', at, at + uuidBytes)
+    return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+  }
+
+  /** Which of two places comes first, by so many bytes: negative, 0 where they are equal, or positive. */
+  compare(at: number, other: BinaryCopy, otherAt: number, bytes: number): number {
+    const own = this.#bytes
+    const others = other.#bytes
+    for (let index = 0; index < bytes; index += 1) {
+      const difference = (own[at + index] as number) - (others[otherAt + index] as number)
+      if (difference !== 0) return difference
+    }
+    return 0
+  }
+
   null(): void {
     this.#int32(-1)
   }

@@ -1,6 +1,6 @@
 import { BinaryCopy } from './binary-copy.ts'
 import { counterDeltas } from './counter-deltas.ts'
-import { clickColumns, type TakenClick } from './taken-click.ts'
+import { clickColumns, compareKeys, minuteLengthMs, type TakenClick } from './taken-click.ts'
 import type { TakenMessage } from './taken-message.ts'
 
 /** A message with what of its clicks was dealt with before, in the same transaction. */
@@ -76,10 +76,10 @@ export function arrange(messages: readonly LedgerEntry[], alone: readonly TakenC
   // Those of no entry last, so that of two equal ones the other is taken.
   for (const click of again) placed.push(click)
   // In the order of the key: two processors that insert the same ids in different orders would deadlock.
-  placed.sort(({ click: a }, { click: b }) => compare(a.id, b.id) || a.projectId - b.projectId)
+  placed.sort(({ click: a }, { click: b }) => compareKeys(a, b))
   const clicks = placed.filter(({ click }, index) => {
     const before = placed[index - 1]?.click
-    return before === undefined || before.id !== click.id || before.projectId !== click.projectId
+    return before === undefined || compareKeys(before, click) !== 0
   })
   return { entries, clicks }
 }
@@ -120,11 +120,11 @@ export function copyOf(
   copy.end()
 
   copy.begin()
-  for (const { projectId, target, minuteMs, total, bots, visitors } of counterDeltas(clicksOf(isNew))) {
+  for (const { projectId, target, minute, total, bots, visitors } of counterDeltas(clicksOf(isNew))) {
     copy.row(6, 3 * target.length + 8 * visitors.size)
     copy.int4(projectId)
     copy.text(target)
-    copy.timestamptz(minuteMs)
+    copy.timestamptz(minute * minuteLengthMs)
     copy.int4(total)
     copy.int4(bots)
     copy.int4Array(visitors.sketch())

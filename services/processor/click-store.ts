@@ -7,7 +7,7 @@ import { CopyStatement } from './copy-statement.ts'
 import { verdictOn } from './failure-policy.ts'
 import { SpareCopies } from './spare-copies.ts'
 import { countClicks } from './sql/count-clicks.ts'
-import { lineOf, readAll, type TakenClick } from './taken-click.ts'
+import { idOf, lineOf, readAll, type TakenClick } from './taken-click.ts'
 import type { DeadLetter, TakenMessage } from './taken-message.ts'
 
 const dayMs = 86_400_000
@@ -96,7 +96,9 @@ export class ClickStore {
 
   /** Makes the partitions of these very clicks, as far as there can be one for a click's day. */
   async makePartitionsFor(messages: readonly TakenMessage[]): Promise<void> {
-    const days = new Set(messages.flatMap(({ clicks }) => clicks.map(({ id }) => Math.floor(timeOfUuidV7(id) / dayMs))))
+    const days = new Set(
+      messages.flatMap(({ clicks }) => clicks.map((click) => Math.floor(timeOfUuidV7(idOf(click)) / dayMs))),
+    )
     for (const day of [...days].sort()) {
       try {
         await this.#makePartition(day * dayMs)
@@ -130,8 +132,8 @@ export class ClickStore {
     const known = await this.#knownClicks(batch.arranged)
     this.#expectsKnown = known.size > 0
     const counted = clicks.length - known.size
-    const copy = copyOf(batch.arranged, this.#spareCopies.take(), ({ id, projectId }) =>
-      known.has(keyOf(id, projectId)),
+    const copy = copyOf(batch.arranged, this.#spareCopies.take(), (click) =>
+      known.has(keyOf(idOf(click), click.projectId)),
     )
     if ((await this.#runCopy(copy)) !== undefined) return undefined
     this.#spareCopies.giveBack(copy)
@@ -180,13 +182,13 @@ export class ClickStore {
   }
 
   async #knownClicks({ clicks }: ArrangedBatch): Promise<Set<string>> {
-    const ids = clicks.map(({ click }) => click.id)
+    const ids = clicks.map(({ click }) => idOf(click))
     const { rows } = await this.#pool.query<{ id: string; project_id: number }>({
       name: 'known-clicks',
       text: 'select id, project_id from clicks where id = any($1::uuid[])',
       values: [ids],
     })
-    const here = new Set(clicks.map(({ click }) => keyOf(click.id, click.projectId)))
+    const here = new Set(clicks.map(({ click }, index) => keyOf(ids[index] as string, click.projectId)))
     return new Set(rows.map(({ id, project_id }) => keyOf(id, project_id)).filter((key) => here.has(key)))
   }
 
@@ -253,7 +255,7 @@ function refusedClick(click: TakenClick, error: Error): DeadLetter {
     type: clicksMessageType,
     content: lineOf(click),
     clicks: 1,
-    clickIds: [click.id],
+    clickIds: [idOf(click)],
     requestId: readAll(click).requestId,
   }
 }

@@ -5,8 +5,8 @@ export interface CounterDelta {
   readonly projectId: number
   /** Empty: all targets together. */
   readonly target: string
-  /** Its start, milliseconds since 1970. */
-  readonly minuteMs: number
+  /** Since 1970. */
+  readonly minute: number
   total: number
   bots: number
   readonly visitors: VisitorHashes
@@ -40,7 +40,6 @@ export class VisitorHashes {
   }
 }
 
-const minuteLengthMs = 60_000
 /** As many hashes as a sketch holds: visitor_sketch_merge() keeps the smallest. */
 const sketchSize = 2_048
 
@@ -59,26 +58,24 @@ export function counterDeltas(clicks: Iterable<TakenClick>): CounterDelta[] {
     targets: Map<string, Map<number, CounterDelta>>,
     projectId: number,
     target: string,
-    minuteMs: number,
+    minute: number,
   ) => {
     const minutes = mapAt(targets, target)
-    let delta = minutes.get(minuteMs)
+    let delta = minutes.get(minute)
     if (delta === undefined) {
-      delta = { projectId, target, minuteMs, total: 0, bots: 0, visitors: new VisitorHashes() }
-      minutes.set(minuteMs, delta)
+      delta = { projectId, target, minute, total: 0, bots: 0, visitors: new VisitorHashes() }
+      minutes.set(minute, delta)
       all.push(delta)
     }
     return delta
   }
   let together: CounterDelta | undefined
-  for (const { projectId, target, occurredAtMs, bot, visitorHash } of clicks) {
-    // A fraction of a millisecond is cut off, as it is where the click is stored.
-    const minuteMs = Math.floor(Math.trunc(occurredAtMs) / minuteLengthMs) * minuteLengthMs
+  for (const { projectId, target, minute, bot, visitorHash } of clicks) {
     const targets = mapAt(projects, projectId)
-    const delta = deltaOf(targets, projectId, target, minuteMs)
+    const delta = deltaOf(targets, projectId, target, minute)
     // Mostly the one of the click before.
-    if (together?.minuteMs !== minuteMs || together.projectId !== projectId) {
-      together = deltaOf(targets, projectId, allTogether, minuteMs)
+    if (together?.minute !== minute || together.projectId !== projectId) {
+      together = deltaOf(targets, projectId, allTogether, minute)
     }
     if (bot) {
       delta.bots += 1

@@ -9,18 +9,21 @@ import { visitorHash } from './visitor-hash.ts'
 export const clickColumns =
   'id, project_id, occurred_at, received_at, bot, target, visitor_id, url, referrer, props' as const
 const columnCount = 10
-const idLength = 36
+/** Where in a row the primary key is: behind the number of columns and the id's length; with the project's length in its middle. */
+const keyFrom = 6
+const keyBytes = 24
+/** Milliseconds. */
+export const minuteLengthMs = 60_000
 
 /**
- * A click as it was taken from a message: what it is known by, what it is counted by, and its row. What else it has is read
- * only where somebody asks for it, which is where a copy can't be made. Flat, since thousands are held at a time.
+ * A click as it was taken from a message: what it is counted by, and its row. What else it has is read only where somebody
+ * asks for it, which is where a copy can't be made. Flat, with small numbers and one text, since thousands are held at a time.
  */
 export interface TakenClick {
-  readonly id: string
   readonly projectId: number
   readonly target: string
-  /** Milliseconds since 1970. */
-  readonly occurredAtMs: number
+  /** When it happened, in whole minutes since 1970. */
+  readonly minute: number
   readonly bot: boolean
   /** Undefined where the click names no visitor. */
   readonly visitorHash: number | undefined
@@ -32,6 +35,15 @@ export interface TakenClick {
   readonly content: Buffer
   readonly lineFrom: number
   readonly lineTo: number
+}
+
+export function idOf({ rows, rowFrom }: TakenClick): string {
+  return rows.uuidAt(rowFrom + keyFrom)
+}
+
+/** In the order of the primary key, by id and project; 0 for the same click. */
+export function compareKeys(a: TakenClick, b: TakenClick): number {
+  return a.rows.compare(a.rowFrom + keyFrom, b.rows, b.rowFrom + keyFrom, keyBytes)
 }
 
 /** The line that the click came as. */
@@ -60,10 +72,9 @@ export function takeLine(line: ClickLine, content: Buffer, from: number, to: num
   rows.textIn(content, line.referrerFrom, line.referrerTo)
   rows.jsonbIn(content, line.propsFrom, line.propsTo)
   return {
-    id: content.toString('latin1', idFrom, idFrom + idLength),
     projectId,
     target: content.toString('utf8', targetFrom, targetTo),
-    occurredAtMs,
+    minute: minuteOf(occurredAtMs),
     bot,
     visitorHash: visitorIdFrom === 0 ? undefined : visitorHash(projectId, content, visitorIdFrom, visitorIdTo),
     rows,
@@ -94,10 +105,9 @@ export function takeClick(click: Click, rows: BinaryCopy): TakenClick {
   rows.jsonb(props)
   const visitor = visitorId === undefined ? undefined : Buffer.from(visitorId)
   return {
-    id,
     projectId,
     target,
-    occurredAtMs,
+    minute: minuteOf(occurredAtMs),
     bot,
     visitorHash: visitor && visitorHash(projectId, visitor, 0, visitor.length),
     rows,
@@ -107,4 +117,9 @@ export function takeClick(click: Click, rows: BinaryCopy): TakenClick {
     lineFrom: 0,
     lineTo: line.length,
   }
+}
+
+/** Of the time as it is stored: a fraction of a millisecond is cut off. */
+function minuteOf(timeMs: number): number {
+  return Math.floor(Math.trunc(timeMs) / minuteLengthMs)
 }

@@ -9,6 +9,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { arrange, ClickBatch, copyOf, copyStatements } from '../click-batch.ts'
 import { ClickStore } from '../click-store.ts'
 import { CopyStatement } from '../copy-statement.ts'
+import { idOf } from '../taken-click.ts'
 import type { DeadLetter, TakenMessage } from '../taken-message.ts'
 import { visitorHash } from '../visitor-hash.ts'
 import { createClick, takenFrom } from './processor-under-test.ts'
@@ -149,9 +150,16 @@ describe('the store', () => {
     const [a, b, c, d, e] = clicks as [Click, Click, Click, Click, Click]
     const { entries, clicks: placed } = arrange([message(2, [e, a]), message(1, [d, b, a]), message(2, [c, e, a])])
     expect(entries.map(({ stamp }) => stamp.sequence)).toEqual([1, 2])
-    const entryOf = new Map(placed.map(({ click, entry }) => [click.id, entry]))
-    expect(placed.map(({ click }) => click.id)).toEqual(clicks.map(({ id }) => id).sort())
+    const entryOf = new Map(placed.map(({ click, entry }) => [idOf(click), entry]))
+    expect(placed.map(({ click }) => idOf(click))).toEqual(clicks.map(({ id }) => id).sort())
     expect([a, b, c, d, e].map(({ id }) => entryOf.get(id))).toEqual([1, 1, 0, 1, 2])
+  })
+
+  test('an id is a click of its own in each project', () => {
+    const { id } = createClick()
+    const inProject = (projectId: number) => createClick({ id, projectId })
+    const { clicks } = arrange([message(1, [inProject(2), inProject(256), inProject(1), inProject(2)])])
+    expect(clicks.map(({ click }) => click.projectId)).toEqual([1, 2, 256])
   })
 })
 

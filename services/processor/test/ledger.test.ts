@@ -10,6 +10,7 @@ import { pino } from 'pino'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { ClickBatch } from '../click-batch.ts'
 import { ClickStore } from '../click-store.ts'
+import { idOf } from '../taken-click.ts'
 import type { DeadLetter, TakenMessage } from '../taken-message.ts'
 import { createBench, createClick, takenFrom } from './processor-under-test.ts'
 
@@ -53,7 +54,7 @@ function buried(taken: TakenMessage): TakenMessage {
     type: 'clicks.v1',
     content: Buffer.from('content'),
     clicks: taken.stamp.clicks,
-    clickIds: taken.clicks.map(({ id }) => id),
+    clickIds: taken.clicks.map(idOf),
     requestId: undefined,
   }
   return { ...taken, clicks: [], deadLetters: [letter] }
