@@ -132,9 +132,7 @@ export class ClickStore {
     const known = await this.#knownClicks(batch.arranged)
     this.#expectsKnown = known.size > 0
     const counted = clicks.length - known.size
-    const copy = copyOf(batch.arranged, this.#spareCopies.take(), (click) =>
-      known.has(keyOf(idOf(click), click.projectId)),
-    )
+    const copy = copyOf(batch.arranged, this.#spareCopies.take(), (click) => known.has(click))
     if ((await this.#runCopy(copy)) !== undefined) return undefined
     this.#spareCopies.giveBack(copy)
     return { counted, duplicates: batch.clicks - counted }
@@ -181,15 +179,20 @@ export class ClickStore {
     }
   }
 
-  async #knownClicks({ clicks }: ArrangedBatch): Promise<Set<string>> {
-    const ids = clicks.map(({ click }) => idOf(click))
+  /** Those that are stored already. */
+  async #knownClicks({ clicks }: ArrangedBatch): Promise<Set<TakenClick>> {
+    const byKey = new Map<string, TakenClick>()
+    const ids = clicks.map(({ click }) => {
+      const id = idOf(click)
+      byKey.set(keyOf(id, click.projectId), click)
+      return id
+    })
     const { rows } = await this.#pool.query<{ id: string; project_id: number }>({
       name: 'known-clicks',
       text: 'select id, project_id from clicks where id = any($1::uuid[])',
       values: [ids],
     })
-    const here = new Set(clicks.map(({ click }, index) => keyOf(ids[index] as string, click.projectId)))
-    return new Set(rows.map(({ id, project_id }) => keyOf(id, project_id)).filter((key) => here.has(key)))
+    return new Set(rows.flatMap(({ id, project_id }) => byKey.get(keyOf(id, project_id)) ?? []))
   }
 
   /** In a statement of its own: a producer's first messages may be at several processors, which would wait for each other. */
