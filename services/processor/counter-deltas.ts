@@ -5,7 +5,7 @@ export interface CounterDelta {
   readonly projectId: number
   /** Empty: all targets together. */
   readonly target: string
-  /** Since 1970. */
+  /** In whole minutes since 1970. */
   readonly minute: number
   total: number
   bots: number

@@ -37,6 +37,7 @@ export interface TakenClick {
   readonly lineTo: number
 }
 
+/** Read from its row, so only until its rows are given back, when its batch is at its end. */
 export function idOf({ rows, rowFrom }: TakenClick): string {
   return rows.uuidAt(rowFrom + keyFrom)
 }
