@@ -26,6 +26,7 @@ export async function servePeer(name: string, open: (config: PeerConfig) => Prom
   const keeper = await open(config)
   const publisher: IngestContext['publisher'] = {
     isReady: true,
+    refusal: undefined,
     publish: (lines, clicks) => keeper.keep(lines, clicks),
   }
   const app = createApp({ publisher, figures: new ClickFigures(registry), windowMs: config.windowMs }, logger, registry)

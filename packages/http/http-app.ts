@@ -21,6 +21,8 @@ export interface HttpAppOptions {
   readonly registry: Registry
   /** Whether the service can do its work now. Shown at /readyz. */
   readonly isReady: () => boolean | Promise<boolean>
+  /** A stable code for why it is not ready, shown beside it. */
+  readonly whyNotReady?: () => string | undefined
   /** Turns errors that only this service knows into the problem to answer with. */
   readonly explain?: (error: unknown) => ServiceProblem | undefined
   /** Bytes. Default 1 MiB. */
@@ -33,7 +35,8 @@ const plainId = /^[\w.-]{1,64}$/
  * A Fastify app with what every service has: /livez, /readyz and /metrics (nginx lets none of them through), errors as
  * application/problem+json, the request id of nginx, a histogram of the answers. No logging of each request.
  */
-export function createHttpApp({ logger, registry, isReady, explain, bodyLimit = 1_048_576 }: HttpAppOptions) {
+export function createHttpApp(options: HttpAppOptions) {
+  const { logger, registry, isReady, whyNotReady, explain, bodyLimit = 1_048_576 } = options
   const app = fastify({
     loggerInstance: logger as FastifyBaseLogger,
     // A line for each click would cost more than the click.
@@ -107,7 +110,9 @@ export function createHttpApp({ logger, registry, isReady, explain, bodyLimit = 
   app.get('/livez', () => ({ status: 'alive' }))
   app.get('/readyz', async (_request, reply) => {
     const ready = !traffic.closing && (await isReady())
-    return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not_ready' })
+    if (ready) return reply.send({ status: 'ready' })
+    const reason = traffic.closing ? 'closing' : whyNotReady?.()
+    return reply.code(503).send({ status: 'not_ready', ...(reason !== undefined && { reason }) })
   })
   app.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
   const traffic: Traffic = { closing: false, arrived: 0, underWay: new RequestsUnderWay() }

@@ -14,6 +14,7 @@ export function createApp(context: IngestContext, logger: Logger, registry: Regi
     logger,
     registry,
     isReady: () => context.publisher.isReady,
+    whyNotReady: () => context.publisher.refusal,
     bodyLimit: batchLimits.bodyBytes,
   })
   // Bodies are parsed where the rules are known: Fastify's own parser would refuse a batch for one bad event in it.

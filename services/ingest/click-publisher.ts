@@ -5,6 +5,7 @@ import type { PreviousProducer } from '@clicktally/contract/ledger-stamp.ts'
 import type { ChannelModel } from 'amqplib'
 import type { Logger } from 'pino'
 import { type ClickGroup, ClickGroups } from './click-groups.ts'
+import { ConfirmWatch } from './confirm-watch.ts'
 import { publishFailure } from './publish-failure.ts'
 import { type Outcome, StampedChannel } from './stamped-channel.ts'
 
@@ -15,12 +16,16 @@ export interface ClickPublisherOptions {
   readonly confirmWithinMs: number
   readonly maxHeldClicks: number
   readonly maxHeldBytes: number
+  /** After so many milliseconds without a message one without clicks is sent, to learn whether the queue works. */
+  readonly probeEveryMs: number
   readonly onConfirmed: (clicks: number, seconds: number) => void
 }
 
 const tickEveryMs = 100
 /** With a tick on top, what the ledger knows is told within a second. */
 const reportAfterMs = 800
+/** A request's own deadline comes first: it is answered `confirm_timeout`, as it would be by a queue that is only slow. */
+const silentAfterDeadlineMs = 1_000
 /** The broker answers at once or is in trouble; the process must end within its 20 s. */
 const lastReportWithinMs = 1_000
 
@@ -30,6 +35,11 @@ const lastReportWithinMs = 1_000
  * Clicks that meet an idle publisher leave in the same turn of the event loop; no timer delays them. While the broker is
  * away or takes no messages, they are refused at once. A connection ends: what it held fails, and the next one's ledger
  * tells how it ended. When no clicks come any more, a report without clicks tells the ledger what became of the last.
+ *
+ * The queue: trusted → (messages wait, and none has an outcome for longer than the confirm deadline) doubted → (any outcome
+ * on a later connection) trusted. While it is doubted clicks are refused at once, the connection is made anew every few
+ * seconds, and each begins with a report as a probe. An idle publisher probes too, so that it does not claim to be ready
+ * over a queue without a leader.
  */
 export class ClickPublisher {
   readonly #options: ClickPublisherOptions
@@ -38,6 +48,8 @@ export class ClickPublisher {
   #channel: StampedChannel | undefined
   #previous: PreviousProducer | undefined
   #flushScheduled = false
+  readonly #confirmWatch: ConfirmWatch
+  #isQueueDoubted = false
   readonly #ticker: NodeJS.Timeout
 
   constructor(options: ClickPublisherOptions) {
@@ -56,12 +68,20 @@ export class ClickPublisher {
       setUp: (model) => this.#setUp(model),
       onDown: () => this.#onDown(),
     })
+    this.#confirmWatch = new ConfirmWatch(Math.ceil((confirmWithinMs + silentAfterDeadlineMs) / tickEveryMs))
     this.#ticker = setInterval(() => this.#tick(), tickEveryMs).unref()
   }
 
   /** Whether a click published now has a chance. */
   get isReady(): boolean {
-    return this.#channel !== undefined && this.#link.blocked === undefined
+    return this.refusal === undefined
+  }
+
+  /** Why a click published now would be refused at once; undefined while it would be sent. */
+  get refusal(): 'broker_unavailable' | 'broker_blocked' | 'queue_unavailable' | undefined {
+    if (this.#channel === undefined) return 'broker_unavailable'
+    if (this.#link.blocked !== undefined) return 'broker_blocked'
+    return this.#isQueueDoubted ? 'queue_unavailable' : undefined
   }
 
   get heldClicks(): number {
@@ -85,8 +105,8 @@ export class ClickPublisher {
    * @throws {ServiceProblem} with status 503: the clicks may or may not be counted, and may be sent again with the same ids.
    */
   publish(lines: string, clicks: number): Promise<void> {
-    if (this.#channel === undefined) return Promise.reject(publishFailure('broker_unavailable'))
-    if (this.#link.blocked !== undefined) return Promise.reject(publishFailure('broker_blocked'))
+    const { refusal } = this
+    if (refusal !== undefined) return Promise.reject(publishFailure(refusal))
     if (!this.#flushScheduled) {
       // After all sockets of this turn have been read, so that what came together goes together.
       this.#flushScheduled = true
@@ -124,13 +144,14 @@ export class ClickPublisher {
     // It may close in the same turn in which the last answer came.
     if (closed) throw cause
     this.#channel = new StampedChannel(channel, this.#previous)
+    if (this.#isQueueDoubted) this.#probe()
   }
 
   #onDown(): void {
     if (this.#channel === undefined) return
     this.#previous = this.#channel.close()
     this.#channel = undefined
-    this.#groups.failAll(publishFailure('broker_unavailable'))
+    this.#groups.failAll(publishFailure(this.#isQueueDoubted ? 'queue_unavailable' : 'broker_unavailable'))
   }
 
   #send(group: ClickGroup): void {
@@ -149,17 +170,32 @@ export class ClickPublisher {
         this.#groups.confirmed(group)
       } else {
         this.#groups.failed(group, publishFailure(outcome === 'returned' ? 'unroutable' : 'queue_full'))
-        this.#mend(outcome)
       }
+      this.#learn(outcome)
     })
   }
 
   #tick(): void {
     this.#groups.expire()
-    // A blocked broker would get them all once it takes messages again.
-    if (this.isReady && this.#channel?.owesReport(reportAfterMs)) {
-      this.#channel.report((outcome) => this.#mend(outcome))
-    }
+    const channel = this.#channel
+    // A broker that is blocked reads nothing, so it answers nothing, and would get all reports at once when it is not.
+    const isBlocked = this.#link.blocked !== undefined
+    if (this.#confirmWatch.tick(isBlocked ? undefined : channel)) this.#doubtQueue()
+    else if (this.isReady && (channel?.owesReport(reportAfterMs) || channel?.isIdle(this.#options.probeEveryMs)))
+      this.#probe()
+  }
+
+  /** Sends a message without clicks: it tells the ledger what is known, and its outcome tells whether the queue works. */
+  #probe(): void {
+    this.#channel?.report((outcome) => this.#learn(outcome))
+  }
+
+  #doubtQueue(): void {
+    const silentMs = this.#options.confirmWithinMs + silentAfterDeadlineMs
+    if (!this.#isQueueDoubted)
+      this.#options.logger.error({ silentMs }, 'the queue confirms nothing: clicks are refused')
+    this.#isQueueDoubted = true
+    this.#link.restart(new Error(`no message had an outcome for ${silentMs} ms`))
   }
 
   async #reportLast(): Promise<void> {
@@ -170,7 +206,12 @@ export class ClickPublisher {
     await Promise.race([reported.promise, sleep(lastReportWithinMs, undefined, { ref: false })])
   }
 
-  #mend(outcome: Outcome): void {
+  #learn(outcome: Outcome): void {
+    // A queue that refuses because it is full works.
+    if (this.#isQueueDoubted && outcome !== 'returned') {
+      this.#isQueueDoubted = false
+      this.#options.logger.info('the queue confirms again')
+    }
     // The queue or its binding was deleted behind our back: a new connection declares them again.
     if (outcome === 'returned') this.#link.restart(new Error('a message was returned as unroutable'))
   }

@@ -13,6 +13,8 @@ export function readConfig(source: NodeJS.ProcessEnv) {
       confirmWithinMs: env.integer('CONFIRM_WITHIN_MS', 4_000, 100, 60_000),
       // What waits for a confirm is all that ingest keeps in memory: past these it answers 503 at once.
       maxHeldClicks: env.integer('MAX_HELD_CLICKS', 50_000, 500, 10_000_000),
+      // With the confirm deadline on top, the longest that an idle ingest can take a broken queue for a working one.
+      probeEveryMs: 5_000,
       maxHeldBytes: env.integer('MAX_HELD_BYTES', 33_554_432, 1_048_576, 1_073_741_824),
     },
   }

