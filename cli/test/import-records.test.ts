@@ -195,7 +195,14 @@ describe('the id of a click that came without one', () => {
   })
 
   test('is one that the server takes', async () => {
-    const receipt = { projectId: 1, requestId: 'r', receivedAtMs: Date.now(), windowMs: undefined, makeId: () => '' }
+    const receipt = {
+      projectId: 1,
+      requestId: 'r',
+      receivedAtMs: Date.now(),
+      startedAtMs: Date.now(),
+      windowMs: undefined,
+      makeId: () => '',
+    }
     for (const record of await read(ndjsonReader(''), three.join('\n'))) {
       expect(checkClick(eventOf(record), receipt)).toMatchObject({ click: { id: eventOf(record).id } })
     }

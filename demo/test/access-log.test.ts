@@ -120,7 +120,14 @@ describe('an access log', () => {
     expect(clicks).toHaveLength(strange.length * referrers.length)
     for (const click of clicks) {
       const receivedAtMs = endMs
-      const receipt = { projectId: 1, requestId: 'r', receivedAtMs, windowMs: 72 * 3_600_000, makeId: () => '' }
+      const receipt = {
+        projectId: 1,
+        requestId: 'r',
+        receivedAtMs,
+        startedAtMs: receivedAtMs,
+        windowMs: 72 * 3_600_000,
+        makeId: () => '',
+      }
       expect(checkClick(click, receipt)).toMatchObject({ click: { id: click.id, target: click.target } })
     }
   })

@@ -40,11 +40,19 @@ export interface CheckedClick {
 export interface Receipt {
   readonly projectId: number
   readonly requestId: string
-  /** Milliseconds since 1970. */
+  /** When this service got it, by its own clock. Milliseconds since 1970. */
   readonly receivedAtMs: number
+  /** When its first byte reached the system: the same on every try of the request. Milliseconds since 1970. */
+  readonly startedAtMs: number
   /** How old a click may be, in milliseconds. Undefined for a backfill, which goes back to `clickLimits.oldestMs`. */
   readonly windowMs: number | undefined
-  /** Makes the id of an event that came without one, of when the click took place as far as the event says. */
+  /**
+   * Makes the id of an event that came without one.
+   *
+   * @param occurredAtMs when the click took place, as far as the event says
+   * @param place of the event in its request, from 0
+   * @throws whatever makes it impossible to give the event the same id on every try
+   */
   readonly makeId: (occurredAtMs: number, place: number) => string
 }
 
@@ -52,7 +60,7 @@ const schema = Compile(ClickEvent)
 const textFields = ['id', 'target', 'occurredAt', 'visitorId', 'url', 'referrer'] as const
 
 /**
- * Checks one event against every rule of the contract and stamps it. Never throws, whatever the value is.
+ * Checks one event against every rule of the contract and stamps it. Throws for no value; only `receipt.makeId` may throw.
  *
  * @param place of the event in its request, from 0
  */
@@ -64,7 +72,8 @@ export function checkClick(value: unknown, receipt: Receipt, place = 0): Checked
   const { receivedAtMs: now, windowMs } = receipt
   const oldestMs = windowMs === undefined ? clickLimits.oldestMs : now - windowMs
   const id = value.id?.toLowerCase()
-  let occurredAtMs = now
+  // A body may take minutes to arrive: the click took place before the request began. But never in this service's future.
+  let occurredAtMs = Math.min(receipt.startedAtMs, now)
   if (id !== undefined) {
     if (!isUuidV7(id)) return rejection('id_not_v7', 'id')
     occurredAtMs = timeOfUuidV7(id)

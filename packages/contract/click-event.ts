@@ -54,7 +54,7 @@ export const ClickEvent = Type.Object(
     occurredAt: Type.Optional(
       Type.String({
         description:
-          'RFC 3339. Default: the time inside the id, if you sent one, else the time of receipt. More than 5 minutes ahead it is clamped to now.',
+          'RFC 3339. Default: the time inside the id, if you sent one, else when the request began to arrive. More than 5 minutes ahead it is clamped to now.',
         examples: ['2026-11-21T10:15:30.250Z'],
         maxLength: 40,
       }),

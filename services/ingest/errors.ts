@@ -24,6 +24,12 @@ const problems = {
   queue_full: { status: 503, title: 'The queue is full', retryable: true, retryAfterSeconds: 5 },
   unroutable: { status: 503, title: 'The broker has no queue for clicks', retryable: true, retryAfterSeconds: 2 },
   confirm_timeout: { status: 503, title: 'The broker did not confirm in time', retryable: true, retryAfterSeconds: 1 },
+  clocks_differ: {
+    status: 503,
+    title: 'The clocks of nginx and ingest differ',
+    retryable: true,
+    retryAfterSeconds: 30,
+  },
   overloaded: { status: 503, title: 'Too many clicks wait for the broker', retryable: true, retryAfterSeconds: 1 },
 } as const satisfies Record<string, ProblemKind>
 

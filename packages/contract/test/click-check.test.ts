@@ -12,6 +12,7 @@ const receipt: Receipt = {
   projectId: 7,
   requestId: 'request-1',
   receivedAtMs: now,
+  startedAtMs: now,
   windowMs: 72 * hour,
   makeId: () => madeId,
 }
@@ -61,6 +62,12 @@ describe('an event that keeps the rules', () => {
     const id = randomUuidV7(now - hour)
     expect(check({ target: 'button', id })).toMatchObject({ click: { id, occurredAtMs: now - hour } })
     expect(check({ target: 'button', id, occurredAt: at(now) })).toMatchObject({ click: { id, occurredAtMs: now } })
+  })
+
+  test('took place when its request began to arrive, if it says nothing of a time, but never after now', () => {
+    const started = (startedAtMs: number) => checkClick({ target: 'button' }, { ...receipt, startedAtMs })
+    expect(started(now - 5 * minute)).toEqual({ click: expect.objectContaining({ occurredAtMs: now - 5 * minute }) })
+    expect(started(now + 5 * hour)).toEqual({ click: expect.objectContaining({ occurredAtMs: now }) })
   })
 
   test('may have its id in upper case: the same id in lower case is the same click', () => {

@@ -1,7 +1,9 @@
 import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { isUuidV7, randomUuidV7, timeOfUuidV7 } from '@clicktally/contract/uuid-v7.ts'
-import { describe, expect, test } from 'vitest'
-import { createBench, drain, post } from './ingest-under-test.ts'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { createBench, createIngest, drain, expectProblem, post } from './ingest-under-test.ts'
+
+const hourMs = 3_600_000
 
 describe('POST /v1/events', () => {
   test('answers 202 when the click is in the queue, as it was sent', async () => {
@@ -57,13 +59,55 @@ describe('POST /v1/events', () => {
     expect(new Set((await drain(broker)).clicks.map(({ id }) => id)).size).toBe(4)
   })
 
-  test.each(['t=1.000', 't=99999999999.000', 't=now', '1700000000.123', ''])(
-    'does not believe a start of the request that can not be right: %j',
+  test.each([
+    ['a minute and a half later, as after a body that trickled in', 90_000],
+    ['whose clock is five hours ahead', 5 * hourMs],
+    ['whose clock is twenty hours behind', -20 * hourMs],
+  ])('makes the same ids at a second ingest %s', async (_name, differenceMs) => {
+    const { app, broker } = await createBench()
+    const second = createIngest(broker.url)
+    await second.ready()
+    const startMs = Date.now()
+    const headers = { 'x-request-id': 'f00d', 'x-request-start': `t=${(startMs / 1000).toFixed(3)}` }
+    const batch = { events: [{ target: 'a' }, { target: 'b' }] }
+    const first = await post(app, '/v1/events/batch', batch, headers)
+    vi.setSystemTime(startMs + differenceMs)
+    onTestFinished(() => void vi.useRealTimers())
+    const retried = await post(second.app, '/v1/events/batch', batch, headers)
+    expect(retried).toMatchObject({ status: 202, body: first.body })
+    const { clicks } = await drain(broker)
+    expect(clicks).toHaveLength(4)
+    expect(new Set(clicks.map(({ id }) => id)).size).toBe(2)
+    expect(new Set(clicks.map(({ id }) => timeOfUuidV7(id)))).toEqual(new Set([startMs]))
+  })
+
+  test.each(['t=now', '1700000000.123', '', undefined])(
+    'makes an id of its own time for a request that brings no start of nginx: %j',
     async (start) => {
       const { app } = await createBench()
       const before = Date.now()
-      const { body } = await post(app, '/v1/events', { target: 't' }, { 'x-request-start': start })
+      const { body } = await post(
+        app,
+        '/v1/events',
+        { target: 't' },
+        start === undefined ? {} : { 'x-request-start': start },
+      )
       expect(timeOfUuidV7(body.id)).toBeGreaterThanOrEqual(before)
+      expect(timeOfUuidV7(body.id)).toBeLessThanOrEqual(Date.now())
+    },
+  )
+
+  test.each(['t=1.000', 't=99999999999.000'])(
+    'makes no id of a start that is outside the window (%s), and takes an event with an id all the same',
+    async (start) => {
+      const { app, broker } = await createBench()
+      const headers = { 'x-request-start': start }
+      const id = randomUuidV7(Date.now())
+      expectProblem(await post(app, '/v1/events', { target: 't' }, headers), 503, 'clocks_differ')
+      const mixed = { events: [{ id, target: 't' }, { target: 't' }] }
+      expectProblem(await post(app, '/v1/events/batch', mixed, headers), 503, 'clocks_differ')
+      expect((await drain(broker)).clicks).toEqual([])
+      expect(await post(app, '/v1/events', { id, target: 't' }, headers)).toMatchObject({ status: 202, body: { id } })
     },
   )
 

@@ -4,7 +4,15 @@ import type { FastifyRequest } from 'fastify'
 import { expect, test } from 'vitest'
 import { batchOf, checkBatchEvent } from '../request-batch.ts'
 
-const receipt = { projectId: 1, requestId: 'r', receivedAtMs: Date.now(), windowMs: undefined, makeId: () => 'made' }
+const now = Date.now()
+const receipt = {
+  projectId: 1,
+  requestId: 'r',
+  receivedAtMs: now,
+  startedAtMs: now,
+  windowMs: undefined,
+  makeId: () => 'made',
+}
 
 test('an event of a batch is too large when its JSON is, whatever its texts are made of', () => {
   // Of one byte, of two, of three, and of six when written as JSON.
