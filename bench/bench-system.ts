@@ -5,6 +5,7 @@ import { createDatabase } from '@clicktally/database/connection.ts'
 import { createPool } from '@clicktally/database/pool.ts'
 import { settle } from '@clicktally/database/settling.ts'
 import type { Tables } from '@clicktally/database/tables.ts'
+import { doorForLoadTests } from '@clicktally/local/door-settings.ts'
 import { type System, type SystemOptions, startSystem } from '@clicktally/local/system.ts'
 import { familyOf } from '@clicktally/processes/process-family.ts'
 import type { Kysely } from 'kysely'
@@ -57,6 +58,7 @@ export class StartedSystem implements BenchSystem {
       port: 0,
       ingests: 1,
       processors: 0,
+      door: doorForLoadTests,
       onLine,
       // As in production, and not as whoever runs this has it in his environment.
       variables: { LOG_LEVEL: 'info', ...variables },

@@ -1,4 +1,6 @@
 import { relative } from 'node:path'
+import { readConfigOrExit } from '@clicktally/config/environment.ts'
+import { readConfig } from './config.ts'
 import { localDir } from './local-folder.ts'
 import { helpText, type Options, parseOptions } from './options.ts'
 import { explain } from './problem.ts'
@@ -32,6 +34,7 @@ Logs: ${logs}/   Ctrl-C stops everything; the data is there at the next start.
 }
 
 async function main(options: Options): Promise<void> {
+  const door = readConfigOrExit(readConfig, process.env)
   const abort = new AbortController()
   const killAtOnce = new AbortController()
   let system: System | undefined
@@ -68,6 +71,7 @@ async function main(options: Options): Promise<void> {
       port,
       ingests,
       processors,
+      door,
       onLine: line,
       signal: abort.signal,
       killSignal: killAtOnce.signal,

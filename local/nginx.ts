@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { childEnvironment } from './child-environment.ts'
 import { hasDebianPackages, unpackedPackage } from './debian-packages.ts'
+import { type DoorSettings, doorValues } from './door-settings.ts'
 import { type FindOptions, howToInstall, unpackedLibraries } from './installation-advice.ts'
 import { cloneDir } from './local-folder.ts'
 import { firstAnswer } from './ports.ts'
@@ -18,6 +19,7 @@ export interface NginxOptions {
   port: number
   ingestPorts: number[]
   apiPorts: number[]
+  door: DoorSettings
   logPath: string
   supervision: Supervision
   signal?: AbortSignal | undefined
@@ -75,7 +77,8 @@ export async function startNginx(options: NginxOptions): Promise<SupervisedProgr
       stopSignal: 'SIGQUIT',
       stopWithinMs: 10_000,
       readyWithinMs: 15_000,
-      isReady: async () => (await firstAnswer(port, Buffer.from('GET / HTTP/1.0\r\n\r\n'), 2_000)) !== undefined,
+      isReady: async () =>
+        (await firstAnswer(port, Buffer.from('GET / HTTP/1.0\r\nHost: localhost\r\n\r\n'), 2_000)) !== undefined,
     },
     supervision,
   )
@@ -83,15 +86,22 @@ export async function startNginx(options: NginxOptions): Promise<SupervisedProgr
   return server
 }
 
-function templateValues({ port, ingestPorts, apiPorts }: NginxOptions): Record<string, string> {
+export function templateValues({
+  port,
+  ingestPorts,
+  apiPorts,
+  door,
+}: Pick<NginxOptions, 'port' | 'ingestPorts' | 'apiPorts' | 'door'>): Record<string, string> {
   const servers = (ports: number[]) => ports.map((each) => `server 127.0.0.1:${each} max_fails=0;`).join(' ')
   return {
     NGINX_LISTEN: `127.0.0.1:${port}`,
     // Relative to the prefix (-p): an absolute one with a blank in it would end the word, and can't be escaped.
     NGINX_RUN_DIR: '.',
+    NGINX_BODY_DIR: '.',
     NGINX_INGEST_SERVERS: servers(ingestPorts),
     NGINX_API_SERVERS: servers(apiPorts),
     NGINX_RESOLVER: '',
+    ...doorValues(door),
   }
 }
 

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ensureSecrets } from '@clicktally/secrets/secrets.ts'
 import { claimFolder } from './claimed-folder.ts'
+import { type DoorSettings, defaultDoorSettings } from './door-settings.ts'
 import { allOrFirstError, LaunchLevels } from './launch-levels.ts'
 import { localDir } from './local-folder.ts'
 import { findNginx, startNginx } from './nginx.ts'
@@ -30,6 +31,8 @@ export interface SystemOptions {
   killSignal?: AbortSignal
   /** More variables for the three services, such as LOG_LEVEL. */
   variables?: Record<string, string>
+  /** What nginx serves, to whom, and how much of it. Default: as `npm start` without settings. */
+  door?: DoorSettings
   /** Asked for each service's connection to a server: who wants to break it puts a port of its own in between. */
   between?: Between
 }
@@ -84,7 +87,17 @@ export async function startSystem(options: SystemOptions): Promise<System> {
 }
 
 async function startAll(
-  { dir, port, ingests, processors, onLine, signal, variables = {}, between = ({ port }) => port }: SystemOptions,
+  {
+    dir,
+    port,
+    ingests,
+    processors,
+    onLine,
+    signal,
+    variables = {},
+    between = ({ port }) => port,
+    door = defaultDoorSettings,
+  }: SystemOptions,
   supervision: Supervision,
   levels: LaunchLevels,
 ): Promise<Omit<System, 'baseUrl' | 'stop'>> {
@@ -148,6 +161,7 @@ async function startAll(
     ...running,
     ingestPorts: started.ingestPorts,
     apiPorts: started.apiPorts,
+    door,
     dir: nginxDir,
     port,
     installation: nginxInstallation,

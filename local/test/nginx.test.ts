@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { defaultDoorSettings } from '../door-settings.ts'
 import { cloneDir } from '../local-folder.ts'
-import { renderTemplate } from '../nginx.ts'
+import { renderTemplate, templateValues } from '../nginx.ts'
 
 test('placeholders are replaced, and what is nginx’s own stays', () => {
   const template = `listen \${NGINX_LISTEN};\nproxy_set_header Host $host;\nreturn 302 \${NGINX_LISTEN}$uri;`
@@ -21,12 +22,6 @@ test('a placeholder without a value is an error that names it', () => {
 
 test('the template has no placeholder that the local run does not know', () => {
   const template = readFileSync(join(cloneDir, 'infra/nginx/nginx.conf.template'), 'utf8')
-  const values = {
-    NGINX_LISTEN: '1',
-    NGINX_RUN_DIR: '2',
-    NGINX_INGEST_SERVERS: '3',
-    NGINX_API_SERVERS: '4',
-    NGINX_RESOLVER: '',
-  }
+  const values = templateValues({ port: 1, ingestPorts: [2], apiPorts: [3], door: defaultDoorSettings })
   expect(renderTemplate(template, values)).not.toContain('${')
 })

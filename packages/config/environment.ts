@@ -51,6 +51,14 @@ export class Environment {
     return found ?? fallback
   }
 
+  /** Words separated by blanks or commas, each of this form; `example` is only shown. None where the variable is not set. */
+  words(name: string, form: RegExp, example: string): readonly string[] {
+    const words = (this.#source[name] ?? '').split(/[\s,]+/).filter((word) => word !== '')
+    const wrong = words.filter((word) => !form.test(word))
+    if (wrong.length > 0) this.#problems.push(`${name} has "${wrong.join('", "')}" in it but must be like ${example}`)
+    return words
+  }
+
   /** A secret: the variable itself, or the content of the file that `<name>_FILE` names. Undefined where neither is set. */
   secret(name: string): string | undefined {
     const direct = this.#source[name]

@@ -1,6 +1,7 @@
 import { createDatabase } from '@clicktally/database/connection.ts'
 import { createPool } from '@clicktally/database/pool.ts'
 import type { Tables } from '@clicktally/database/tables.ts'
+import { doorForLoadTests } from '@clicktally/local/door-settings.ts'
 import type { ProcessorChanges } from '@clicktally/local/service-launch.ts'
 import type { ServiceLink } from '@clicktally/local/service-link.ts'
 import type { SupervisedProgram } from '@clicktally/local/supervised-program.ts'
@@ -81,6 +82,7 @@ export class FaultSystem {
         port: 0,
         ingests,
         processors,
+        door: doorForLoadTests,
         onLine,
         between,
         ...(signal && { signal }),

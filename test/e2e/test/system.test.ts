@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import { readLocalRun } from '@clicktally/cli/local-run.ts'
 import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
 import { runDemo } from '@clicktally/demo/demo.ts'
+import { doorForLoadTests } from '@clicktally/local/door-settings.ts'
 import { type System, startSystem } from '@clicktally/local/system.ts'
 import { connect } from 'amqplib'
 import { Client } from 'pg'
@@ -33,6 +34,7 @@ function start(): Promise<System> {
     port: 0,
     ingests: 2,
     processors: 2,
+    door: doorForLoadTests,
     onLine: (line) => lines.push(line),
     variables: { LOG_LEVEL: 'debug' },
   })

@@ -1,0 +1,263 @@
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { startNginxUnderTest } from '../nginx-under-test.ts'
+import { type RawAnswer, RawExchange, type RawRequest, rawRequest } from '../raw-request.ts'
+
+const patience = { timeout: 45_000, interval: 50 }
+const open: RawExchange[] = []
+
+afterEach(() => {
+  for (const exchange of open.splice(0)) exchange.close()
+})
+
+interface Line {
+  readonly path: string
+  readonly headers?: readonly string[]
+  readonly body?: string
+}
+
+function get(port: number, { path, headers = [] }: Line, from?: string): RawRequest {
+  const hasHost = headers.some((header) => /^host:/i.test(header))
+  const lines = [`GET ${path} HTTP/1.1`, ...(hasHost ? [] : ['host: localhost']), 'connection: close', ...headers]
+  return { port, text: `${lines.join('\r\n')}\r\n\r\n`, ...(from && { from }) }
+}
+
+function post(port: number, { path, headers = [], body = '{}' }: Line, from?: string): RawRequest {
+  const lines = [`POST ${path} HTTP/1.1`, 'host: localhost', 'connection: close', `content-length: ${body.length}`]
+  return { port, text: `${[...lines, ...headers].join('\r\n')}\r\n\r\n${body}`, ...(from && { from }) }
+}
+
+/** Sends half of a body of 1 MB and then nothing more. */
+function stall(port: number, path: string, from: string): RawExchange {
+  const { text } = post(port, { path, body: 'x'.repeat(500_000) }, from)
+  const exchange = new RawExchange({ port, text: text.replace('length: 500000', 'length: 1000000'), from })
+  open.push(exchange)
+  return exchange
+}
+
+/** What has been answered by now. */
+async function answered(exchanges: readonly RawExchange[]): Promise<RawAnswer[]> {
+  const states = await Promise.all(exchanges.map(({ answer }) => Promise.race([answer, Promise.resolve(undefined)])))
+  return states.filter((answer) => answer !== undefined)
+}
+
+function expectProblem(answer: RawAnswer, status: number, code: string, retryable: boolean): void {
+  expect([answer.status, answer.headers.get('content-type')]).toEqual([status, 'application/problem+json'])
+  expect(JSON.parse(answer.body)).toMatchObject({ type: `urn:clicktally:problem:${code}`, status, code, retryable })
+  expect(answer.headers.get('retry-after')).toBe(retryable ? '1' : undefined)
+}
+
+describe('a client that sends too much', () => {
+  test('and stalls in its bodies is refused past its share of batches, and nobody else is', async () => {
+    const { port } = await startNginxUnderTest({ batchesAtOnce: 4, requestsAtOnce: 6 })
+    const stalled = Array.from({ length: 40 }, () => stall(port, '/v1/events/batch', '127.0.0.2'))
+    await vi.waitFor(async () => expect(await answered(stalled)).toHaveLength(36), patience)
+    for (const answer of await answered(stalled)) expectProblem(answer, 429, 'too_many_requests', true)
+    for (const path of ['/v1/events/batch', '/v1/backfill', '/v1/events']) {
+      expect((await rawRequest(post(port, { path }))).status, path).toBe(202)
+    }
+    // Its single clicks have a share of their own, until that is used up too.
+    expectProblem(await rawRequest(post(port, { path: '/v1/backfill' }, '127.0.0.2')), 429, 'too_many_requests', true)
+    expect((await rawRequest(post(port, { path: '/v1/events' }, '127.0.0.2'))).status).toBe(202)
+    const single = { path: '/v1/events', headers: ['content-length: 9'], body: '' }
+    for (const _ of [1, 2]) {
+      const { text } = post(port, single, '127.0.0.2')
+      open.push(new RawExchange({ port, text: text.replace('content-length: 0\r\n', ''), from: '127.0.0.2' }))
+    }
+    await vi.waitFor(async () => {
+      const answer = await rawRequest(post(port, { path: '/v1/events' }, '127.0.0.2'))
+      expectProblem(answer, 429, 'too_many_requests', true)
+    }, patience)
+    expect((await rawRequest(post(port, { path: '/v1/events' }))).status).toBe(202)
+  })
+
+  test('gets its share back when its requests end', async () => {
+    const { port } = await startNginxUnderTest({ batchesAtOnce: 2 })
+    const stalled = Array.from({ length: 3 }, () => stall(port, '/v1/events/batch', '127.0.0.2'))
+    await vi.waitFor(async () => expect(await answered(stalled)).toHaveLength(1), patience)
+    for (const exchange of stalled) exchange.close()
+    await vi.waitFor(async () => {
+      expect((await rawRequest(post(port, { path: '/v1/events/batch' }, '127.0.0.2'))).status).toBe(202)
+    }, patience)
+  })
+
+  test('more often than it may is refused, and nobody else is', async () => {
+    const { port } = await startNginxUnderTest({ requestsPerSecond: 1 })
+    await vi.waitFor(async () => {
+      const answers = await Promise.all(
+        Array.from({ length: 20 }, () => rawRequest(post(port, { path: '/v1/events' }, '127.0.0.2'))),
+      )
+      const refused = answers.filter(({ status }) => status !== 202)
+      expect(refused.length).toBeGreaterThan(0)
+      for (const answer of refused) expectProblem(answer, 429, 'too_many_requests', true)
+    }, patience)
+    expect((await rawRequest(post(port, { path: '/v1/events' }))).status).toBe(202)
+  })
+
+  test('from many addresses leaves room on the disk, and single clicks pass', async () => {
+    const { port } = await startNginxUnderTest()
+    const clients = Array.from({ length: 9 }, (_, index) => `127.0.0.${10 + index}`)
+    const stalled = clients.flatMap((from) => Array.from({ length: 32 }, () => stall(port, '/v1/events/batch', from)))
+    await vi.waitFor(async () => expect(await answered(stalled)).toHaveLength(32), patience)
+    expectProblem(await rawRequest(post(port, { path: '/v1/events/batch' })), 429, 'too_many_requests', true)
+    expect((await rawRequest(post(port, { path: '/v1/events' }))).status).toBe(202)
+    expect((await rawRequest(get(port, { path: '/v1/counts' }))).status).toBe(200)
+  })
+
+  test('may not write a single click to the disk', async () => {
+    const { port, passed } = await startNginxUnderTest()
+    const answer = await rawRequest(post(port, { path: '/v1/events', body: 'x'.repeat(200_000) }))
+    expectProblem(answer, 413, 'body_too_large', false)
+    expect(passed).toEqual([])
+  })
+})
+
+describe("a client's address", () => {
+  const forwarded = (port: number, address: string) =>
+    rawRequest(post(port, { path: '/v1/events', headers: [`x-forwarded-for: ${address}`] }))
+
+  test('is what it comes from, whatever it says', async () => {
+    const { port, passed } = await startNginxUnderTest()
+    await forwarded(port, '192.0.2.1')
+    expect(passed.map(({ headers }) => headers['x-forwarded-for'])).toEqual(['127.0.0.1'])
+  })
+
+  test('is what a trusted proxy says, the last that no trusted one has added', async () => {
+    const { port, passed } = await startNginxUnderTest({ trustedProxies: ['127.0.0.1', '10.0.0.0/8'] })
+    await forwarded(port, '192.0.2.66, 192.0.2.1, 10.1.2.3')
+    expect(passed.map(({ headers }) => headers['x-forwarded-for'])).toEqual(['192.0.2.1'])
+  })
+
+  test.each([
+    ['192.0.2.1', '192.0.2.1', '192.0.2.2'],
+    ['2001:db8:0:1::1', '2001:db8:0:1:ffff:ffff:ffff:ffff', '2001:db8:0:2::1'],
+    ['2001:db8::1', '2001:db8::ffff:2', '2001:db8:1::1'],
+    ['::ffff:192.0.2.1', '::ffff:192.0.2.1', '::ffff:192.0.2.2'],
+  ])('%s shares its limits with %s and not with %s', async (first, same, other) => {
+    const { port } = await startNginxUnderTest({ requestsPerSecond: 1, trustedProxies: ['127.0.0.1'] })
+    await vi.waitFor(async () => {
+      await Promise.all(Array.from({ length: 20 }, () => forwarded(port, first)))
+      expect((await forwarded(port, same)).status).toBe(429)
+    }, patience)
+    expect((await forwarded(port, other)).status).toBe(202)
+  })
+})
+
+describe('a host name', () => {
+  test('that is ours is served, on any port', async () => {
+    const { port } = await startNginxUnderTest({ hosts: ['counts.example.org', '*.example.com'] })
+    const loopback = [
+      'localhost',
+      'localhost:9',
+      'LOCALHOST:65535',
+      '127.0.0.1',
+      '127.0.0.1:8080',
+      '[::1]:8080',
+      '[::1]',
+    ]
+    for (const host of [...loopback, 'counts.example.org', 'a.example.com:8080']) {
+      expect((await rawRequest(get(port, { path: '/v1/counts', headers: [`host: ${host}`] }))).status, host).toBe(200)
+    }
+  })
+
+  test('that is not ours gets 421 and reaches no service', async () => {
+    const { port, passed } = await startNginxUnderTest({ hosts: ['counts.example.org'] })
+    const hosts = [
+      'evil.example',
+      'evil.example:8080',
+      'localhost.evil.example',
+      'x.counts.example.org',
+      '192.0.2.1',
+      '_',
+      '[::2]',
+    ]
+    for (const host of hosts) {
+      for (const request of [get, post]) {
+        const { text } = request(port, { path: '/v1/counts' })
+        const answer = await rawRequest({ port, text: text.replace('host: localhost', `host: ${host}`) })
+        expectProblem(answer, 421, 'host_not_served', false)
+      }
+    }
+    const absolute = 'GET http://evil.example/v1/counts HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n'
+    expectProblem(await rawRequest({ port, text: absolute }), 421, 'host_not_served', false)
+    expectProblem(await rawRequest({ port, text: 'GET /v1/counts HTTP/1.0\r\n\r\n' }), 421, 'host_not_served', false)
+    expect(passed).toEqual([])
+  })
+})
+
+describe('what nginx answers and writes down', () => {
+  test('headers of any size are served or refused with 431, never with 400', async () => {
+    const { port, passed } = await startNginxUnderTest()
+    for (let bytes = 1_024; bytes <= 40 * 1_024; bytes += 512) {
+      const one = `x-filler: ${'x'.repeat(1_000)}`
+      const headers = [
+        ...Array.from({ length: Math.floor(bytes / 1_012) }, () => one),
+        `x-rest: ${'x'.repeat(bytes % 1_012)}`,
+      ]
+      const answer = await rawRequest(get(port, { path: `/v1/events/${bytes}`, headers }))
+      if (answer.status !== 200) expectProblem(answer, 431, 'headers_too_large', false)
+    }
+    // Both happen.
+    expect(passed.length).toBeGreaterThan(20)
+    expect(passed.length).toBeLessThan(32)
+    const answer = await rawRequest(get(port, { path: '/v1/counts', headers: [`cookie: ${'x'.repeat(9_000)}`] }))
+    expectProblem(answer, 431, 'headers_too_large', false)
+    expectProblem(await rawRequest(get(port, { path: `/v1/counts?${'x'.repeat(9_000)}` })), 414, 'uri_too_long', false)
+  })
+
+  test('no page may load what is not ours, nor be framed', async () => {
+    const { port } = await startNginxUnderTest()
+    for (const path of ['/docs/', '/v1/counts', '/nothing']) {
+      const { headers } = await rawRequest(get(port, { path }))
+      const policy = headers.get('content-security-policy')
+      expect(policy, path).toContain("default-src 'none'")
+      expect(policy, path).toContain("frame-ancestors 'none'")
+      expect(policy, path).not.toMatch(/script-src[^;]*unsafe|\*|https?:/)
+      expect(policy?.includes("script-src 'self'"), path).toBe(path === '/docs/')
+      expect(headers.get('x-content-type-options'), path).toBe('nosniff')
+    }
+  })
+
+  test('a credential is no way round the cache, and is in no key of it', async () => {
+    const { port, passed, dir } = await startNginxUnderTest()
+    for (let request = 0; request < 20; request += 1) {
+      const headers = [`authorization: Bearer secret-${request}`, `cookie: session=secret-${request}`]
+      expect((await rawRequest(get(port, { path: '/v1/counts', headers }))).status).toBe(200)
+    }
+    expect(passed).toHaveLength(1)
+    await rawRequest(get(port, { path: '/v1/counts?key=secret-in-the-query' }))
+    const files = globSync('nginx/cache/**/*', { cwd: dir, withFileTypes: true }).filter((entry) => entry.isFile())
+    expect(files).toHaveLength(1)
+    const kept = files.map((entry) => readFileSync(join(entry.parentPath, entry.name), 'latin1')).join()
+    expect(kept).toContain('KEY: /v1/counts')
+    expect(kept).not.toContain('secret')
+  })
+
+  test('a failure is one line of JSON, without query, address and control characters', async () => {
+    const { port, stopServices, log } = await startNginxUnderTest()
+    await stopServices()
+    const headers = [
+      'referer: http://localhost/\x1b[31m',
+      'user-agent: \x1b]0;owned\x07',
+      'x-forwarded-for: 127.0.0.77',
+    ]
+    for (const path of ['/v1/counts?key=secret', '/v1/events/%1b%5b31m%c2%9b"secret', '/docs/secret/%0aforged']) {
+      expect((await rawRequest(get(port, { path, headers }, '127.0.0.77'))).status, path).toBe(503)
+    }
+    await vi.waitFor(async () => expect((await log()).split('\n')).toHaveLength(4), patience)
+    const text = await log()
+    const lines = text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    expect(lines).toMatchObject([
+      { level: 'error', service: 'nginx', method: 'GET', path: '/v1/counts', status: 503, msg: 'a request failed' },
+      { path: 'other' },
+      { path: 'other' },
+    ])
+    expect(text).not.toMatch(/secret|127\.0\.0\.77|owned/)
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+    expect(text).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f-\xff]/)
+  })
+})
