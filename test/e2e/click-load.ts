@@ -16,6 +16,13 @@ export interface ClickLoadOptions {
   readonly batchClicks?: number
   /** The client of every so many requests does not try again after a failure, as some do; default 0, none. */
   readonly giveUpEvery?: number
+  /**
+   * After so many clicks on each target new ones take their place (`button.1`, `button.2`): a count of few clicks shows which
+   * are missing, where later ones on the same target would hide it. Default: the targets stay.
+   */
+  readonly clicksPerTarget?: number
+  /** Told about clicks that were answered 202, as the answer arrives. */
+  readonly onAccepted?: (clicks: readonly SentClick[]) => void
 }
 
 export interface SentClick {
@@ -75,6 +82,8 @@ export class ClickLoad {
       batchEvery: 0,
       batchClicks: 20,
       giveUpEvery: 0,
+      clicksPerTarget: Number.POSITIVE_INFINITY,
+      onAccepted: () => {},
       ...options,
     }
     const { connections } = this.#options
@@ -117,10 +126,12 @@ export class ClickLoad {
 
   /** New clicks, with ids of now, on the load's targets in turn. */
   newClicks(count: number): SentClick[] {
-    const { targets } = this.#options
+    const { targets, clicksPerTarget } = this.#options
     return Array.from({ length: count }, () => {
+      const generation = Math.floor(this.#made / (targets.length * clicksPerTarget))
       this.#made += 1
-      return { id: randomUuidV7(Date.now()), target: targets[this.#made % targets.length] ?? '' }
+      const target = targets[this.#made % targets.length] ?? ''
+      return { id: randomUuidV7(Date.now()), target: generation === 0 ? target : `${target}.${generation}` }
     })
   }
 
@@ -160,6 +171,7 @@ export class ClickLoad {
     if (answer !== '202') this.#failures += 1
     else {
       this.remember(clicks, true)
+      this.#options.onAccepted(clicks)
       for (const watch of this.#watches) {
         if (startedAtMs >= watch.sinceMs && !watch.acceptedAtMs.has(door)) watch.acceptedAtMs.set(door, nowMs)
       }

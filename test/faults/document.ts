@@ -1,5 +1,6 @@
 import type { Balance } from '@clicktally/database/balance.ts'
-import { columns } from './fault-table.ts'
+import type { AnswerTally } from './answer-watch.ts'
+import { documentColumns } from './fault-table.ts'
 import { type Findings, seconds } from './findings.ts'
 import type { Versions } from './versions.ts'
 
@@ -17,6 +18,8 @@ export function faultsDocument({ findings, versions, command, date, tookMs }: Do
   const { rows, promises, balances, notes, problems } = findings
   const repeated = rows.reduce((sum, { times }) => sum + times, 0)
   const accepted = rows.reduce((sum, row) => sum + row.accepted, 0)
+  const told = (figure: keyof AnswerTally) =>
+    rows.reduce((sum, { told: { counts, balance } }) => sum + counts[figure] + balance[figure], 0)
   return `# Faults
 
 What happens to clicks when something breaks. This page is made by the fault suite itself: \`${command}\`. It starts the whole
@@ -28,7 +31,8 @@ servers on it. Node ${versions.node}, PostgreSQL ${versions.postgres}, RabbitMQ 
 
 ${
   problems.length === 0
-    ? `Broken ${count(repeated)} times in ${rows.length} ways; ${count(accepted)} clicks accepted, 0 lost, 0 overcounted.`
+    ? `Broken ${count(repeated)} times in ${rows.length} ways; ${count(accepted)} clicks accepted, 0 lost, 0 overcounted;
+${count(told('answers'))} answers of the api compared with what was accepted, ${count(told('lies'))} untrue.`
     : `**${problems.length} things did not hold:**\n\n${list(problems)}`
 }
 
@@ -41,6 +45,9 @@ A: ids answered 202. E: ids stored. D: ids in the dead letters. R: the sum of th
 - no 202 = |E \\ A|: stored, though their 202 never arrived, as when the ingest was killed before it could answer and the client gave up;
 - for: how long it was broken, and how often; dup(licates): clicks that were skipped, since their id was there already, by the balance; dead: by
   the balance;
+- asOf lies, balance lies: the api was asked for counts and for the balance all the while. Each answer names the time up to which it is
+  complete (\`meta.asOf\`); it is a lie where a click that was answered 202 before that time is not in it, or where that time is in the
+  future. Lies / answers that were compared;
 - accepts: from when the cause was gone until every ingest had accepted a click that was sent since, the worst of all repetitions; – where none
   ever stopped accepting;
 - backlog: until everything that was accepted more than a second ago was counted;
@@ -49,8 +56,8 @@ A: ids answered 202. E: ids stored. D: ids in the dead letters. R: the sum of th
 Clients send single clicks and batches, mostly again with the same ids until they are accepted; some give up.
 
 ${table(
-  columns.map(({ title, align }) => ({ title, left: align === 'left' })),
-  rows.map((row) => columns.map(({ cell }) => cell(row))),
+  documentColumns.map(({ title, align }) => ({ title, left: align === 'left' })),
+  rows.map((row) => documentColumns.map(({ cell }) => cell(row))),
 )}
 
 ## Promises for times

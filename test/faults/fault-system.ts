@@ -106,6 +106,12 @@ export class FaultSystem {
     return this.system.baseUrl
   }
 
+  /** Where counts can be asked for: nginx, as everybody asks; and where there are several apis, each of them past it. */
+  get readDoors(): string[] {
+    const apis = [...this.system.services].filter(([name]) => /^api(-\d+)?$/.test(name))
+    return [this.nginx, ...(apis.length > 1 ? apis.map(([, { port }]) => `http://127.0.0.1:${port}`) : [])]
+  }
+
   get ingests(): string[] {
     return this.#names('ingest-')
   }

@@ -2,6 +2,9 @@ import { type Balance, readBalance } from '@clicktally/database/balance.ts'
 import { settle } from '@clicktally/database/settling.ts'
 import { ClickLoad, type ClickLoadOptions } from '@clicktally/e2e/click-load.ts'
 import { until } from '@clicktally/testing/until.ts'
+import { AcceptLog } from './accept-log.ts'
+import { AnswerWatch } from './answer-watch.ts'
+import { lettersSince, newestLetter } from './dead-letters.ts'
 import type { FaultSystem } from './fault-system.ts'
 import { askOracle } from './oracle.ts'
 import { RowWatch } from './row-watch.ts'
@@ -16,10 +19,21 @@ export interface RowPlayOptions extends RowOptions {
   readonly clicksAround: number
 }
 
+interface Played {
+  readonly load: ClickLoad
+  readonly watch: RowWatch
+  readonly answers: AnswerWatch
+  readonly before: Balance
+  readonly after: Balance
+  readonly lettersAfter: number
+}
+
 const recoverWithinMs = 60_000
 /** It has no promise; this is for what never ends. */
 const backlogWithinMs = 180_000
-const usualTargets = 20
+/** So many are clicked at the same time, and each so often before others take their place. */
+const usualTargets = 8
+const usualClicksPerTarget = 25
 
 /**
  * One row of the table, from a system at rest to a system at rest.
@@ -30,6 +44,7 @@ const usualTargets = 20
 export class RowPlay {
   readonly #options: RowPlayOptions
   readonly #problems: string[] = []
+  readonly #accepted = new AcceptLog()
   #load: ClickLoad | undefined
   #watch: RowWatch | undefined
   #deadExpected = 0
@@ -50,21 +65,28 @@ export class RowPlay {
   async play(fault: (breaking: Breaking) => Promise<void>): Promise<Row> {
     const { system, clicksAround, patienceMs = 60_000 } = this.#options
     const before = await readBalance(system.database)
-    const lettersAfter = await newestLetter(system)
+    const lettersAfter = await newestLetter(system.pool)
+    const counted = await countedClicks(system)
     const load = new ClickLoad(this.#loadOptions())
     const watch = new RowWatch(system.pool, load, lettersAfter)
+    const answers = new AnswerWatch({
+      doors: system.readDoors,
+      log: this.#accepted,
+      before: { atMs: Date.now(), counted, balance: before },
+    })
     this.#load = load
     this.#watch = watch
     try {
       await until(() => load.accepted >= clicksAround, recoverWithinMs, 'clicks to be accepted before the fault')
       await this.#try(() => fault(this.#breaking(load, watch)))
       await this.#try(() => this.#recover(load, watch, clicksAround))
-    } finally {
       await load.stop()
+      const after = await settle(system, patienceMs)
+      await Promise.all([watch.stop(), answers.stop()])
+      return await this.#judge({ load, watch, answers, before, after, lettersAfter })
+    } finally {
+      await Promise.all([load.stop(), watch.stop(), answers.stop()])
     }
-    const after = await settle(system, patienceMs)
-    await watch.stop()
-    return await this.#judge(load, watch, before, after, lettersAfter)
   }
 
   #loadOptions(): ClickLoadOptions {
@@ -77,7 +99,12 @@ export class RowPlay {
       batchEvery: 12,
       batchClicks: 20,
       giveUpEvery: 15,
+      ...(load?.targets === undefined && { clicksPerTarget: usualClicksPerTarget }),
       ...load,
+      onAccepted: (clicks) => {
+        this.#accepted.accept(clicks, Date.now())
+        load?.onAccepted?.(clicks)
+      },
     }
   }
 
@@ -112,10 +139,13 @@ export class RowPlay {
     }
   }
 
-  async #judge(load: ClickLoad, watch: RowWatch, before: Balance, after: Balance, lettersAfter: number): Promise<Row> {
+  async #judge(played: Played): Promise<Row> {
+    const { load, watch, before, after, lettersAfter } = played
     const { system, number, name } = this.#options
     const { sent, accepted, answers, slowestAnswerMs } = await load.stop()
     const { lost, unexpected, ...verdict } = await askOracle(system.pool, sent, accepted, lettersAfter)
+    const letters = await lettersSince(system.pool, lettersAfter)
+    const told = played.answers.judge(letters.flatMap(({ clickIds }) => clickIds))
     const row = {
       number,
       name,
@@ -132,6 +162,7 @@ export class RowPlay {
       inFlight: after.inFlight,
       answers,
       slowestAnswerMs,
+      told,
     }
     const problems = this.#problems
     if (row.lost > 0) problems.push(`${row.lost} clicks are lost, such as ${lost.slice(0, 3).join(', ')}`)
@@ -155,7 +186,10 @@ async function recovered(watch: RowWatch, withinMs: number): Promise<Recovery> {
   return watch.recovery
 }
 
-async function newestLetter({ pool }: FaultSystem): Promise<number> {
-  const { rows } = await pool.query<{ newest: number }>('select coalesce(max(id), 0) as newest from dead_letters')
-  return rows[0]?.newest ?? 0
+/** Of all targets together, as the api sums them up. */
+async function countedClicks({ pool }: FaultSystem): Promise<number> {
+  const { rows } = await pool.query<{ counted: number }>(
+    'select coalesce(sum(total + bots), 0) as counted from counters',
+  )
+  return rows[0]?.counted ?? Number.NaN
 }

@@ -1,4 +1,5 @@
 import type { ClickLoad, ClickLoadOptions } from '@clicktally/e2e/click-load.ts'
+import type { AnswerVerdict } from './answer-watch.ts'
 import type { FaultSystem } from './fault-system.ts'
 
 /** A fault of the design's table, made for real: a file in scenarios/. */
@@ -107,6 +108,8 @@ export interface Row {
   readonly answers: Readonly<Record<string, number>>
   /** The slowest answer of an ingest, or the client's own limit where none came in time. */
   readonly slowestAnswerMs: number
+  /** What the api said all the while, held against what had been answered 202 before the time that each answer named. */
+  readonly told: AnswerVerdict
   /** What is wrong with the row, a clause each; empty when the promise held. */
   readonly problems: readonly string[]
 }

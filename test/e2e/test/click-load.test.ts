@@ -100,3 +100,20 @@ test('it is noted when each door accepts what was sent since a moment', async ()
   await load.stop()
   expect(watch.acceptedAtMs.get(doors[1] ?? '')).toBeGreaterThan(watch.sinceMs)
 })
+
+test('targets are followed by new ones, each with so many clicks, and whoever asks is told what was accepted', async () => {
+  const told: string[] = []
+  const load = new ClickLoad({
+    doors: [await startDoor(status(202))],
+    targets: ['a', 'b'],
+    connections: 1,
+    clicksPerTarget: 3,
+    onAccepted: (clicks) => told.push(...clicks.map(({ id }) => id)),
+  })
+  await vi.waitFor(() => expect(load.accepted).toBeGreaterThan(12))
+  const { sent, accepted } = await load.stop()
+  const targets = [...sent.values()]
+  expect(new Set(targets.slice(0, 6))).toEqual(new Set(['a', 'b']))
+  expect(targets.slice(6, 12).sort()).toEqual(['a.1', 'a.1', 'a.1', 'b.1', 'b.1', 'b.1'])
+  expect(told).toEqual([...accepted])
+})

@@ -25,13 +25,14 @@ const row: Row = {
   backlogGoneMs: 123_456,
   answers: { '202': 400_000 },
   slowestAnswerMs: 4_321,
+  told: { counts: { answers: 1_234, lies: 0 }, balance: { answers: 432, lies: 0 }, problems: [] },
   problems: [],
 }
 
 test('a line of the table fits into 140 columns', () => {
   expect(headerLine().length).toBeLessThanOrEqual(140)
   expect(rowLine(row).length).toBeLessThanOrEqual(140)
-  expect(rowLine(row)).toMatch(/50 × 123\.5 s 400,000 +400,000 400,000 .* 12\.3 s 123\.5 s +4\.3 s$/)
+  expect(rowLine(row)).toMatch(/50 × 123\.5 s +400,000 400,000 .* 0\/1,666 +12\.3 s 123\.5 s +4\.3 s$/)
 })
 
 test('a row with a problem and a broken promise are told; a time without a limit is only shown', () => {
@@ -62,8 +63,9 @@ test('the document has every row, promise, balance and remark', () => {
     tookMs: 1_800_000,
   })
   expect(text).toContain('2026-01-02, 30 minutes, linux x64, 2 cores')
-  expect(text).toContain('400,000 clicks accepted, 0 lost, 0 overcounted')
+  expect(text).toContain('400,000 clicks accepted, 0 lost, 0 overcounted;\n1,666 answers')
   expect(text).toContain('| 10 | a name that is as long as a name may be! | 50 × 123.5 s | 400,000 |')
+  expect(text).toContain('| 0/1,234 | 0/432 |')
   expect(text).toContain('| accepting again | ≤ 10.0 s | 4.0 s | 1 |')
   expect(text).toContain('| before | 7 | 5 | 1 | 0 | 0 | 1 | 0 |')
   expect(text).toContain('- Something was not possible here.')
