@@ -1,4 +1,5 @@
 import { type BucketWidth, bucketWidths, ceilToBucket, floorToBucket } from '@clicktally/database/counter-buckets.ts'
+import { type FoldBacklog, readFoldBacklog } from '@clicktally/database/fold-backlog.ts'
 import { sqlStateOf } from '@clicktally/database/sqlstate.ts'
 import type { Tables } from '@clicktally/database/tables.ts'
 import { type Kysely, sql, type Transaction } from 'kysely'
@@ -28,6 +29,7 @@ export interface Verification {
   /** What was compared; null where there was nothing. */
   readonly from: Date | null
   readonly to: Date | null
+  readonly folding: FoldBacklog
 }
 
 interface Range {
@@ -86,7 +88,7 @@ export async function verifyCounters(db: Kysely<Tables>, options: VerifyOptions)
             onProgress(sum.clicks, range.clicks)
         }
       }
-      return { ...sum, isWhole, from: range.from, to: range.to }
+      return { ...sum, isWhole, from: range.from, to: range.to, folding: await readFoldBacklog(snapshot) }
     })
 }
 

@@ -6,6 +6,7 @@ import type { Kysely } from 'kysely'
 import { type BrokerView, readBrokerView } from '../broker-view.ts'
 import type { CliContext } from '../cli-context.ts'
 import { withDatabase } from '../database.ts'
+import { foldWarnings } from '../fold-warnings.ts'
 import { jsonLine } from '../json-line.ts'
 import { formatMoment } from '../moment.ts'
 import { type LedgerState, readLedgerState } from '../queries/ledger-state.ts'
@@ -122,7 +123,7 @@ function statement({ at, state, broker, verdict }: Reading): string[] {
         (given > 0 ? `, ${formatCount(given)} are given up and on their way to the dead letters` : ''),
     )
   }
-  return [...lines, '', verdict.words]
+  return [...lines, ...foldWarnings(state.folding), '', verdict.words]
 }
 
 function exitCodeOf({ state }: Verdict): 0 | 1 {

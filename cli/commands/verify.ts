@@ -5,6 +5,7 @@ import type { Kysely } from 'kysely'
 import type { CliContext } from '../cli-context.ts'
 import { counterLine, counterLineTitles, formatMinute } from '../counter-line.ts'
 import { withDatabase } from '../database.ts'
+import { foldWarnings } from '../fold-warnings.ts'
 import { jsonLine } from '../json-line.ts'
 import { plural } from '../letter-totals.ts'
 import { addMinuteOptions, type MinuteOptions, minutesFrom } from '../minute-options.ts'
@@ -39,7 +40,9 @@ export function registerVerify(program: Command, context: CliContext): void {
           await context.printed()
         })
         if (options.json) context.print(jsonLine(verification))
-        else context.print(describeVerification(verification))
+        else
+          for (const line of [describeVerification(verification), ...foldWarnings(verification.folding)])
+            context.print(line)
         if (verification.differences > 0) context.exitCode = 1
       })
     })

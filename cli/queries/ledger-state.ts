@@ -1,10 +1,12 @@
 import { type Balance, readBalance } from '@clicktally/database/balance.ts'
+import { type FoldBacklog, readFoldBacklog } from '@clicktally/database/fold-backlog.ts'
 import type { Tables } from '@clicktally/database/tables.ts'
 import { type Kysely, sql } from 'kysely'
 
 export interface LedgerState extends Balance {
   /** The sum of all counters: what the api tells. */
   readonly counters: number
+  readonly folding: FoldBacklog
 }
 
 /** The balance and the counters of one and the same moment. */
@@ -19,6 +21,6 @@ export async function readLedgerState(db: Kysely<Tables>): Promise<LedgerState> 
         .selectFrom('counters')
         .select(sql<number>`coalesce(sum(total + bots), 0)`.as('counters'))
         .executeTakeFirstOrThrow()
-      return { ...balance, counters }
+      return { ...balance, counters, folding: await readFoldBacklog(snapshot) }
     })
 }

@@ -28,7 +28,7 @@ export async function mendCounters(db: Kysely<Tables>, keys: readonly CounterKey
     .setIsolationLevel('read committed')
     .execute(async (transaction) => {
       await sql`set local statement_timeout = ${sql.lit(withinMs)}`.execute(transaction)
-      await sql`select pg_advisory_xact_lock(hashtext('fold_counters'))`.execute(transaction)
+      await sql`select hold_counters()`.execute(transaction)
       const ofTargets = keys.filter(({ bucket, target }) => bucket === 'minute' && target !== '')
       let mended = ofTargets.length === 0 ? 0 : await mendMinutes(transaction, ofTargets)
       // From the narrow ones to the wide ones, which are made of them.

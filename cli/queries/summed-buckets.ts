@@ -10,7 +10,7 @@ export const madeOf = { hour: 'minute', day: 'hour', month: 'day' } as const sat
 /**
  * What counters that are made of others must be: (project_id, start, target, total, bots, visitors). Minutes are those of
  * all targets together, of what is folded of the targets and what is not, for a fold may part them; of the wider ones only
- * those before the horizon, for only they are kept.
+ * those before the horizon, and of the bucket that is being rolled up the targets that are done, for only they are kept.
  *
  * @param condition on the rows that they are made of, whose time is called `below_start`
  */
@@ -18,8 +18,7 @@ export function summedBuckets(width: BucketWidth, condition: RawBuilder<unknown>
   const below = width === 'minute' ? 'minute' : madeOf[width]
   const table = sql.table(width === 'minute' ? 'counters' : `${below}_counters`)
   const start = width === 'minute' ? sql`below_start` : sql`date_trunc(${sql.lit(width)}, below_start, 'UTC')`
-  const horizon = sql.ref(`${width}s_before`)
-  const kept = width === 'minute' ? sql`true` : sql`below_start < (select ${horizon} from rollup_horizon)`
+  const kept = width === 'minute' ? sql`true` : rolledUp(width, start)
   return sql`
     select
       project_id,
@@ -35,4 +34,12 @@ export function summedBuckets(width: BucketWidth, condition: RawBuilder<unknown>
     left join lateral unnest(visitors) with ordinality as visitor (hash, place) on true
     where ${kept} and ${condition}
     group by 1, 2, 3`
+}
+
+/** Rows of narrower buckets that the wide bucket has been made of; later ones are added to it by the folds. */
+function rolledUp(width: Exclude<BucketWidth, 'minute'>, start: RawBuilder<unknown>): RawBuilder<unknown> {
+  const [before, project, target] = [`${width}s_before`, `${width}s_project`, `${width}s_target`].map((name) =>
+    sql.ref(name),
+  )
+  return sql`(${start}, project_id, target) <= (select ${before}, ${project}, ${target} from rollup_horizon)`
 }

@@ -70,6 +70,26 @@ describe('balance', () => {
     expect(stdout).toContain('LOST: 2 clicks, for the broker holds no message any more')
   })
 
+  test('says when clicks are not folded, and so does verify', async () => {
+    const bench = await createCliBench()
+    await bench.startProcessor()
+    await bench.send(createClick())
+    await bench.untilProcessed()
+    await bench.ask(`update rollup_horizon set folded_through = now()`)
+    for (const command of ['balance', 'verify']) expect((await bench.run(command)).stdout).not.toContain('FOLDED')
+    // No fold runs here: as if that had been so for two minutes.
+    await bench.ask(`update rollup_horizon set folded_through = now() - interval '2 minutes'`)
+    await bench.ask(`update counter_deltas set set_aside_until = now() + interval '1 hour' where target = ''`)
+    for (const command of ['balance', 'verify']) {
+      const { code, stdout } = await bench.run(command)
+      expect(code).toBe(0)
+      expect(stdout).toMatch(/NOT FOLDED: clicks have waited up to \d+ s to be folded/)
+      expect(stdout).toContain('SET ASIDE: 1 delta could not be added to a counter')
+    }
+    await bench.ask('select fold_counters()')
+    expect((await bench.run('balance')).stdout).not.toContain('NOT FOLDED')
+  })
+
   test('a counter that says another number than was counted breaks it', async () => {
     const bench = await createCliBench()
     await bench.startProcessor()

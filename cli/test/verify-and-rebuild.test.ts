@@ -233,7 +233,7 @@ describe('rebuild', () => {
     for (let round = 0; round < 10; round += 1) {
       // Between two folds: whoever changes counters without the lock may meet a fold in a deadlock.
       await bench.ask(`
-        select pg_advisory_xact_lock(hashtext('fold_counters'));
+        select hold_counters();
         delete from minute_counters where target = 'target 1';
         update minute_counters set total = total + 1000 where target = 'target 2';
         update minute_counters set visitors = '{}', bots = bots + 7 where target = 'target 3';

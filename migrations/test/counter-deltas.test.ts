@@ -7,6 +7,7 @@ import { expect, inject, onTestFinished, test } from 'vitest'
 import * as first from '../0001-clicks-and-counters.ts'
 import * as second from '../0002-ledger-and-dead-letters.ts'
 import * as third from '../0003-counter-deltas.ts'
+import * as boundedFolds from '../0005-bounded-folds.ts'
 
 const logger = pino({ level: 'silent' })
 
@@ -128,4 +129,31 @@ test('of however many deltas a counter is made, its sketch has the smallest hash
       expect([table, rows]).toEqual([table, expected])
     }
   }
+})
+
+test('folds in bounded parts go on where those of before stood, with what had stopped them', async () => {
+  const { pool, migrate } = await emptyDatabase()
+  await migrate(first, second, third)
+  await pool.query(`update rollup_horizon set
+    hours_before = '2026-03-02T00:00Z', days_before = '2026-03-01T00:00Z', months_before = '2026-03-01T00:00Z'`)
+  await pool.query(`insert into hour_counters (project_id, hour, target, total, bots, visitors)
+    select 1, '2026-03-01T10:00Z'::timestamptz + each * interval '1 hour', target, 1, 0, '{}'
+    from generate_series(0, 3) as each, unnest(array['', 'a']) as target`)
+  const long = Array.from({ length: 900 }, (_, each) => String.fromCodePoint(0x1f300 + ((each * 7) % 1000))).join('')
+  await pool.query(
+    `insert into counter_deltas (project_id, target, minute, total, bots, visitors)
+     select 1, target, '2026-03-01T10:00Z', 1, 0, '{}' from unnest(array['', 'a', $1]) as target`,
+    [long],
+  )
+  await expect(pool.query('select fold_counters()')).rejects.toMatchObject({ code: '54000' })
+
+  await migrate(boundedFolds)
+  for (let call = 0; call < 6; call += 1) await pool.query('select fold_counters()')
+  for (let part = 0; part < 6; part += 1) await pool.query(`select roll_up_counters_at('2026-03-03T00:00Z', 4)`)
+  const { rows } = await pool.query('select target, total::int from day_counters order by target')
+  expect(rows).toEqual([
+    { target: '', total: 5 },
+    { target: 'a', total: 5 },
+  ])
+  expect((await pool.query('select target from counter_deltas')).rows).toEqual([{ target: long }])
 })

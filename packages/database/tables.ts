@@ -51,7 +51,10 @@ export interface CountersView {
 }
 
 /** What was added to the counters and is not folded into them yet; also to those of all targets together, target ''. */
-export interface CounterDeltasTable extends CountersView {}
+export interface CounterDeltasTable extends CountersView {
+  /** Of a delta that PostgreSQL refuses to add to a counter: when that is tried again. Null in all others. */
+  set_aside_until: Generated<Date | null>
+}
 
 /** One row for (project, bucket, target); buckets are in UTC, and target '' stands for all targets together. */
 export type RolledUp<Width extends BucketWidth> = Record<Width, Date> &
@@ -60,12 +63,24 @@ export type RolledUp<Width extends BucketWidth> = Record<Width, Date> &
     visitors_below: GeneratedAlways<number | null>
   }
 
-/** One row: each bucket that begins before these times is rolled up, and stays exact. They only ever move on. */
+/**
+ * One row: each bucket that begins before these times is rolled up, and stays exact. They only ever move on. Of the bucket
+ * that begins there, all is rolled up in the order (project, target) up to the project and target given.
+ */
 export interface RollupHorizonTable {
   only_row: Generated<boolean>
   hours_before: Date
+  /** 0 where nothing of the bucket is rolled up. */
+  hours_project: Generated<number>
+  hours_target: Generated<string>
   days_before: Date
+  days_project: Generated<number>
+  days_target: Generated<string>
   months_before: Date
+  months_project: Generated<number>
+  months_target: Generated<string>
+  /** Every delta committed before this moment is folded, or set aside. */
+  folded_through: Generated<Date>
 }
 
 /** What can't be counted: clicks that the database refused, parts of messages that can't be read, whole messages. */

@@ -36,10 +36,11 @@ const foldingPool = createPool({
   maxConnections: 1,
   statementTimeoutMs: 120_000,
 })
-const folding = new CounterFolding(foldingPool)
+const figures = new ProcessingFigures(registry)
+const folding = new CounterFolding({ pool: foldingPool, figures, logger })
 const writer = new BatchWriter({
   store,
-  figures: new ProcessingFigures(registry),
+  figures,
   logger,
   // Above the pool's limits for a statement that gets no answer. What is held longer, others may be able to count.
   keepWhileAwayMs: 15_000,

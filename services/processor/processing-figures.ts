@@ -6,6 +6,7 @@ export class ProcessingFigures {
   readonly #dead: Counter
   readonly #batchClicks: Histogram
   readonly #batchSeconds: Histogram
+  readonly #foldFailures: Counter
 
   constructor(registry: Registry) {
     const registers = [registry]
@@ -33,6 +34,13 @@ export class ProcessingFigures {
       buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 10],
       registers,
     })
+    this.#foldFailures = new Counter({
+      name: 'clicktally_fold_failures_total',
+      help: 'Folds of the counters that failed, and deltas that were set aside because they could not be added to a counter.',
+      labelNames: ['outcome'],
+      registers,
+    })
+    for (const outcome of ['failed', 'set_aside']) this.#foldFailures.inc({ outcome }, 0)
   }
 
   counted(counted: number, duplicates: number, seconds: number): void {
@@ -44,5 +52,10 @@ export class ProcessingFigures {
 
   dead(reason: string, clicks: number): void {
     this.#dead.inc({ reason }, clicks)
+  }
+
+  /** `failed`: all of it, to be tried again. `set_aside`: one delta, for an hour. */
+  foldFailed(outcome: 'failed' | 'set_aside'): void {
+    this.#foldFailures.inc({ outcome })
   }
 }
