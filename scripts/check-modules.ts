@@ -1,49 +1,59 @@
-import { execFile } from 'node:child_process'
-import { globSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
+import { globSync, readFileSync } from 'node:fs'
+import { stripTypeScriptTypes } from 'node:module'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 
-// Loads every module with plain Node, each in a process of its own: vitest takes what Node refuses (enums, `./x.js` for
-// `x.ts`), and a module that does something when it is imported shows here. main.ts files act, so they are only parsed.
+// Loads every module with plain Node: vitest takes what Node refuses (enums, `./x.js` for `x.ts`), and a module that does
+// something when it is imported shows here. All in this one process: a process for each of them takes a minute and more.
+// What a program (main.ts) does when it is imported is its work, so programs are only parsed.
 const root = join(import.meta.dirname, '..')
 const files = globSync('{services,packages,infra,migrations,local,demo,cli,bench}/**/*.ts', { cwd: root })
   // What is for tests imports vitest, which refuses to load outside of it.
   .filter((file) => !/node_modules|(^|\/)test\/|^packages\/testing\//.test(file))
+  .sort()
 /** The peers of the benchmark are programs too, each a file. */
 const program = /(^|\/)main\.ts$|^bench\/peers\//
 
-const run = promisify(execFile)
-const waiting = files.sort()
+let loading: string | undefined
 const failures: string[] = []
+const fail = (error: unknown) => failures.push(`${loading}\n${error instanceof Error ? error.stack : error}`)
 
-/** Undefined if the module loads. */
-async function failureOf(file: string): Promise<string | undefined> {
-  const path = JSON.stringify(join(root, file))
-  const source = program.test(file)
-    ? `const { stripTypeScriptTypes } = await import('node:module'); stripTypeScriptTypes((await import('node:fs')).readFileSync(${path}, 'utf8'))`
-    : `await import(${path}); const { getActiveResourcesInfo: active } = process; if (active().some((kind) => /Timeout|TCP|Server|Process/.test(kind))) throw new Error('the module acts when it is imported')`
+// Instead of being printed: that Node strips types is no news.
+process.removeAllListeners('warning')
+process.on('warning', (warning) => {
+  if (warning.name !== 'ExperimentalWarning') fail(warning)
+})
+process.on('uncaughtException', fail)
+process.on('exit', () => {
+  if (loading === undefined) return
+  console.error(`${loading}\nends the process when it is imported`)
+  process.exitCode = 1
+})
+
+/** What keeps a process alive, and was not there before anything was loaded: timers, sockets, servers, children. */
+function activeResources(): string {
+  return process
+    .getActiveResourcesInfo()
+    .filter((kind) => /Timeout|Immediate|TCP|Server|Process/.test(kind))
+    .sort()
+    .join(', ')
+}
+
+for (const file of files) {
+  loading = file
   try {
-    const { stderr } = await run(process.execPath, ['--input-type=module', '--eval', source], {
-      cwd: root,
-      timeout: 30_000,
-      env: { ...process.env, NODE_OPTIONS: '--disable-warning=ExperimentalWarning' },
-    })
-    return stderr === '' ? undefined : stderr
+    const before = activeResources()
+    if (program.test(file)) stripTypeScriptTypes(readFileSync(join(root, file), 'utf8'))
+    else await import(join(root, file))
+    const after = activeResources()
+    if (after !== before) throw new Error(`the module acts when it is imported: ${after}`)
   } catch (error) {
-    return (error as Error).message
+    fail(error)
   }
 }
+// What the modules have begun without waiting for it.
+await new Promise(setImmediate)
+loading = undefined
 
-async function checkWaiting(): Promise<void> {
-  for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-    const failure = await failureOf(file)
-    if (failure !== undefined) failures.push(`${file}\n${failure}`)
-  }
-}
-
-const count = files.length
-await Promise.all(Array.from({ length: availableParallelism() }, checkWaiting))
 for (const failure of failures) console.error(failure)
-console.log(`${count - failures.length} modules load with plain Node, ${failures.length} do not`)
-process.exitCode = failures.length === 0 ? 0 : 1
+console.log(`${files.length - failures.length} modules load with plain Node, ${failures.length} do not`)
+process.exit(failures.length === 0 ? 0 : 1)
