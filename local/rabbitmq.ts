@@ -2,9 +2,11 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { totalmem } from 'node:os'
 import { dirname, join } from 'node:path'
 import { childEnvironment } from './child-environment.ts'
+import { type DiskRoom, requireRoom, watchRoom } from './disk-room.ts'
 import { localDir } from './local-folder.ts'
 import { firstAnswer, freePort } from './ports.ts'
 import { Problem } from './problem.ts'
+import { type ManagementAccess, watchLeaders } from './queue-leaders.ts'
 import { findRabbitmq, type RabbitmqInstallation } from './rabbitmq-installation.ts'
 import { lastLines, runCommand } from './run-command.ts'
 import { type Program, SupervisedProgram, type Supervision } from './supervised-program.ts'
@@ -15,6 +17,8 @@ export interface RabbitmqOptions {
   dir: string
   /** What the broker must have: users, permissions, queues, as in a definitions file. Loaded at each start. */
   definitions: object
+  /** A user of those who may see the queues: as this one it is watched that each queue has a leader. Default: not watched. */
+  watchAs?: Omit<ManagementAccess, 'port'>
   /** Default: free ones. */
   ports?: Partial<RabbitmqPorts>
   /** Default: `<dir>.log`. */
@@ -46,6 +50,22 @@ export interface RunningRabbitmq {
 /** Called by paths without the folders above: the scripts can't cope with blanks in their own path. */
 const serverScript = join('sbin', 'rabbitmq-server')
 const controlScript = join('sbin', 'rabbitmqctl')
+/** The size of a file of the log that all quorum queues share. */
+const walBytes = 64 * 1024 ** 2
+/**
+ * Below this publishers wait. What is written all the same is less than the 256 MiB down to the floor: clicks on their way
+ * (32 MiB of each ingest), acknowledgements, a further file of the log, and the segments that one becomes.
+ */
+const alarmBytes = 512 * 1024 ** 2
+/**
+ * Below this the broker is killed: it must never meet a full disk. Its log fails there and is restarted within the running
+ * node, which has then forgotten what each queue wrote last: what is confirmed after such a gap is gone at the next start. A
+ * killed broker loses nothing.
+ */
+const floorBytes = 256 * 1024 ** 2
+/** A start writes the segments of at most two files of the log, and opens a new one. */
+const startBytes = floorBytes + 2 * walBytes
+
 /** What an Erlang listens on for other Erlangs. */
 const onLoopback = '-kernel inet_dist_use_interface {127,0,0,1}'
 
@@ -67,6 +87,7 @@ export async function startRabbitmq(options: RabbitmqOptions): Promise<RunningRa
   mkdirSync(join(dir, 'home'), { recursive: true, mode: 0o700 })
   writeFileSync(join(dir, 'definitions.json'), JSON.stringify(options.definitions), { mode: 0o600 })
   writeFileSync(join(dir, 'rabbitmq.conf'), configuration(dir, ports))
+  writeFileSync(join(dir, 'advanced.config'), advancedConfiguration)
   writeFileSync(join(dir, 'enabled_plugins'), '[rabbitmq_management].\n')
   const user = await unprivilegedUser({
     folders: [dirname(dir), ...installation.folders],
@@ -74,7 +95,7 @@ export async function startRabbitmq(options: RabbitmqOptions): Promise<RunningRa
   })
   user.own(dir)
 
-  const shared = { dir, ports, installation, user }
+  const shared = { dir, ports, installation, user, watchAs: options.watchAs }
   const logPath = options.logPath ?? `${dir}.log`
   const epmd = new SupervisedProgram(epmdProgram({ ...shared, logPath: join(dir, 'epmd.log') }), supervision)
   const server = new SupervisedProgram(serverProgram({ ...shared, logPath }), supervision)
@@ -121,10 +142,7 @@ function configuration(dir: string, ports: RabbitmqPorts): string {
     'heartbeat = 10',
     // On a machine that does other things too: a quarter of the memory, 1 GiB at most. Above it publishers wait.
     `vm_memory_high_watermark.absolute = ${Math.floor(Math.min(Math.min(memory, totalmem()) / 4, 1024 ** 3))}`,
-    // Below it publishers wait; enough for the queue's log to be compacted.
-    `disk_free_limit.absolute = ${200 * 1024 ** 2}`,
-    // Quorum queues keep this much in memory and on disk before they write segments; the default is 512 MB.
-    `raft.wal_max_size_bytes = ${64 * 1024 ** 2}`,
+    `disk_free_limit.absolute = ${alarmBytes}`,
     'log.console = true',
     'log.console.level = info',
     'log.file = false',
@@ -132,11 +150,23 @@ function configuration(dir: string, ports: RabbitmqPorts): string {
   return `${lines.join('\n')}\n`
 }
 
+/**
+ * Quorum queues keep this much in memory and on disk before they write segments; the default is 512 MiB. The setting has moved
+ * with RabbitMQ 4.3 (`quorum_queue.wal_max_size_bytes` in its rabbitmq.conf), and rabbitmq.conf takes no name that a version
+ * does not know. Here both may stand.
+ */
+const advancedConfiguration = `[
+  {ra, [{wal_max_size_bytes, ${walBytes}}]},
+  {rabbit, [{quorum_wal_max_size_bytes, ${walBytes}}]}
+].
+`
+
 interface Parts {
   dir: string
   ports: RabbitmqPorts
   installation: RabbitmqInstallation
   user: UnprivilegedUser
+  watchAs?: Omit<ManagementAccess, 'port'> | undefined
   logPath: string
 }
 
@@ -159,8 +189,9 @@ function epmdRequest(letter: 'n' | 'k'): Buffer {
   return Buffer.from([0, 1, letter.charCodeAt(0)])
 }
 
-function serverProgram({ dir, ports, installation, user, logPath }: Parts): Program {
+function serverProgram({ dir, ports, installation, user, watchAs, logPath }: Parts): Program {
   const scripts = dirname(installation.serverScript)
+  const room: DiskRoom = { dir, floorBytes, startBytes }
   return {
     name: 'rabbitmq',
     ...user.commandLine('sh', [serverScript]),
@@ -198,6 +229,8 @@ function serverProgram({ dir, ports, installation, user, logPath }: Parts): Prog
     // 9 s on an idle machine of two cores.
     readyWithinMs: 120_000,
     isReady: () => takesConnections(ports.amqp),
+    beforeStart: () => requireRoom(room),
+    watches: [watchRoom(room), ...(watchAs ? [watchLeaders({ ...watchAs, port: ports.management })] : [])],
   }
 }
 

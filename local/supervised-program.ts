@@ -27,8 +27,20 @@ export interface Program {
   longestWaitMs?: number
   /** Asked every 50 ms while the program starts. Throws a Problem when waiting longer is of no use. */
   isReady(): Promise<boolean>
-  /** Done before each start, restarts included: removes what a crash may have left in the way. */
+  /**
+   * Done before each start, restarts included: removes what a crash may have left in the way. Throws when the program cannot
+   * start at present; a restart is then tried again later.
+   */
   beforeStart?(): void
+  /** What is watched from each start to its end. */
+  watches?: readonly Watch[]
+}
+
+/** Something without which a running program must not go on. */
+export interface Watch {
+  readonly everyMs: number
+  /** Why the program is to be killed, and started again; undefined while it may go on. Rejects where that is not known. */
+  whyUnfit(): Promise<string | undefined>
 }
 
 export interface Supervision {
@@ -54,8 +66,8 @@ const stopEarlyWithinMs = 3_000
  *                        |                                     |
  *                        +--dies or is too slow the first time--+--stop, from any state--> stopping --> stopped --start--> …
  *
- * A program that dies is started again after 0.2 s, doubling to 5 s while it keeps dying. Only the first start can
- * fail: then the program is stopped and `start` rejects with the end of its log. It runs in a process group of its
+ * A program that dies is started again after 0.2 s, doubling to 5 s while it keeps dying. One that a watch finds unfit is
+ * killed, and is then a program that died. Only the first start can fail: then the program is stopped and `start` rejects with the end of its log. It runs in a process group of its
  * own, so that Ctrl-C at the terminal reaches the launcher alone, which stops things in order.
  */
 export class SupervisedProgram {
@@ -67,6 +79,10 @@ export class SupervisedProgram {
   #identity: ProcessIdentity | undefined
   #gone: Promise<void> = Promise.resolve()
   #firstDeath: string | undefined
+  /** What a watch has killed it for. */
+  #unfit: string | undefined
+  /** Why it could not be started when that was last tried. */
+  #hindrance: string | undefined
   #spawnedAt = 0
   #logStart = 0
   #nextWaitMs = firstWaitMs
@@ -99,8 +115,8 @@ export class SupervisedProgram {
     if (this.#state !== 'idle' && this.#state !== 'stopped') throw new Error(`${this.name} was started before`)
     this.#firstDeath = undefined
     this.restarts = 0
-    this.#trimTimer = setInterval(() => trimLog(this.program.logPath), trimLogEveryMs).unref()
     this.#spawn()
+    this.#trimTimer = setInterval(() => trimLog(this.program.logPath), trimLogEveryMs).unref()
     let failure: string | undefined
     try {
       failure = await this.#waitUntilReady(this.program.readyWithinMs, signal)
@@ -157,9 +173,9 @@ export class SupervisedProgram {
 
   #spawn(): void {
     const { program } = this
+    this.#spawnedAt = Date.now()
     program.beforeStart?.()
     this.#state = 'starting'
-    this.#spawnedAt = Date.now()
     const log = openLog(program.logPath)
     this.#logStart = sizeOf(program.logPath)
     try {
@@ -176,11 +192,27 @@ export class SupervisedProgram {
       this.#gone = new Promise((resolve) => {
         child.once('error', (error) => this.#died(`could not be started (${error.message})`, resolve))
         child.once('exit', (code, signal) => {
-          this.#died(signal ? `was killed by ${signal}` : `ended with code ${code}`, resolve)
+          const how = this.#unfit === undefined ? `by ${signal}` : `because ${this.#unfit}`
+          this.#died(signal ? `was killed ${how}` : `ended with code ${code}`, resolve)
         })
       })
+      this.#unfit = undefined
+      for (const watch of program.watches ?? []) void this.#keepWatch(watch, child)
     } finally {
       closeSync(log)
+    }
+  }
+
+  async #keepWatch({ everyMs, whyUnfit }: Watch, child: ChildProcess): Promise<void> {
+    const isOurs = () => this.#child === child && (this.#state === 'starting' || this.#state === 'running')
+    while (isOurs()) {
+      const reason = await whyUnfit().catch(() => undefined)
+      if (reason !== undefined && isOurs()) {
+        this.#unfit = reason
+        this.kill()
+        return
+      }
+      await sleep(everyMs, undefined, { ref: false })
     }
   }
 
@@ -197,13 +229,13 @@ export class SupervisedProgram {
     resolve()
   }
 
-  #startAgainLater(how: string): void {
+  #startAgainLater(how: string, isNews = true): void {
     if (Date.now() - this.#spawnedAt > provenAfterMs) this.#nextWaitMs = firstWaitMs
     const waitMs = this.#nextWaitMs
     this.#nextWaitMs = Math.min(waitMs * 2, this.program.longestWaitMs ?? longestWaitMs)
     this.#state = 'waiting'
     this.restarts++
-    this.#supervision.onLine(`${this.name} ${how}; it is started again in ${waitMs / 1_000} s`)
+    if (isNews) this.#supervision.onLine(`${this.name} ${how}; it is started again in ${waitMs / 1_000} s`)
     this.#waitTimer = setTimeout(() => this.#startAgain(), waitMs)
   }
 
@@ -211,10 +243,14 @@ export class SupervisedProgram {
     try {
       this.#spawn()
     } catch (error) {
-      // For one, a disk so full that not even the log opens. It may have room again later.
-      this.#startAgainLater(`could not be started (${error instanceof Error ? error.message : error})`)
+      // For one, a disk so full that not even the log opens. It may have room again later, and is not asked aloud each time.
+      const hindrance = `could not be started: ${error instanceof Error ? error.message : error}`
+      const isNews = hindrance !== this.#hindrance
+      this.#hindrance = hindrance
+      this.#startAgainLater(hindrance, isNews)
       return
     }
+    this.#hindrance = undefined
     void this.#waitUntilReady(Number.POSITIVE_INFINITY).then((failure) => {
       if (failure === undefined) this.#supervision.onLine(`${this.name} is ready again`)
     })

@@ -132,6 +132,7 @@ async function startAll(
       dir: join(dir, 'data', 'rabbitmq'),
       installation: rabbitmqInstallation,
       definitions: JSON.parse(secret('rabbitmq/definitions.json')),
+      watchAs: { user: 'operator', password: secret('operator/broker-password') },
       logPath: logPath('rabbitmq'),
     }).then((started) => {
       onLine(`rabbitmq is ready on 127.0.0.1:${started.amqpPort}`)

@@ -132,3 +132,45 @@ test('a program that is stopped while it waits to be started again stays down', 
   await new Promise((resolve) => setTimeout(resolve, 400))
   expect(program.pid).toBeUndefined()
 })
+
+test('a program that its watch finds unfit is killed, and started again', async () => {
+  let reason: string | undefined
+  const watch = { everyMs: 10, whyUnfit: async () => reason }
+  const unknown = { everyMs: 10, whyUnfit: () => Promise.reject(new Error('not known')) }
+  const { program, lines } = await newProgram(server, { watches: [unknown, watch] })
+  await program.start()
+  const { pid } = program
+  reason = 'it is ill'
+  await vi.waitFor(() => expect(program.restarts).toBeGreaterThan(0), { timeout: 5_000 })
+  reason = undefined
+  expect(await program.ready(10_000)).toBe(true)
+  expect(program.pid).not.toBe(pid)
+  expect(lines[0]).toBe('example was killed because it is ill; it is started again in 0.2 s')
+})
+
+test('a program that cannot start again at present is tried again until it can, and that is said once', async () => {
+  let attempts = 0
+  let isHindered = false
+  const beforeStart = () => {
+    if (!isHindered) return
+    attempts += 1
+    throw new Problem('there is no room')
+  }
+  const { program, lines } = await newProgram(server, { beforeStart, longestWaitMs: 200 })
+  await program.start()
+  isHindered = true
+  program.kill()
+  await vi.waitFor(() => expect(attempts).toBeGreaterThan(2), { timeout: 10_000 })
+  isHindered = false
+  expect(await program.ready(10_000)).toBe(true)
+  expect(lines.filter((line) => line.includes('there is no room'))).toHaveLength(1)
+})
+
+test('a program that cannot start the first time fails to start, and leaves nothing behind', async () => {
+  const beforeStart = () => {
+    throw new Problem('there is no room')
+  }
+  const { program } = await newProgram(server, { beforeStart })
+  await expect(program.start()).rejects.toThrow('there is no room')
+  expect(program.pid).toBeUndefined()
+})
