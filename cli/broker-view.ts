@@ -15,6 +15,9 @@ interface Queue {
   messages_ready?: number
   messages_unacknowledged?: number
   messages?: number
+  /** Of a quorum queue. */
+  members?: readonly string[]
+  leader?: string | null
 }
 
 const withinMs = 10_000
@@ -25,6 +28,8 @@ export async function readBrokerView(
 ): Promise<BrokerView | string> {
   try {
     const [clicks, dead] = await Promise.all([readQueue(access, topology.queue), readQueue(access, topology.deadQueue)])
+    // Its figures are those from before it lost its leader.
+    if (clicks.members !== undefined && !clicks.leader) return `the queue "${topology.queue}" is down: it has no leader`
     return {
       ready: clicks.messages_ready ?? 0,
       unacknowledged: clicks.messages_unacknowledged ?? 0,

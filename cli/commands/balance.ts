@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { balanceStatus } from '@clicktally/database/known-through.ts'
 import type { Tables } from '@clicktally/database/tables.ts'
 import { formatCount } from '@clicktally/terminal/progress.ts'
 import type { Command } from 'commander'
@@ -32,7 +33,10 @@ const help = `
 All in clicks, since the beginning, out of the ledger that the database keeps with the counts. A click is accepted when
 the broker has taken it; sent again with the same id it is accepted again, and is a duplicate.
 
-Exit code 1: clicks are lost or overdue, or the sums do not add up. With --watch it is the last reading's.`
+The ledger travels with the clicks. While none come through, as with processors stopped or a queue that is down, the
+figures are of an earlier time, and the last line says "NOT KNOWN since".
+
+Exit code 1: clicks are lost or overdue, the sums do not add up, or the balance is not known up to now. With --watch it is the last reading's.`
 
 export function registerBalance(program: Command, context: CliContext): void {
   program
@@ -103,15 +107,20 @@ function statement({ at, state, broker, verdict }: Reading): string[] {
   const { accepted, counted, duplicates, dead, discarded, inFlight, overdue, counters } = state
   const line = (label: string, figure: number, remark = '') =>
     `${label.padEnd(14)}${formatCount(figure).padStart(figureWidth)}${remark && `   ${remark}`}`
+  const isCurrent = balanceStatus(state) === 'current'
   const lines = [
     `Clicks, ${formatMoment(at)}`,
     '',
-    line('accepted', accepted),
+    line('accepted', accepted, isCurrent ? '' : 'as far as is known'),
     line('= counted', counted, `the counters say ${counters === counted ? 'the same' : formatCount(counters)}`),
     line('+ duplicates', duplicates, 'their ids were counted already'),
     line('+ dead', dead, dead > 0 ? '"dead list" shows them' : ''),
     line('+ discarded', discarded),
-    line('+ in flight', inFlight, overdue > 0 ? `${formatCount(overdue)} of them overdue` : ''),
+    line(
+      '+ in flight',
+      inFlight,
+      overdue > 0 ? `${formatCount(overdue)} of them overdue` : isCurrent ? '' : 'at least: see below',
+    ),
     '',
   ]
   if (typeof broker === 'string') {

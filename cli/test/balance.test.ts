@@ -25,9 +25,24 @@ async function balance({ json }: CliBench): Promise<BalanceJson> {
   return reading
 }
 
+/** As far as a processor tells that reports all the time: an hour ahead, so that no slow machine makes it old. */
+async function createKnownBench(): Promise<CliBench> {
+  const bench = await createCliBench()
+  await report(bench, '1 hour')
+  return bench
+}
+
+async function report(bench: CliBench, ahead: string): Promise<void> {
+  await bench.ask(
+    `insert into processor_progress (processor, counted_through, updated_at)
+     values ('test', clock_timestamp() + '${ahead}'::interval, clock_timestamp())
+     on conflict (processor) do update set counted_through = excluded.counted_through`,
+  )
+}
+
 describe('balance', () => {
   test('says where every accepted click is', async () => {
-    const bench = await createCliBench()
+    const bench = await createKnownBench()
     await bench.startProcessor()
     const click = createClick()
     await bench.send(click, createClick(), createClick())
@@ -48,7 +63,7 @@ describe('balance', () => {
   })
 
   test('shows a message that was taken out of the queue behind the back of the system', async () => {
-    const bench = await createCliBench()
+    const bench = await createKnownBench()
     await bench.send(createClick(), createClick())
     expect(await bench.broker.channel.get(topology.queue, { noAck: true })).not.toBe(false)
     await bench.startProcessor()
@@ -71,7 +86,7 @@ describe('balance', () => {
   })
 
   test('says when clicks are not folded, and so does verify', async () => {
-    const bench = await createCliBench()
+    const bench = await createKnownBench()
     await bench.startProcessor()
     await bench.send(createClick())
     await bench.untilProcessed()
@@ -91,7 +106,7 @@ describe('balance', () => {
   })
 
   test('a counter that says another number than was counted breaks it', async () => {
-    const bench = await createCliBench()
+    const bench = await createKnownBench()
     await bench.startProcessor()
     await bench.send(createClick(), createClick())
     await bench.untilProcessed()
@@ -105,7 +120,7 @@ describe('balance', () => {
   })
 
   test('holds through deaths, replays and discards', async () => {
-    const bench = await createCliBench()
+    const bench = await createKnownBench()
     await bench.startProcessor()
     await bench.ask(`
       create function refuse() returns trigger language plpgsql as $$
@@ -128,8 +143,26 @@ describe('balance', () => {
     }, patience)
   })
 
+  test('is not known where processors do not get at what was accepted, and that is no balance of 0 in flight', async () => {
+    const bench = await createCliBench()
+    expect(await balance(bench)).toMatchObject({ verdict: 'not_known', knownThrough: null })
+    await report(bench, '1 hour')
+    const processor = await bench.startProcessor()
+    await bench.send(createClick())
+    await bench.untilProcessed()
+    expect(await balance(bench)).toMatchObject({ inFlight: 0, verdict: 'settled' })
+    await processor.close()
+    await bench.send(createClick(), createClick())
+    // As long as it gets at nothing, a processor reports the same time again and again.
+    await report(bench, '-1 minute')
+    const { code, stdout } = await bench.run('balance')
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/\+ in flight +0 +at least: see below\n/)
+    expect(stdout).toMatch(/NOT KNOWN since 20[0-9-]+ [0-9:]+Z: /)
+  })
+
   test('without the management API it says so, and tells the rest', async () => {
-    const { variables } = await createCliBench()
+    const { variables } = await createKnownBench()
     const closed = { ...variables, CLICKTALLY_MANAGEMENT_URL: 'http://127.0.0.1:9' }
     const { code, stdout } = await runCli(['balance'], closed)
     expect(code).toBe(0)
@@ -138,7 +171,7 @@ describe('balance', () => {
   })
 
   test('--watch goes on until it is interrupted', async () => {
-    const { start } = await createCliBench()
+    const { start } = await createKnownBench()
     const watching = start('balance', '--watch', '--json')
     let readings = 0
     watching.process.stdout?.on('data', (text: string) => {

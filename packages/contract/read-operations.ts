@@ -85,9 +85,16 @@ export type ClickReceipt = Static<typeof ClickReceipt>
 
 export const ClickBalance = Type.Object(
   {
+    status: Type.Union([Type.Literal('current'), Type.Literal('stale'), Type.Literal('unknown')], {
+      description:
+        '`current`: known up to the last 10 seconds. `stale`: nothing is known of clicks accepted after `knownThrough`, and `inFlight: 0` does not mean that there are none. `unknown`: no processor reports.',
+    }),
+    knownThrough: Type.Union([Type.String(), Type.Null()], {
+      description: 'Every click accepted before this time is in these figures.',
+    }),
     accepted: Type.Integer({
       description:
-        'Clicks that the broker has taken: all that were answered 202, up to about meta.asOf, and those whose answer was lost.',
+        'Clicks that the broker has taken: all that were answered 202 before `knownThrough`, and those whose answer was lost.',
     }),
     counted: Type.Integer(),
     duplicates: Type.Integer({ description: 'Sent again, with an id that was counted already.' }),

@@ -1,9 +1,9 @@
 import { type ClickBalance, readOperations } from '@clicktally/contract/read-operations.ts'
 import { readBalance } from '@clicktally/database/balance.ts'
+import { balanceStatus, readKnownThrough } from '@clicktally/database/known-through.ts'
 import type { HttpApp } from '@clicktally/http/http-app.ts'
 import type { ApiContext } from '../api-context.ts'
 import { metaOf } from '../meta.ts'
-import { asOf } from '../queries/as-of.ts'
 
 /** GET /v1/balance */
 export function getBalance(app: HttpApp, { db }: ApiContext): void {
@@ -13,10 +13,12 @@ export function getBalance(app: HttpApp, { db }: ApiContext): void {
     url,
     schema: { querystring: schema.querystring },
     async handler(_request, reply): Promise<ClickBalance> {
-      const freshness = await asOf(db)
+      // First: what the balance knows a moment later is at least that.
+      const known = await readKnownThrough(db)
       const balance = await readBalance(db)
       reply.header('cache-control', 'public, max-age=1')
-      return { ...balance, meta: metaOf(freshness, 'ledger') }
+      const knownThrough = known.knownThrough?.toISOString() ?? null
+      return { status: balanceStatus(known), knownThrough, ...balance, meta: metaOf(known.knownThrough, 'ledger') }
     },
   })
 }

@@ -2,6 +2,15 @@ import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { createApi } from './api-under-test.ts'
 
+/** As if the only processor had last told so long ago that it has counted everything accepted before. */
+async function reportedAgo({ owner }: Awaited<ReturnType<typeof createApi>>, interval: string): Promise<void> {
+  await owner.query(
+    `insert into processor_progress (processor, counted_through, updated_at)
+     values ('p', clock_timestamp() - $1::interval, clock_timestamp())`,
+    [interval],
+  )
+}
+
 describe('GET /v1/balance', () => {
   test('is all zero before the first click', async () => {
     const api = await createApi()
@@ -9,6 +18,8 @@ describe('GET /v1/balance', () => {
     expect([status, body]).toEqual([
       200,
       {
+        status: 'unknown',
+        knownThrough: null,
         accepted: 0,
         counted: 0,
         duplicates: 0,
@@ -33,12 +44,26 @@ describe('GET /v1/balance', () => {
       `insert into dead_letters (producer, sequence, reason, detail, content, clicks)
        values (gen_random_uuid(), 1, 'undecodable', '', '', 1)`,
     )
+    await reportedAgo(api, '0 s')
     const figures = { accepted: 17, counted: 12, duplicates: 2, dead: 1, discarded: 0, inFlight: 2, overdue: 0 }
-    expect((await api.get('/v1/balance')).body).toMatchObject(figures)
+    expect((await api.get('/v1/balance')).body).toMatchObject({ status: 'current', ...figures })
     const metrics = (await api.app.inject('/metrics')).body
     for (const [kind, clicks] of Object.entries(figures)) {
       expect(metrics).toMatch(new RegExp(`^clicktally_balance_clicks{kind="${kind}"[^}]*} ${clicks}$`, 'm'))
     }
+  })
+
+  test('says up to when it is known, and shows no metric of what it cannot know, when nothing came through lately', async () => {
+    const api = await createApi()
+    await reportedAgo(api, '1 minute')
+    const { body } = await api.get('/v1/balance')
+    expect(body).toMatchObject({ status: 'stale', inFlight: 0 })
+    expect(Date.now() - Date.parse(body.knownThrough)).toBeGreaterThanOrEqual(60_000)
+    const metrics = (await api.app.inject('/metrics')).body
+    expect(metrics).toMatch(/^clicktally_balance_clicks{kind="counted"[^}]*} 0$/m)
+    expect(metrics).not.toMatch(/^clicktally_balance_clicks{kind="(inFlight|accepted)"/m)
+    const seconds = Number(/^clicktally_balance_known_through_timestamp_seconds\S* (\S+)$/m.exec(metrics)?.[1])
+    expect(seconds).toBeCloseTo(Date.parse(body.knownThrough) / 1000, 2)
   })
 
   test("does not fail the metrics while the database can't be asked", async () => {
