@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { topology } from './topology.ts'
+import { exchanges, queueArguments, queues, topology } from './topology.ts'
 
 /** The passwords of the three users at the broker, in plain text. */
 export interface BrokerPasswords {
@@ -9,25 +9,39 @@ export interface BrokerPasswords {
 }
 
 /**
- * RabbitMQ's definitions file: users with no more rights than they need, and the policies. Holds only salted hashes.
+ * RabbitMQ's definitions file: users with no more rights than they need, exchanges, queues, bindings, and the policies. Holds
+ * only salted hashes. Imported at each start of the broker: rights and policies replace those that are there, and what else
+ * exists is left as it is.
  *
  * With `load_definitions` RabbitMQ makes no default user, so `guest` does not exist.
  */
 export function brokerDefinitions(passwords: BrokerPasswords): object {
-  // Publishing needs write on the exchange; declaring needs configure; binding needs read on the exchange, write on the queue.
-  const own = '^clicks(\\.incoming|\\.dlx|\\.suspect|\\.dead)?$'
-  const exchanges = '^clicks\\.(incoming|dlx)$'
+  const incoming = anyOf([topology.exchange])
+  const everyQueue = anyOf(queues.map(({ name }) => name))
+  const everything = anyOf([...exchanges, ...queues.map(({ name }) => name)])
   return {
     vhosts: [{ name: '/' }],
+    exchanges: exchanges.map((name) => ({
+      ...{ vhost: '/', name, type: 'direct', durable: true, auto_delete: false, internal: false, arguments: {} },
+    })),
+    queues: queues.map(({ name }) => ({
+      ...{ vhost: '/', name, durable: true, auto_delete: false, arguments: queueArguments },
+    })),
+    bindings: queues.map(({ name, exchange, routingKey }) => ({
+      ...{ vhost: '/', source: exchange, destination: name, destination_type: 'queue' },
+      ...{ routing_key: routingKey, arguments: {} },
+    })),
     users: [
       user('ingest', passwords.ingest, []),
       user('processor', passwords.processor, []),
       user('operator', passwords.operator, ['administrator']),
     ],
     permissions: [
-      // Read on no queue: ingest can't consume.
-      permission('ingest', own, own, exchanges),
-      permission('processor', own, own, own),
+      // The only one that is reached from outside: it publishes clicks, and can't declare, delete, bind, consume or purge.
+      permission('ingest', '^$', incoming, '^$'),
+      // It declares what was deleted (configure, which also allows to delete) and binds (write on the queue, read on the
+      // exchange), and consumes. It publishes nothing: write on no exchange.
+      permission('processor', everything, everyQueue, everything),
       permission('operator', '.*', '.*', '.*'),
     ],
     policies: [
@@ -61,8 +75,12 @@ const keptUntilMoved = {
 }
 
 function policy(name: string, queue: string, definition: Record<string, unknown>): object {
-  const pattern = `^${queue.replaceAll('.', '\\.')}$`
-  return { vhost: '/', name, pattern, 'apply-to': 'queues', priority: 1, definition }
+  return { vhost: '/', name, pattern: anyOf([queue]), 'apply-to': 'queues', priority: 1, definition }
+}
+
+/** A pattern for these names and no other. */
+function anyOf(names: readonly string[]): string {
+  return `^(${names.map((name) => name.replaceAll('.', '\\.')).join('|')})$`
 }
 
 function user(name: string, password: string, tags: string[]): object {

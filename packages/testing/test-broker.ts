@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { brokerDefinitions } from '@clicktally/broker/definitions.ts'
 import { assertTopology, topology } from '@clicktally/broker/topology.ts'
 import { type ConfirmChannel, connect } from 'amqplib'
 import { inject, onTestFinished } from 'vitest'
@@ -10,6 +11,8 @@ export interface TestBroker {
   readonly channel: ConfirmChannel
   /** Calls RabbitMQ's management API below /api; `{vhost}` in the path is this one. */
   manage(method: string, path: string, body?: object): Promise<unknown>
+  /** For a user with the rights that this service has in production, in this virtual host. */
+  urlAs(service: 'ingest' | 'processor'): Promise<string>
   /** Messages in a queue that no consumer holds. */
   depth(queue?: string): Promise<number>
   /** Closes every connection to this virtual host from the server's side, but the test's own. */
@@ -45,10 +48,28 @@ export async function createTestBroker(): Promise<TestBroker> {
     await own.close().catch(() => {})
     await manage('DELETE', '/vhosts/{vhost}')
   })
+  const users: { [service in 'ingest' | 'processor']?: Promise<string> } = {}
+  const makeUser = async (service: 'ingest' | 'processor') => {
+    const { permissions } = brokerDefinitions({ ingest: '', processor: '', operator: '' }) as {
+      permissions: { user: string; configure: string; write: string; read: string }[]
+    }
+    const rights = permissions.find(({ user }) => user === service)
+    const own = { username: `${service}-${vhost}`, password: randomBytes(12).toString('hex') }
+    await manage('PUT', `/users/${own.username}`, { password: own.password, tags: '' })
+    onTestFinished(async () => {
+      await manage('DELETE', `/users/${own.username}`)
+    })
+    await manage('PUT', `/permissions/{vhost}/${own.username}`, rights)
+    return Object.assign(new URL(url), own).href
+  }
   return {
     url: url.href,
     channel,
     manage,
+    urlAs: (service) => {
+      users[service] ??= makeUser(service)
+      return users[service]
+    },
     depth: async (queue = topology.queue) => (await channel.checkQueue(queue)).messageCount,
     closeConnections: async () => {
       const connections = (await manage('GET', '/vhosts/{vhost}/connections')) as {

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BrokerLink } from '@clicktally/broker/broker-link.ts'
-import { assertTopology } from '@clicktally/broker/topology.ts'
+import { checkPublishing } from '@clicktally/broker/topology.ts'
 import type { PreviousProducer } from '@clicktally/contract/ledger-stamp.ts'
 import type { ChannelModel } from 'amqplib'
 import type { Logger } from 'pino'
 import { type ClickGroup, ClickGroups } from './click-groups.ts'
 import { ConfirmWatch } from './confirm-watch.ts'
 import { publishFailure } from './publish-failure.ts'
-import { type Outcome, StampedChannel } from './stamped-channel.ts'
+import { StampedChannel } from './stamped-channel.ts'
 
 export interface ClickPublisherOptions {
   readonly brokerUrl: string
@@ -140,7 +140,7 @@ export class ClickPublisher {
       this.#onDown()
       this.#link.restart(cause)
     })
-    await assertTopology(channel)
+    await checkPublishing(channel)
     // It may close in the same turn in which the last answer came.
     if (closed) throw cause
     this.#channel = new StampedChannel(channel, this.#previous)
@@ -171,7 +171,7 @@ export class ClickPublisher {
       } else {
         this.#groups.failed(group, publishFailure(outcome === 'returned' ? 'unroutable' : 'queue_full'))
       }
-      this.#learn(outcome)
+      this.#trustQueue()
     })
   }
 
@@ -187,7 +187,7 @@ export class ClickPublisher {
 
   /** Sends a message without clicks: it tells the ledger what is known, and its outcome tells whether the queue works. */
   #probe(): void {
-    this.#channel?.report((outcome) => this.#learn(outcome))
+    this.#channel?.report(() => this.#trustQueue())
   }
 
   #doubtQueue(): void {
@@ -206,13 +206,10 @@ export class ClickPublisher {
     await Promise.race([reported.promise, sleep(lastReportWithinMs, undefined, { ref: false })])
   }
 
-  #learn(outcome: Outcome): void {
-    // A queue that refuses because it is full works.
-    if (this.#isQueueDoubted && outcome !== 'returned') {
-      this.#isQueueDoubted = false
-      this.#options.logger.info('the queue confirms again')
-    }
-    // The queue or its binding was deleted behind our back: a new connection declares them again.
-    if (outcome === 'returned') this.#link.restart(new Error('a message was returned as unroutable'))
+  /** A message had an outcome. A queue that refuses because it is full works; that it is missing is told by each click. */
+  #trustQueue(): void {
+    if (!this.#isQueueDoubted) return
+    this.#isQueueDoubted = false
+    this.#options.logger.info('the broker has an outcome for each message again')
   }
 }

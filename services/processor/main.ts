@@ -15,6 +15,7 @@ import { persist } from './failure-policy.ts'
 import { ProcessingFigures } from './processing-figures.ts'
 import { ProgressReport } from './progress-report.ts'
 import { RepeatedTask } from './repeated-task.ts'
+import { TopologyKeeper } from './topology-keeper.ts'
 
 const config = readConfigOrExit(readConfig, process.env)
 const logger = createLogger('processor', config.logLevel)
@@ -53,6 +54,7 @@ const consumer = new ClickConsumer({ ...consuming, queue: topology.queue, prefet
 // One by one: what dies with one of these is what it dies of.
 const suspectConsumer = new ClickConsumer({ ...consuming, queue: topology.suspectQueue, prefetch: 1 })
 const deadLetterConsumer = new ClickConsumer({ ...consuming, queue: topology.deadQueue, prefetch: 10 })
+const topologyKeeper = new TopologyKeeper({ brokerUrl: config.brokerUrl, logger })
 const partitions = new RepeatedTask({
   name: 'make partitions',
   logger,
@@ -82,6 +84,7 @@ closeWithGrace({ delay: 25_000, logger }, async ({ signal, err }) => {
   if (err !== undefined) logger.fatal({ err }, 'unexpected error')
   logger.info({ signal }, 'stopping')
   await Promise.all([consumer.close(), suspectConsumer.close(), deadLetterConsumer.close()])
+  await topologyKeeper.close()
   await progress.close()
   folding.close()
   await Promise.all([partitions.close(), ledgerFolding.close(), counterFolding.close()])
@@ -94,6 +97,7 @@ await app.listen({ host: config.host, port: config.port })
 partitions.start()
 ledgerFolding.start()
 counterFolding.start()
+topologyKeeper.start()
 deadLetterConsumer.start()
 suspectConsumer.start()
 consumer.start()

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
-import { topology } from '@clicktally/broker/topology.ts'
+import { assertTopology, topology } from '@clicktally/broker/topology.ts'
 import type { HttpApp } from '@clicktally/http/http-app.ts'
 import { createTestBroker, type TestBroker } from '@clicktally/testing/test-broker.ts'
 import { describe, expect, test, vi } from 'vitest'
@@ -74,22 +74,26 @@ describe('behind the back of ingest', () => {
       'the queue is unbound',
       ({ channel }) => channel.unbindQueue(topology.queue, topology.exchange, topology.routingKey),
     ],
-  ])('%s: the click is answered 503, never 202, and ingest mends it by itself', async (_name, harm) => {
+  ])('%s: the click is answered 503, never 202, until a processor has mended it', async (_name, harm) => {
     const { app, broker } = await createBench()
     expect(await post(app, '/v1/events', { target: 't' })).toMatchObject({ status: 202 })
     await drain(broker)
     await harm(broker)
     expectProblem(await post(app, '/v1/events', { target: 'lost' }), 503, 'unroutable')
+    expectProblem(await post(app, '/v1/events', { target: 'lost' }), 503, 'unroutable')
+    await assertTopology(broker.channel)
     await untilAccepted(app)
     expect((await drain(broker)).clicks.map(({ target }) => target)).toEqual(['t'])
   })
 
-  test('the exchange is deleted under load: only 202 or 503, and it is mended', async () => {
+  test('the exchange is deleted under load: only 202 or 503, and clicks are taken once a processor has mended it', async () => {
     const { app, broker } = await createBench()
     const load = startLoad(app)
     await vi.waitFor(() => expect(load.accepted.size).toBeGreaterThan(50), patience)
     await broker.channel.deleteExchange(topology.exchange)
     await vi.waitFor(() => expect(load.refused.length).toBeGreaterThan(0), patience)
+    await vi.waitFor(async () => expect((await app.inject('/readyz')).statusCode).toBe(503), patience)
+    await assertTopology(broker.channel)
     const before = load.accepted.size
     await vi.waitFor(() => expect(load.accepted.size).toBeGreaterThan(before + 50), patience)
     await load.stop()
@@ -150,6 +154,8 @@ describe('a connection that the server closes', () => {
     await vi.waitFor(() => expect(load.accepted.size).toBeGreaterThan(100), patience)
     link.cut()
     await vi.waitFor(() => expect(load.refused.length).toBeGreaterThan(0), patience)
+    await vi.waitFor(async () => expect((await app.inject('/readyz')).statusCode).toBe(503), patience)
+    await assertTopology(broker.channel)
     const before = load.accepted.size
     await vi.waitFor(() => expect(load.accepted.size).toBeGreaterThan(before + 100), patience)
     await load.stop()

@@ -53,7 +53,7 @@ export async function createBench(
   limits: Partial<ClickPublisherOptions> = {},
 ): Promise<Ingest & { broker: TestBroker }> {
   const broker = await createTestBroker()
-  const ingest = createIngest(broker.url, limits)
+  const ingest = createIngest(await broker.urlAs('ingest'), limits)
   await ingest.ready()
   return { ...ingest, broker }
 }

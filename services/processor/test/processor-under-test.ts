@@ -20,6 +20,7 @@ import { ClickStore } from '../click-store.ts'
 import { persist } from '../failure-policy.ts'
 import { ProcessingFigures } from '../processing-figures.ts'
 import { readClicks, type TakenMessage } from '../taken-message.ts'
+import { TopologyKeeper } from '../topology-keeper.ts'
 
 const logger = pino({ level: 'silent' })
 
@@ -141,7 +142,8 @@ export async function createBench(): Promise<Bench> {
       const figures = new ProcessingFigures(new Registry())
       const writer = new BatchWriter({ store: new ClickStore(pool), figures, logger, keepWhileAwayMs })
       const untilReady = (gone: AbortSignal) => persist(async () => void (await pool.query('select')), gone, logger)
-      const consuming = { brokerUrl: broker.url, logger, writer, untilReady, maxClicks, flushAfterMs: 10 }
+      const brokerUrl = await broker.urlAs('processor')
+      const consuming = { brokerUrl, logger, writer, untilReady, maxClicks, flushAfterMs: 10 }
       const consumer = new ClickConsumer({ ...consuming, queue: topology.queue, prefetch })
       const others = [
         new ClickConsumer({ ...consuming, queue: topology.suspectQueue, prefetch: 1 }),
@@ -152,6 +154,9 @@ export async function createBench(): Promise<Bench> {
         await Promise.all([consumer, ...others].map((each) => each.close()))
         await pool.end()
       })
+      const topologyKeeper = new TopologyKeeper({ brokerUrl, logger })
+      onTestFinished(() => topologyKeeper.close())
+      topologyKeeper.start()
       for (const other of others) other.start()
       consumer.start()
       return consumer

@@ -194,6 +194,28 @@ describe('the processor', () => {
     }, patience)
   })
 
+  test.each<[string, (bench: Bench) => Promise<unknown>]>([
+    [
+      'the binding of its queue',
+      ({ broker }) => broker.channel.unbindQueue(topology.queue, topology.exchange, topology.routingKey),
+    ],
+    ['the exchange', ({ broker }) => broker.manage('DELETE', `/exchanges/{vhost}/${topology.exchange}`)],
+    ['the queue of suspects', ({ broker }) => broker.channel.deleteQueue(topology.suspectQueue)],
+  ])('makes %s again after it was deleted', async (_name, harm) => {
+    const bench = await createBench()
+    const consumer = await bench.startProcessor()
+    await vi.waitFor(() => expect(consumer.isConsuming).toBe(true), patience)
+    const bindings = async () =>
+      ((await bench.broker.manage('GET', '/bindings/{vhost}')) as { source: string; destination: string }[])
+        .map(({ source, destination }) => `${source} ${destination}`)
+        .sort()
+    const before = await bindings()
+    await harm(bench)
+    await vi.waitFor(async () => expect(await bindings()).toEqual(before), patience)
+    await bench.send(createClick())
+    await untilCounted(bench, 1)
+  })
+
   test('waits while the database refuses connections, and loses and doubles nothing', async () => {
     const bench = await createBench()
     const consumer = await bench.startProcessor()

@@ -17,7 +17,7 @@ export const scenario: Scenario = {
     await stage.row('consumers cancelled, queue deleted', (breaking) => deleteQueue(stage, breaking, short ? 1 : 5))
     stage.note(
       'The queue is deleted when it is empty, while nobody sends: clicks that are in it would be lost by the hand of whoever ' +
-        'deletes it. The load goes on in the same moment; ingest and processors make the queue again.',
+        'deletes it. The load goes on in the same moment; a processor makes the queue again.',
     )
   },
 }

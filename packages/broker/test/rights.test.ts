@@ -1,0 +1,145 @@
+import { createTestBroker, type TestBroker } from '@clicktally/testing/test-broker.ts'
+import { type ChannelModel, type ConfirmChannel, connect } from 'amqplib'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { brokerDefinitions } from '../definitions.ts'
+import { assertTopology, checkPublishing, exchanges, queueArguments, queues, topology } from '../topology.ts'
+
+type Act = (channel: ConfirmChannel) => Promise<unknown>
+
+const quorum = { durable: true, arguments: queueArguments }
+const queueNames = queues.map(({ name }) => name)
+
+async function connectAs(broker: TestBroker, service: 'ingest' | 'processor'): Promise<ChannelModel> {
+  const model = await connect(await broker.urlAs(service))
+  model.on('error', () => {})
+  onTestFinished(() => model.close())
+  return model
+}
+
+/** The code with which the broker refuses it, or undefined. A refusal closes the channel, so each act has one of its own. */
+async function refusalOf(model: ChannelModel, act: Act): Promise<number | undefined> {
+  const channel = await model.createConfirmChannel()
+  let refusal: number | undefined
+  const closed = new Promise<void>((resolve) => channel.on('close', resolve))
+  channel.on('error', ({ code }: Error & { code?: number }) => {
+    refusal = code
+  })
+  await act(channel).catch((error) => {
+    refusal ??= error.code
+  })
+  if (refusal === undefined) await channel.close()
+  else await closed
+  return refusal
+}
+
+async function publish(channel: ConfirmChannel, exchange: string, routingKey: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    channel.on('close', () => reject(new Error('the channel closed')))
+    channel.publish(exchange, routingKey, Buffer.from('x'), {}, (error: unknown) => (error ? reject(error) : resolve()))
+  })
+}
+
+const accessRefused = 403
+
+describe("the broker's user ingest", () => {
+  test('may check that the exchange is there, and publish to it', async () => {
+    const broker = await createTestBroker()
+    const model = await connectAs(broker, 'ingest')
+    expect(await refusalOf(model, checkPublishing)).toBeUndefined()
+    expect(
+      await refusalOf(model, (channel) => publish(channel, topology.exchange, topology.routingKey)),
+    ).toBeUndefined()
+    expect(await broker.depth()).toBe(1)
+  })
+
+  const acts: [string, Act][] = [
+    ...queueNames.flatMap((queue): [string, Act][] => [
+      [`declare the queue ${queue}`, (channel) => channel.assertQueue(queue, quorum)],
+      [`delete the queue ${queue}`, (channel) => channel.deleteQueue(queue)],
+      [`purge the queue ${queue}`, (channel) => channel.purgeQueue(queue)],
+      [`consume from ${queue}`, (channel) => channel.consume(queue, () => {})],
+      [`get from ${queue}`, (channel) => channel.get(queue)],
+      [`publish to the queue ${queue} past its exchange`, (channel) => publish(channel, '', queue)],
+      [`bind ${queue}`, (channel) => channel.bindQueue(queue, topology.exchange, 'other')],
+      [`unbind ${queue}`, (channel) => channel.unbindQueue(queue, topology.exchange, topology.routingKey)],
+    ]),
+    ...exchanges.flatMap((exchange): [string, Act][] => [
+      [`declare the exchange ${exchange}`, (channel) => channel.assertExchange(exchange, 'direct', { durable: true })],
+      [`delete the exchange ${exchange}`, (channel) => channel.deleteExchange(exchange)],
+      [`bind the exchange ${exchange}`, (channel) => channel.bindExchange(topology.deadExchange, exchange, 'other')],
+    ]),
+    ['publish a dead letter', (channel) => publish(channel, topology.deadExchange, topology.routingKey)],
+    ['publish to amq.direct', (channel) => publish(channel, 'amq.direct', topology.routingKey)],
+    ['declare a queue of its own', (channel) => channel.assertQueue('other', { durable: true })],
+    ['declare a queue without a name', (channel) => channel.assertQueue('', { exclusive: true })],
+  ]
+
+  test('may do nothing else: not declare, delete, purge, bind, consume, nor publish elsewhere', async () => {
+    const broker = await createTestBroker()
+    broker.channel.publish(topology.exchange, topology.routingKey, Buffer.from('x'))
+    await broker.channel.waitForConfirms()
+    const model = await connectAs(broker, 'ingest')
+    const refusals = []
+    for (const [name, act] of acts) refusals.push([name, await refusalOf(model, act)])
+    expect(refusals).toEqual(acts.map(([name]) => [name, accessRefused]))
+    expect(await broker.depth()).toBe(1)
+  })
+})
+
+describe("the broker's user processor", () => {
+  test('may make all that was deleted again, and consume', async () => {
+    const broker = await createTestBroker()
+    for (const queue of queueNames) await broker.channel.deleteQueue(queue)
+    for (const exchange of exchanges) await broker.channel.deleteExchange(exchange)
+    const model = await connectAs(broker, 'processor')
+    expect(await refusalOf(model, assertTopology)).toBeUndefined()
+    for (const queue of queueNames) {
+      expect(await refusalOf(model, (channel) => channel.consume(queue, () => {})), queue).toBeUndefined()
+    }
+  })
+
+  test('may not publish, nor touch what is not ours', async () => {
+    const broker = await createTestBroker()
+    await broker.channel.assertQueue('other', { durable: true })
+    const model = await connectAs(broker, 'processor')
+    const acts: [string, Act][] = [
+      ...exchanges.map((name): [string, Act] => [`publish to ${name}`, (channel) => publish(channel, name, 'clicks')]),
+      ['publish to a queue past its exchange', (channel) => publish(channel, '', topology.queue)],
+      ['consume from another queue', (channel) => channel.consume('other', () => {})],
+      ['delete another queue', (channel) => channel.deleteQueue('other')],
+      ['bind another queue', (channel) => channel.bindQueue('other', topology.exchange, topology.routingKey)],
+      ['bind to another exchange', (channel) => channel.bindQueue(topology.queue, 'amq.direct', 'x')],
+      ['declare a queue of its own', (channel) => channel.assertQueue('mine', { durable: true })],
+    ]
+    const refusals = []
+    for (const [name, act] of acts) refusals.push([name, await refusalOf(model, act)])
+    expect(refusals).toEqual(acts.map(([name]) => [name, accessRefused]))
+  })
+})
+
+test('a broker that has only read the definitions has the whole topology', async () => {
+  const broker = await createTestBroker()
+  const before = await topologyOf(broker)
+  for (const queue of queueNames) await broker.channel.deleteQueue(queue)
+  for (const exchange of exchanges) await broker.channel.deleteExchange(exchange)
+  const all = brokerDefinitions({ ingest: '', processor: '', operator: '' }) as Record<string, object[]>
+  const { queues, exchanges: direct, bindings } = all
+  await broker.manage('POST', '/definitions/{vhost}', { queues, exchanges: direct, bindings })
+  expect(await topologyOf(broker)).toEqual(before)
+  // What is there is left as it is: the same import again, and a service that declares.
+  await broker.manage('POST', '/definitions/{vhost}', { queues, exchanges: direct, bindings })
+  await assertTopology(broker.channel)
+  expect(await topologyOf(broker)).toEqual(before)
+})
+
+async function topologyOf(broker: TestBroker): Promise<unknown> {
+  const pick = async (what: 'exchanges' | 'queues' | 'bindings', keys: readonly string[]) =>
+    ((await broker.manage('GET', `/${what}/{vhost}`)) as Record<string, unknown>[])
+      .map((each) => JSON.stringify(keys.map((key) => each[key])))
+      .sort()
+  return {
+    exchanges: await pick('exchanges', ['name', 'type', 'durable', 'auto_delete', 'internal', 'arguments']),
+    queues: await pick('queues', ['name', 'durable', 'auto_delete', 'arguments']),
+    bindings: await pick('bindings', ['source', 'destination', 'destination_type', 'routing_key', 'arguments']),
+  }
+}
