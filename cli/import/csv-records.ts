@@ -1,4 +1,4 @@
-import { rejection } from '@clicktally/contract/click-check.ts'
+import { rejection } from '@clicktally/contract/click-rejection.ts'
 import { parseRfc3339 } from '@clicktally/contract/rfc3339.ts'
 import type { Line } from '@clicktally/text-file/line.ts'
 import { parse } from 'csv-parse/sync'

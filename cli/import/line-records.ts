@@ -1,6 +1,6 @@
 import { logClick } from '@clicktally/access-log/log-click.ts'
 import { parseLogLine } from '@clicktally/access-log/log-line.ts'
-import { rejection } from '@clicktally/contract/click-check.ts'
+import { rejection } from '@clicktally/contract/click-rejection.ts'
 import { parseRfc3339 } from '@clicktally/contract/rfc3339.ts'
 import type { Line } from '@clicktally/text-file/line.ts'
 import { type ImportRecord, importId, type RecordReader, timeInside } from './import-record.ts'

@@ -28,12 +28,16 @@ export const batchLimits = {
   bodyBytes: 1024 * 1024,
 } as const
 
-const propValue = Type.Union([
+/** The value of one of an event's props. */
+export const PropValue = Type.Union([
   Type.String({ maxLength: clickLimits.propValueChars }),
   Type.Number(),
   Type.Boolean(),
   Type.Null(),
 ])
+
+/** The name of one of an event's props. */
+export const PropName = Type.String({ minLength: 1, maxLength: clickLimits.propKeyChars })
 
 /** A click as a client sends it. The one schema that validates, and that the OpenAPI document shows. */
 export const ClickEvent = Type.Object(
@@ -73,7 +77,7 @@ export const ClickEvent = Type.Object(
         {},
         {
           description: 'A flat object of your own: strings, finite numbers, booleans, nulls.',
-          additionalProperties: propValue,
+          additionalProperties: PropValue,
           maxProperties: clickLimits.propKeys,
           propertyNames: { minLength: 1, maxLength: clickLimits.propKeyChars },
         },

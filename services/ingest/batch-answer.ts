@@ -1,4 +1,5 @@
-import type { CheckedClick, Rejection } from '@clicktally/contract/click-check.ts'
+import type { CheckedClick } from '@clicktally/contract/click-check.ts'
+import type { Rejection } from '@clicktally/contract/click-rejection.ts'
 import { aboutTime } from './errors.ts'
 
 /**

@@ -1,4 +1,4 @@
-import type { RejectionCode } from '@clicktally/contract/click-check.ts'
+import type { RejectionCode } from '@clicktally/contract/click-rejection.ts'
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import type { ClickPublisher } from './click-publisher.ts'
 

@@ -1,5 +1,5 @@
-import type { Rejection } from '@clicktally/contract/click-check.ts'
-import { rejectionCodes } from '@clicktally/contract/click-check.ts'
+import type { Rejection } from '@clicktally/contract/click-rejection.ts'
+import { rejectionCodes } from '@clicktally/contract/click-rejection.ts'
 import { type ProblemKind, ServiceProblem } from '@clicktally/http/service-problem.ts'
 
 /** Every error of this service but the ones that all services have: code, status, what the client may do. */

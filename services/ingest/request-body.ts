@@ -85,6 +85,11 @@ export function parseJson(text: string): unknown {
   }
 }
 
+/** What is not worth parsing, and would not be JSON: it ends inside an array, an object or a string. */
+export function cutOffBody(): ServiceProblem {
+  return problem('body_not_json', 'The body is not JSON: it ends inside an array, an object or a string.')
+}
+
 /** V8 quotes the text around the error; only the reason and the place go back, and into no log. */
 function positionIn(message: string): string {
   const [reason] = message.split(/,? (?:\.\.\.)?"/, 1)

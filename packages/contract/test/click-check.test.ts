@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { checkClick, type Receipt, rejectionCodes } from '../click-check.ts'
+import { checkClick, type Receipt } from '../click-check.ts'
+import { rejectionCodes } from '../click-rejection.ts'
 import { clicksMessageType, decodeMessage, encodeClick } from '../clicks-message.ts'
 import { randomUuidV7, timeOfUuidV7 } from '../uuid-v7.ts'
 

@@ -1,17 +1,26 @@
 import { Buffer } from 'node:buffer'
-import { checkClick, rejection } from '@clicktally/contract/click-check.ts'
+import { type CheckedClick, checkClick, type Receipt } from '@clicktally/contract/click-check.ts'
 import { clickLimits } from '@clicktally/contract/click-event.ts'
+import { type Rejection, rejection } from '@clicktally/contract/click-rejection.ts'
 import { encodeClick } from '@clicktally/contract/clicks-message.ts'
 import { type AcceptedClick, writeOperations } from '@clicktally/contract/write-operations.ts'
 import type { HttpApp } from '@clicktally/http/http-app.ts'
 import { rejectionProblem } from '../errors.ts'
 import type { IngestContext } from '../ingest-context.ts'
-import { parseJson, takeBody } from '../request-body.ts'
+import { cutOffBody, parseJson, takeBody } from '../request-body.ts'
 import { receiptOf } from '../request-receipt.ts'
+import { isCutOff, isParsableEvent } from '../request-structure.ts'
 
 /** A character is at most 3 bytes; only what could be too large is measured. */
 function isTooLarge(text: string): boolean {
   return text.length * 3 > clickLimits.eventBytes && Buffer.byteLength(text) > clickLimits.eventBytes
+}
+
+function checkEvent(text: string, receipt: Receipt): CheckedClick | Rejection {
+  if (isTooLarge(text)) return rejection('event_too_large')
+  if (isParsableEvent(text)) return checkClick(parseJson(text), receipt)
+  if (isCutOff(text)) throw cutOffBody()
+  return rejection('event_too_complex')
 }
 
 /** POST /v1/events: one event, answered 202 after the broker's confirm. */
@@ -25,7 +34,7 @@ export function postEvent(app: HttpApp, { publisher, windowMs, figures }: Ingest
     handler(request, reply) {
       const receipt = receiptOf(request, windowMs)
       const text = takeBody(request)
-      const checked = isTooLarge(text) ? rejection('event_too_large') : checkClick(parseJson(text), receipt)
+      const checked = checkEvent(text, receipt)
       if ('code' in checked) {
         figures.rejected(checked.code)
         throw rejectionProblem(checked, receipt.receivedAtMs)

@@ -206,6 +206,28 @@ describe('POST /v1/events/batch', () => {
     expect((await drain(broker)).clicks.map(({ target }) => target)).toEqual(['a', 'b', 'a', 'b'])
   })
 
+  test.each([
+    ['nested 15,000 times', `{"target":"t","props":${'['.repeat(15_000)}${']'.repeat(15_000)}}`],
+    [
+      'with 3,000 fields',
+      JSON.stringify(Object.fromEntries(Array.from({ length: 3_000 }, (_, key) => [`k${key}`, 1]))),
+    ],
+  ])('refuses an event %s without parsing it, and takes its neighbours', async (_name, costly) => {
+    const { app, broker } = await createBench()
+    // More of it in a neighbour's text than in a whole valid batch, so that nothing is parsed before it is looked at.
+    const url = '[{"\\,'.repeat(400)
+    const lines = ['{"target":"a"}', costly, ...Array.from({ length: 10 }, () => JSON.stringify({ target: 'b', url }))]
+    const asJson = await post(app, '/v1/events/batch', `{"events":[${lines.join()}]}`)
+    const asLines = await post(app, '/v1/events/batch', lines.join('\n'), { 'content-type': 'application/x-ndjson' })
+    for (const { body } of [asJson, asLines]) {
+      expect(body).toMatchObject({ accepted: 11, rejected: 1 })
+      expect(body.results[1]).toMatchObject({ index: 1, id: null, code: 'event_too_complex' })
+    }
+    const { clicks } = await drain(broker)
+    expect(clicks).toHaveLength(22)
+    expect(clicks.filter((click) => click.url === url)).toHaveLength(20)
+  })
+
   test('takes NDJSON, and refuses the line that is broken', async () => {
     const { app, broker } = await createBench()
     const body = '{"target":"a"}\r\n\n{"target":\n  {"target":"b"}  \n[1]\n{"target":"c"}'

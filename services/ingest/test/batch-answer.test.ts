@@ -1,5 +1,5 @@
 import type { Click } from '@clicktally/contract/click.ts'
-import { rejection } from '@clicktally/contract/click-check.ts'
+import { rejection } from '@clicktally/contract/click-rejection.ts'
 import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
 import { BatchResult } from '@clicktally/contract/write-operations.ts'
 import { Compile } from 'typebox/compile'

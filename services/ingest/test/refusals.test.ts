@@ -158,8 +158,14 @@ describe('POST /v1/events refuses', () => {
   test('an event that is nested without end', async () => {
     const { app } = await createBench()
     const deep = `${'['.repeat(10_000)}${']'.repeat(10_000)}`
-    expectProblem(await post(app, '/v1/events', deep), 422, 'not_an_object')
-    expectProblem(await post(app, '/v1/events', `{"target":"t","props":{"a":${deep}}}`), 422, 'invalid_field')
+    expectProblem(await post(app, '/v1/events', deep), 422, 'event_too_complex')
+    expectProblem(await post(app, '/v1/events', `{"target":"t","props":{"a":${deep}}}`), 422, 'event_too_complex')
+  })
+
+  test('an event that is nested a little, by the name of the field', async () => {
+    const { app } = await createBench()
+    expectProblem(await post(app, '/v1/events', '[[[]]]'), 422, 'not_an_object')
+    expectProblem(await post(app, '/v1/events', '{"target":"t","props":{"a":[[[{}]]]}}'), 422, 'invalid_field')
   })
 
   test('a batch', async () => {
