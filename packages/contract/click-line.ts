@@ -1,4 +1,6 @@
 import { Buffer } from 'node:buffer'
+import { requestIdChars } from './click.ts'
+import { clickLimits } from './click-event.ts'
 
 /** The parts of a line that are always the same, in the order in which encodeClick() writes them. */
 const parts = {
@@ -23,6 +25,8 @@ const maxProjectId = 2_147_483_647
 /** A decimal number of so many digits is the same as a double and back. */
 const maxNumberDigits = 15
 const idLength = 36
+/** Constants of their own: to look each up in an object takes longer. */
+const { targetChars, visitorIdChars, urlChars, propKeys, propKeyChars, propValueChars } = clickLimits
 
 const quote = 0x22
 const comma = 0x2c
@@ -88,13 +92,13 @@ export class ClickLine {
     this.projectId = this.#readWhole(maxProjectId)
     if (this.projectId < 1 || !this.#skip(parts.target)) return false
     this.targetFrom = this.#at
-    if (!this.#skipText()) return false
+    if (!this.#skipText(targetChars)) return false
     this.targetTo = this.#at - 1
     if (this.targetTo === this.targetFrom || !this.#skip(parts.occurredAtMs)) return false
     this.occurredAtMs = this.#readWhole(maxTimeMs)
     if (this.occurredAtMs < 0 || !this.#skip(parts.receivedAtMs)) return false
     this.receivedAtMs = this.#readWhole(maxTimeMs)
-    return this.receivedAtMs >= 0 && this.#skip(parts.requestId) && this.#skipText()
+    return this.receivedAtMs >= 0 && this.#skip(parts.requestId) && this.#skipText(requestIdChars)
   }
 
   #readOptional(): boolean {
@@ -103,17 +107,17 @@ export class ClickLine {
     this.referrerFrom = this.referrerTo = this.propsFrom = this.propsTo = 0
     if (this.#skip(parts.visitorId)) {
       this.visitorIdFrom = this.#at
-      if (!this.#skipText()) return false
+      if (!this.#skipText(visitorIdChars)) return false
       this.visitorIdTo = this.#at - 1
     }
     if (this.#skip(parts.url)) {
       this.urlFrom = this.#at
-      if (!this.#skipText()) return false
+      if (!this.#skipText(urlChars)) return false
       this.urlTo = this.#at - 1
     }
     if (this.#skip(parts.referrer)) {
       this.referrerFrom = this.#at
-      if (!this.#skipText()) return false
+      if (!this.#skipText(urlChars)) return false
       this.referrerTo = this.#at - 1
     }
     if (this.#skip(parts.props)) {
@@ -169,16 +173,21 @@ export class ClickLine {
     return isWritten && value <= max ? value : -1
   }
 
-  /** Behind the closing quote. */
-  #skipText(): boolean {
+  /**
+   * Behind the closing quote.
+   *
+   * @param maxChars of the text. Its bytes are compared: a text of other than ASCII that is near the limit is left to decodeMessage()
+   */
+  #skipText(maxChars: number): boolean {
     const content = this.#content
-    let at = this.#at
+    const from = this.#at
+    let at = from
     while (isPlain[content[at] as number] === 1) at += 1
     this.#at = at + 1
-    return content[at] === quote
+    return content[at] === quote && at - from <= maxChars
   }
 
-  /** Behind an object of texts, numbers, booleans and nulls. */
+  /** Behind an object of texts, numbers, booleans and nulls, as many as an event may have. */
   #skipProps(): boolean {
     if (!this.#isAt(openBrace)) return false
     this.#at += 1
@@ -186,10 +195,10 @@ export class ClickLine {
       this.#at += 1
       return true
     }
-    for (;;) {
+    for (let count = 0; count < propKeys; count += 1) {
       if (!this.#isAt(quote)) return false
       this.#at += 1
-      if (!this.#skipText() || !this.#isAt(colon)) return false
+      if (!this.#skipText(propKeyChars) || !this.#isAt(colon)) return false
       this.#at += 1
       if (!this.#skipValue()) return false
       const isLast = this.#isAt(closeBrace)
@@ -197,12 +206,13 @@ export class ClickLine {
       this.#at += 1
       if (isLast) return true
     }
+    return false
   }
 
   #skipValue(): boolean {
     if (this.#isAt(quote)) {
       this.#at += 1
-      return this.#skipText()
+      return this.#skipText(propValueChars)
     }
     return this.#skip(parts.true) || this.#skip(parts.false) || this.#skip(parts.null) || this.#skipNumber()
   }

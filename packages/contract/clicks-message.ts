@@ -1,11 +1,18 @@
 import { Compile } from 'typebox/compile'
 import { Click } from './click.ts'
+import { clickLimits } from './click-event.ts'
 import { clicksMessageType } from './message-type.ts'
 
 export { clicksMessageType }
 
 /** At most this many clicks in one message. */
 export const maxClicksPerMessage = 500
+
+/**
+ * Bytes of one line, at most: an event and, above it, what ingest adds: the stamp, at most 300 bytes, and numbers that it writes in
+ * full (1e20), at most 17 bytes more for each of 30 props. What is longer is not parsed.
+ */
+const maxLineBytes = clickLimits.eventBytes + 2_048
 
 /** Why a message, or one line of it, can never be counted. */
 export type UndecodableReason = 'unknown_version' | 'undecodable'
@@ -55,17 +62,24 @@ export function decodeMessage(
     if (isTaken?.(from, to)) continue
     // As bytes: what is no UTF-8 is to stay as it was.
     const line = content.subarray(from, to)
-    const click = parse(line.toString('utf8'))
+    const click = line.length > maxLineBytes ? undefined : parse(line.toString('utf8'))
     if (schema.Check(click)) {
       clicks.push(click)
     } else {
-      const error = click === undefined ? undefined : schema.Errors(click)[0]
-      const detail = error === undefined ? 'not JSON' : `${error.instancePath || 'the line'} ${error.message}`
-      undecodable.push({ content: line, reason: 'undecodable', detail })
+      undecodable.push({ content: line, reason: 'undecodable', detail: faultOf(line, click) })
     }
   }
   if (isEmpty) undecodable.push({ content, reason: 'undecodable', detail: 'The message is empty.' })
   return { clicks, undecodable }
+}
+
+/** Why the line is no click. @param value that it is as JSON; undefined where it was not parsed, or could not be */
+function faultOf(line: Buffer, value: unknown): string {
+  if (line.length > maxLineBytes) return `the line has ${line.length} bytes, more than ${maxLineBytes}`
+  if (value === undefined) return 'not JSON'
+  const [error] = schema.Errors(value)
+  // The path has names that the sender chose.
+  return error === undefined ? 'not a click' : `${error.instancePath.slice(0, 200) || 'the line'} ${error.message}`
 }
 
 function parse(line: string): unknown {

@@ -116,6 +116,24 @@ describe('a click line, read where it lies', () => {
     expect(read(least)).toBeDefined()
   })
 
+  test('is read where a text is as long as it may be, and left to decoding where it has more bytes', () => {
+    const long = { ...click, target: 'x'.repeat(256), visitorId: 'v'.repeat(128), url: 'u'.repeat(2_048) }
+    const props = Object.fromEntries(Array.from({ length: 30 }, (_, key) => [`k${key}`.padEnd(128), 'x'.repeat(1_024)]))
+    expect(read(Buffer.from(encodeClick({ ...long, props })))).toMatchObject({ target: long.target, url: long.url })
+    for (const change of [
+      { target: 'ä'.repeat(129) },
+      { visitorId: 'ä'.repeat(65) },
+      { url: 'ä'.repeat(1_025) },
+      { referrer: 'ä'.repeat(1_025) },
+      { props: { a: 'ä'.repeat(513) } },
+      { props: { ['ä'.repeat(65)]: 1 } },
+    ]) {
+      const content = Buffer.from(encodeClick({ ...click, ...change }))
+      expect(read(content)).toBeUndefined()
+      expect(decoded(content)).toBeDefined()
+    }
+  })
+
   test('is read between its neighbours, and no further', () => {
     const text = encodeClick(click)
     const content = Buffer.from(`${text}\n${text}\n${text}`)

@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Click } from '../click.ts'
+import { clickLimits } from '../click-event.ts'
+import { ClickLine } from '../click-line.ts'
 import { clicksMessageType, decodeMessage, encodeClick } from '../clicks-message.ts'
 import { derivedUuidV7 } from '../uuid-v7.ts'
 
@@ -13,7 +15,7 @@ const anyClick: fc.Arbitrary<Click> = fc.record(
   {
     id: fc.tuple(time, fc.string()).map(([timeMs, seed]) => derivedUuidV7(timeMs, seed)),
     projectId: fc.integer({ min: 1, max: 2_147_483_647 }),
-    target: fc.string({ unit: 'binary', minLength: 1 }),
+    target: fc.string({ unit: 'binary', minLength: 1, maxLength: 256 }),
     occurredAtMs: time,
     receivedAtMs: time,
     requestId: text,
@@ -117,12 +119,39 @@ describe('a message of clicks', () => {
     ['has a time that is no number', JSON.stringify({ ...click, occurredAtMs: '2026' })],
     ['has a time that is not finite', encodeClick(click).replace('1763700000000', '1e999')],
     ['has a time after the year 9999', encodeClick(click).replace('1763700000000', '253402300800000')],
+    ['has a target that no index can hold', JSON.stringify({ ...click, target: 'x'.repeat(257) })],
+    ['has a visitor of 129 characters', JSON.stringify({ ...click, visitorId: 'v'.repeat(129) })],
+    ['has a url of 2,049 characters', JSON.stringify({ ...click, url: 'u'.repeat(2_049) })],
+    ['has a referrer of 2,049 characters', JSON.stringify({ ...click, referrer: 'r'.repeat(2_049) })],
+    ['has a request id of 65 characters', JSON.stringify({ ...click, requestId: 'r'.repeat(65) })],
+    [
+      'has 31 props',
+      JSON.stringify({ ...click, props: Object.fromEntries(Array.from({ length: 31 }, (_, n) => [n, n])) }),
+    ],
+    ['has a prop of 1,025 characters', JSON.stringify({ ...click, props: { a: 'x'.repeat(1_025) } })],
+    ['has a prop with a name of 129 characters', JSON.stringify({ ...click, props: { ['k'.repeat(129)]: 1 } })],
+    ['is longer than any click can be', JSON.stringify({ ...click, later: 'x'.repeat(35_000) })],
     ['has a nested prop', JSON.stringify({ ...click, props: { deep: {} } })],
   ])('has an undecodable line where it %s', (_name, line) => {
     const { clicks, undecodable } = decode(line)
     expect(clicks).toEqual([])
     expect(undecodable).toEqual([{ content: Buffer.from(line), reason: 'undecodable', detail: expect.any(String) }])
     expect(undecodable[0]?.detail).not.toBe('')
+    // Nor is it a click for the processor's reader, which reads most lines without decoding them.
+    expect(new ClickLine().read(Buffer.from(line), 0, Buffer.byteLength(line))).toBe(false)
+  })
+
+  test('may have a click of the largest size that ingest takes', () => {
+    // 32 KiB as it is sent, and more as ingest writes it: numbers without their exponents.
+    const props = Object.fromEntries(Array.from({ length: 29 }, (_, key) => [`k${key}`, 1e20]))
+    const sent = (text: string) =>
+      `{"target":"${'\u{1f600}'.repeat(256)}","url":"${'本'.repeat(2_048)}","referrer":"${'本'.repeat(2_048)}","visitorId":"v","bot":true,"props":${JSON.stringify({ ...props, text }).replaceAll('100000000000000000000', '1e20')}}`
+    const body = sent('本'.repeat(1_024))
+    expect(Buffer.byteLength(body)).toBeLessThanOrEqual(clickLimits.eventBytes)
+    const { id, projectId, occurredAtMs, receivedAtMs } = click
+    const stamp = { id, projectId, occurredAtMs, receivedAtMs, requestId: 'r'.repeat(64) }
+    const full = { ...(JSON.parse(body) as object), ...stamp } as unknown as Click
+    expect(decode(encodeClick(full))).toEqual({ clicks: [full], undecodable: [] })
   })
 
   test('can be any bytes at all: reading it never throws, and loses none of it', () => {

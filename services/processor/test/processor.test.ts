@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { topology } from '@clicktally/broker/topology.ts'
 import { encodeClick } from '@clicktally/contract/clicks-message.ts'
 import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
@@ -111,6 +112,22 @@ describe('the processor', () => {
       ['{"id":"nonsense"}', 'undecodable'],
       ['not json', 'undecodable'],
     ])
+  })
+
+  test('a click with a target that no index can hold dies alone, though it came past ingest, and the counters fold', async () => {
+    const bench = await createBench()
+    await bench.startProcessor()
+    // Noise, since PostgreSQL would compress another text until it fits.
+    const target = randomBytes(2_700).toString('base64')
+    const long = createClick({ target })
+    await bench.send(createClick(), long, createClick())
+    await untilCounted(bench, 2)
+    await bench.untilProcessed()
+    expect(await bench.ask('select reason, detail, click_ids from dead_letters')).toEqual([
+      { reason: 'undecodable', detail: '/target must not have more than 256 characters', click_ids: [long.id] },
+    ])
+    await bench.ask('select fold_counters()')
+    expect(await bench.tally()).toEqual({ stored: 2, counted: 2 })
   })
 
   test('a click that the database refuses dies alone, with its reason', async () => {
