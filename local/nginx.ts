@@ -76,7 +76,7 @@ export async function startNginx(options: NginxOptions): Promise<SupervisedProgr
       // Answers the requests that it has, and takes no more.
       stopSignal: 'SIGQUIT',
       stopWithinMs: 10_000,
-      readyWithinMs: 15_000,
+      readyWithinMs: 60_000,
       isReady: async () =>
         (await firstAnswer(port, Buffer.from('GET / HTTP/1.0\r\nHost: localhost\r\n\r\n'), 2_000)) !== undefined,
     },

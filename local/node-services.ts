@@ -61,7 +61,8 @@ export function nodeService({ name, entry, port, variables, logPath, user, ...op
     stopSignal: 'SIGTERM',
     // A processor takes up to 15 s to write what it holds; the others up to 10 s to answer what they have.
     stopWithinMs: 20_000,
-    readyWithinMs: 30_000,
+    // For what hangs: a second on a quiet machine, but all services start at once, and others may be busy beside them.
+    readyWithinMs: 120_000,
     isReady: () => saysReady(port),
   }
 }

@@ -10,15 +10,31 @@ const highestPort = 31_999
 
 const handedOut = new Set<number>()
 
-/** A port that is free on 127.0.0.1 now and that this process has not handed out before. */
+/**
+ * A port that is free on 127.0.0.1 now and that was not handed out before: by this process, and on Linux by no other one that
+ * lives. It is free only until somebody listens on it, and a server takes its time to start.
+ */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < 200; attempt++) {
     const port = randomInt(lowestPort, highestPort + 1)
-    if (handedOut.has(port) || (await portProblem(port)) !== undefined) continue
+    if (handedOut.has(port) || !(await claim(port)) || (await portProblem(port)) !== undefined) continue
     handedOut.add(port)
     return port
   }
   throw new Error(`no free port found on 127.0.0.1 between ${lowestPort} and ${highestPort}`)
+}
+
+/**
+ * Whether no other process has claimed the port. The claim is a name in Linux's abstract socket namespace: it belongs to the
+ * network namespace, as ports do, and is gone with the process, however that ends.
+ */
+async function claim(port: number): Promise<boolean> {
+  if (process.platform !== 'linux') return true
+  return await new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', () => resolve(false))
+    server.listen(`\0clicktally-port-${port}`, () => resolve(true)).unref()
+  })
 }
 
 /** Why the port on 127.0.0.1 can't be listened on (`EADDRINUSE`, `EACCES`), or undefined when it can. */

@@ -179,7 +179,7 @@ function epmdProgram({ dir, ports, installation, user, logPath }: Parts): Progra
     logPath,
     stopSignal: 'SIGTERM',
     stopWithinMs: 5_000,
-    readyWithinMs: 10_000,
+    readyWithinMs: 60_000,
     isReady: async () => (await firstAnswer(ports.epmd, epmdRequest('n'), 1_000)) !== undefined,
   }
 }

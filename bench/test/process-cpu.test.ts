@@ -8,7 +8,7 @@ const busyForOneSecond =
   'const used = () => { const { user, system } = process.cpuUsage(); return user + system }; const end = used() + 1e6; while (used() < end);'
 
 function start(program: string) {
-  const child = spawn(process.execPath, ['--eval', program], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, ['--eval', program], { stdio: ['pipe', 'pipe', 'inherit'] })
   onTestFinished(() => void child.kill('SIGKILL'))
   return { child, pid: child.pid ?? 0 }
 }
@@ -31,12 +31,14 @@ test.runIf(process.platform === 'linux')('what its children took is in it, befor
   const { child, pid } = start(`
     const { spawn } = require('node:child_process')
     const busy = spawn(process.execPath, ['--eval', ${grandchild}])
-    busy.stdout.once('data', () => { console.log('busy ' + busy.pid); setTimeout(() => busy.stdin.end('end'), 500) })
+    busy.stdout.once('data', () => console.log('busy ' + busy.pid))
+    process.stdin.once('data', () => busy.stdin.end('end'))
     busy.once('exit', () => console.log('ended'))
     setInterval(() => {}, 1_000)`)
   await once(child.stdout, 'data')
   const running = cpuSeconds([pid])
   expect(familyOf([pid])).toHaveLength(2)
+  child.stdin.write('end')
   await once(child.stdout, 'data')
   const ended = cpuSeconds([pid])
   expect(familyOf([pid])).toHaveLength(1)

@@ -29,4 +29,4 @@ it('storing, in its smallest form, measures all who are compared and finds nothi
     ['storingRowByRow', 1],
   ])
   expect(shares).toEqual(shares.toSorted((a, b) => a - b))
-}, 180_000)
+})

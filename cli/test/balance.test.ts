@@ -3,7 +3,7 @@ import { createClick } from '@clicktally/processor/test/processor-under-test.ts'
 import { describe, expect, test, vi } from 'vitest'
 import { type CliBench, createCliBench, runCli } from './cli-under-test.ts'
 
-const patience = { timeout: 45_000, interval: 100 }
+const patience = { timeout: 120_000, interval: 100 }
 
 interface BalanceJson {
   accepted: number

@@ -3,12 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { topology } from '@clicktally/broker/topology.ts'
 import { encodeClick } from '@clicktally/contract/clicks-message.ts'
 import { createClick } from '@clicktally/processor/test/processor-under-test.ts'
-import { describe, expect, test, vi } from 'vitest'
+import { Client } from 'pg'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { type CliBench, createCliBench } from './cli-under-test.ts'
 
-const patience = { timeout: 45_000, interval: 20 }
-/** Each kill is a process of its own, which takes its time to start. */
-const manyProcesses = { timeout: 240_000 }
+const patience = { timeout: 120_000, interval: 20 }
 
 async function buryMany({ ask }: CliBench, letters: number): Promise<void> {
   // Each letter holds a click as ingest has stamped it, with a UUIDv7 of this very moment.
@@ -29,6 +28,24 @@ async function buryMany({ ask }: CliBench, letters: number): Promise<void> {
 async function openLetters({ ask }: CliBench): Promise<number> {
   const [row] = await ask<{ open: number }>('select count(*)::int as open from dead_letters where resolution is null')
   return row?.open ?? -1
+}
+
+/** Lets whoever marks letters wait when some are marked already, until it is released. */
+async function holdWhenSomeAreMarked(bench: CliBench): Promise<() => Promise<void>> {
+  const client = new Client({ connectionString: bench.database.ownerUrl })
+  await client.connect()
+  onTestFinished(() => client.end())
+  await client.query(`
+    create function hold() returns trigger language plpgsql as $$
+    begin
+      if exists (select from dead_letters where resolution is not null) then perform pg_advisory_xact_lock(1); end if;
+      return null;
+    end $$`)
+  await client.query('create trigger hold before update on dead_letters for each statement execute function hold()')
+  await client.query('select pg_advisory_lock(1)')
+  return async () => {
+    await client.query('select pg_advisory_unlock(1)')
+  }
 }
 
 /** Whether the broker refuses one message more. */
@@ -115,35 +132,34 @@ describe('dead replay', () => {
     }, patience)
   })
 
-  test(
-    'killed at random points, and then completed: nothing is lost and nothing counted twice',
-    manyProcesses,
-    async () => {
-      const bench = await createCliBench()
-      await bench.startProcessor()
-      const letters = 3_000
-      await buryMany(bench, letters)
-      let kills = 0
-      while (kills < 12 && (await openLetters(bench)) > 0) {
-        const before = await openLetters(bench)
-        const replay = bench.start('dead', 'replay', '--all')
-        // Not before it has begun to mark letters: the rest is chance.
-        await vi.waitFor(async () => expect(await openLetters(bench)).toBeLessThan(before), {
-          ...patience,
-          interval: 1,
-        })
-        await sleep(randomInt(0, 40))
-        replay.process.kill('SIGKILL')
-        kills += (await replay.ended).signal === 'SIGKILL' ? 1 : 0
+  test('killed at random points, and then completed: nothing is lost and nothing counted twice', async () => {
+    const bench = await createCliBench()
+    await bench.startProcessor()
+    let letters = 0
+    let kills = 0
+    // One that has come to its end before it could be killed, as on a busy machine, shows nothing: another one is tried.
+    while (kills < 8) {
+      if ((await openLetters(bench)) < 2_000) {
+        await buryMany(bench, 2_000)
+        letters += 2_000
       }
-      expect(kills).toBeGreaterThan(3)
-      expect((await bench.run('dead', 'replay', '--all')).code).toBe(0)
-      expect(await openLetters(bench)).toBe(0)
-      await vi.waitFor(async () => expect(await bench.tally()).toEqual({ stored: letters, counted: letters }), patience)
-      await bench.untilProcessed()
-      expect(await bench.tally()).toEqual({ stored: letters, counted: letters })
-    },
-  )
+      const before = await openLetters(bench)
+      const replay = bench.start('dead', 'replay', '--all')
+      // Not before it has begun to mark letters: the rest is chance.
+      await vi.waitFor(async () => expect(await openLetters(bench)).toBeLessThan(before), {
+        ...patience,
+        interval: 1,
+      })
+      await sleep(randomInt(0, 40))
+      replay.process.kill('SIGKILL')
+      kills += (await replay.ended).signal === 'SIGKILL' ? 1 : 0
+    }
+    expect((await bench.run('dead', 'replay', '--all')).code).toBe(0)
+    expect(await openLetters(bench)).toBe(0)
+    await vi.waitFor(async () => expect(await bench.tally()).toEqual({ stored: letters, counted: letters }), patience)
+    await bench.untilProcessed()
+    expect(await bench.tally()).toEqual({ stored: letters, counted: letters })
+  })
 
   test('two at once share the letters', async () => {
     const bench = await createCliBench()
@@ -162,9 +178,11 @@ describe('dead replay', () => {
   test('interrupted, it finishes the letters in hand and says how many were replayed', async () => {
     const bench = await createCliBench()
     await buryMany(bench, 3_000)
+    const release = await holdWhenSomeAreMarked(bench)
     const replay = bench.start('dead', 'replay', '--all')
-    await vi.waitFor(async () => expect(await openLetters(bench)).toBeLessThan(3_000), { ...patience, interval: 5 })
+    await vi.waitFor(async () => expect(await openLetters(bench)).toBeLessThan(3_000), patience)
     replay.process.kill('SIGINT')
+    await release()
     const { code, stdout } = await replay.ended
     const replayed = 3_000 - (await openLetters(bench))
     expect(code).toBe(130)

@@ -50,7 +50,7 @@ describe('the demo', () => {
     const result = await runDemo(options)
     expect(result).toMatchObject({ equal: false, comparison: { differences: [expect.anything()] } })
     expect(result.sendings).toHaveLength(1)
-  }, 30_000)
+  })
 
   it('finds clicks that were counted twice', async () => {
     const { server, options } = await startServer()
@@ -60,7 +60,7 @@ describe('the demo', () => {
     expect(result.equal).toBe(false)
     expect(result.sendings).toHaveLength(2)
     expect(output.lines.join('\n')).toContain('NOT EQUAL')
-  }, 30_000)
+  })
 
   it('is not deceived by answers from before the second sending', async () => {
     const { server, options } = await startServer()
@@ -69,7 +69,7 @@ describe('the demo', () => {
     const result = await runDemo({ ...options, clicks: 10, countPatienceMs: 3_000 })
     expect(result.equal).toBe(false)
     expect(result.sendings).toHaveLength(2)
-  }, 60_000)
+  })
 
   it('fails where clicks are rejected, and names the code', async () => {
     const { server, options } = await startServer()
@@ -77,17 +77,17 @@ describe('the demo', () => {
     const output = collector()
     expect(await runDemo(options, output)).toMatchObject({ equal: false })
     expect(output.lines.join('\n')).toMatch(/\d+ REJECTED as too_old/)
-  }, 30_000)
+  })
 
   it('stops when it is told to', async () => {
     const { server, options } = await startServer()
     server.faults.push(...Array.from({ length: 99 }, () => ({ status: 503 })))
     const stop = new AbortController()
     const run = runDemo(options, undefined, stop.signal)
-    await expect.poll(() => server.batches.length, { timeout: 10_000 }).toBeGreaterThan(0)
+    await expect.poll(() => server.batches.length, { timeout: 120_000 }).toBeGreaterThan(0)
     stop.abort()
     await expect(run).rejects.toThrow()
-  }, 15_000)
+  })
 })
 
 describe('the command', () => {
@@ -118,8 +118,8 @@ describe('the command', () => {
     const { server, options } = await startServer()
     server.faults.push(...Array.from({ length: 99 }, () => ({ status: 503 })))
     const { child, ended } = await run('--url', options.url)
-    await expect.poll(() => server.batches.length, { timeout: 10_000 }).toBeGreaterThan(0)
+    await expect.poll(() => server.batches.length, { timeout: 120_000 }).toBeGreaterThan(0)
     child.kill('SIGINT')
     expect(await ended).toMatchObject({ code: 130, text: expect.stringMatching(/Stopped\. .*stays counted\.\n$/) })
-  }, 15_000)
+  })
 })

@@ -7,10 +7,13 @@ import { Problem } from '../problem.ts'
 import { identify } from '../process-identity.ts'
 import { type Program, SupervisedProgram } from '../supervised-program.ts'
 
+/** For what hangs: a second, the default, is over in no time on a busy machine. */
+const patience = { timeout: 120_000, interval: 10 }
+
 /** Answers on its port; SIGTERM ends it. */
 const server = `require('node:http').createServer((_, answer) => answer.end()).listen(process.env.PORT, '127.0.0.1')`
 
-async function newProgram(script: string, changes: Partial<Program> = {}) {
+async function newProgram(script: string, changes: Partial<Program> = {}, onLine: (line: string) => void = () => {}) {
   const dir = mkdtempSync(join(tmpdir(), 'clicktally-supervised-'))
   const port = await freePort()
   const lines: string[] = []
@@ -23,12 +26,17 @@ async function newProgram(script: string, changes: Partial<Program> = {}) {
       cwd: dir,
       logPath: join(dir, 'example.log'),
       stopSignal: 'SIGTERM',
-      stopWithinMs: 5_000,
-      readyWithinMs: 10_000,
+      stopWithinMs: 120_000,
+      readyWithinMs: 120_000,
       isReady: async () => (await fetch(`http://127.0.0.1:${port}`)).ok,
       ...changes,
     },
-    { onLine: (line) => lines.push(line) },
+    {
+      onLine: (line) => {
+        lines.push(line)
+        onLine(line)
+      },
+    },
   )
   onTestFinished(async () => {
     await program.stop()
@@ -40,8 +48,8 @@ async function newProgram(script: string, changes: Partial<Program> = {}) {
 async function crashAndRecover(program: SupervisedProgram): Promise<void> {
   const { pid, restarts } = program
   program.kill()
-  await vi.waitFor(() => expect(program.restarts).toBe(restarts + 1), { timeout: 5_000 })
-  expect(await program.ready(10_000)).toBe(true)
+  await vi.waitFor(() => expect(program.restarts).toBe(restarts + 1), patience)
+  expect(await program.ready(120_000)).toBe(true)
   expect(program.pid).not.toBe(pid)
 }
 
@@ -119,18 +127,23 @@ test('a program that does not stop when it is told is killed, with its children'
   const childPid = Number(readFileSync(logPath, 'utf8'))
   expect(identify(childPid)).toBeDefined()
   await program.stop()
-  await vi.waitFor(() => expect(identify(childPid)).toBeUndefined())
+  await vi.waitFor(() => expect(identify(childPid)).toBeUndefined(), patience)
   expect(lines).toEqual(['example did not stop in 0.3 s and is killed'])
 })
 
 test('a program that is stopped while it waits to be started again stays down', async () => {
-  const { program } = await newProgram(server)
+  const saysThatItWaits = Promise.withResolvers<void>()
+  const { program } = await newProgram(server, {}, (line) => {
+    // Stopped in the moment in which it is said: the wait is shorter than whoever looks for it may take.
+    if (line.includes('started again')) saysThatItWaits.resolve(Promise.resolve().then(() => program.stop()))
+  })
   await program.start()
   program.kill()
-  await vi.waitFor(() => expect(program.state).toBe('waiting'))
-  await program.stop()
+  await saysThatItWaits.promise
+  expect(program.state).toBe('stopped')
+  // Twice as long as it would have waited.
   await new Promise((resolve) => setTimeout(resolve, 400))
-  expect(program.pid).toBeUndefined()
+  expect([program.state, program.pid, program.restarts]).toEqual(['stopped', undefined, 1])
 })
 
 test('a program that its watch finds unfit is killed, and started again', async () => {

@@ -6,7 +6,7 @@ import { pino } from 'pino'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { BrokerLink, type BrokerLinkOptions } from '../broker-link.ts'
 
-const patience = { timeout: 30_000, interval: 25 }
+const patience = { timeout: 120_000, interval: 25 }
 
 function createLink(url: string, options: Partial<BrokerLinkOptions> = {}) {
   const counts = { setUps: 0, downs: 0 }

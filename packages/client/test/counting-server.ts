@@ -32,6 +32,9 @@ export class CountingServer {
   /** Counts each copy of an id. */
   countsTwice = false
   pageSize = 7
+  /** How many more batches are taken; those that come then wait for more to be allowed. */
+  #allowed = Number.POSITIVE_INFINITY
+  #moreAllowed = Promise.withResolvers<void>()
   /** For how long an answer to the same question is given again. */
   cacheMs = 0
   readonly #cache = new Map<string, { atMs: number; body: object }>()
@@ -47,6 +50,13 @@ export class CountingServer {
   async close(): Promise<void> {
     this.#server.closeAllConnections()
     await new Promise((resolve) => this.#server.close(resolve))
+  }
+
+  /** From now on takes so many batches, and lets further ones wait until it is called again. */
+  takeOnly(batches: number): void {
+    this.#allowed = batches
+    this.#moreAllowed.resolve()
+    this.#moreAllowed = Promise.withResolvers()
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -85,6 +95,10 @@ export class CountingServer {
     const lines = text.split('\n')
     const clicks = lines.map((line) => JSON.parse(line) as ReceivedClick)
     this.batches.push(clicks)
+    while (this.#allowed <= 0) await this.#moreAllowed.promise
+    // Who gave up meanwhile has its batch not taken.
+    if (request.socket.destroyed) return
+    this.#allowed -= 1
     const fault = this.faults.shift()
     if (fault === 'drop') return void request.socket.destroy()
     if (typeof fault === 'object') return send(response, fault.status, fault.body ?? {}, fault.headers)

@@ -9,6 +9,9 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { closeGracefully, createHttpApp, type HttpApp, type HttpAppOptions } from '../http-app.ts'
 import { ServiceProblem } from '../service-problem.ts'
 
+/** For what hangs: a second, the default, is over in no time on a busy machine. */
+const patience = { timeout: 120_000, interval: 10 }
+
 const busy = { status: 503, title: 'Busy', retryable: true, retryAfterSeconds: 7 } as const
 
 function createApp(options: Partial<HttpAppOptions> = {}) {
@@ -183,7 +186,7 @@ describe('a graceful close', () => {
     const { app, release, arrived } = createSlowApp()
     const port = await listen(app)
     const answers = [1, 2, 3].map(() => send(port, keepAlive(), '/slow'))
-    await vi.waitFor(() => expect(arrived()).toBe(3))
+    await vi.waitFor(() => expect(arrived()).toBe(3), patience)
     const closing = closeGracefully(app)
     release()
     for (const response of await Promise.all(answers)) {
@@ -199,7 +202,7 @@ describe('a graceful close', () => {
     const { app, release, arrived } = createSlowApp()
     const port = await listen(app)
     const answer = send(port, keepAlive(), '/slow')
-    await vi.waitFor(() => expect(arrived()).toBe(1))
+    await vi.waitFor(() => expect(arrived()).toBe(1), patience)
     const closing = closeGracefully(app)
     await expect(send(port, keepAlive(), '/livez')).rejects.toMatchObject({ code: 'ECONNREFUSED' })
     release()
@@ -215,7 +218,7 @@ describe('a graceful close', () => {
     expect(first.headers.connection).toBe('keep-alive')
     await text(first)
     const held = send(port, keepAlive(), '/slow')
-    await vi.waitFor(() => expect(arrived()).toBe(1))
+    await vi.waitFor(() => expect(arrived()).toBe(1), patience)
     const closing = closeGracefully(app)
     const late = await send(port, idle, '/readyz')
     expect([late.statusCode, late.headers.connection]).toEqual([503, 'close'])
@@ -251,7 +254,7 @@ describe('a graceful close', () => {
     const { app, arrived } = createSlowApp()
     const port = await listen(app)
     const answer = send(port, keepAlive(), '/slow').catch(({ code }) => code)
-    await vi.waitFor(() => expect(arrived()).toBe(1))
+    await vi.waitFor(() => expect(arrived()).toBe(1), patience)
     await closeGracefully(app, 200)
     expect(await answer).toBe('ECONNRESET')
   })
@@ -267,7 +270,7 @@ describe('a graceful close', () => {
     })
     await Promise.all(sockets.map((socket) => once(socket, 'connect')))
     await closeGracefully(app)
-    await vi.waitFor(() => expect(sockets.map(({ closed }) => closed)).toEqual([true, true, true]))
+    await vi.waitFor(() => expect(sockets.map(({ closed }) => closed)).toEqual([true, true, true]), patience)
   })
 
   test('of an app that never listened, or is closed already, is no error', async () => {

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { TcpProxy } from '../tcp-proxy.ts'
 
-const patience = { timeout: 10_000, interval: 10 }
+const patience = { timeout: 120_000, interval: 10 }
 
 interface End {
   readonly socket: Socket

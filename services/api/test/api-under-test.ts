@@ -20,10 +20,10 @@ export interface CounterRow {
 /** The api over a database of the test's own, as the role that can only read. */
 export async function createApi() {
   const { apiUrl, ownerUrl } = await createTestDatabase()
-  const owner = createPool({ url: ownerUrl, name: 'test', logger, maxConnections: 1, statementTimeoutMs: 5_000 })
+  const owner = createPool({ url: ownerUrl, name: 'test', logger, maxConnections: 1, statementTimeoutMs: 60_000 })
   onTestFinished(() => owner.end())
   const db = createDatabase(
-    createPool({ url: apiUrl, name: 'test', logger, maxConnections: 3, statementTimeoutMs: 5_000 }),
+    createPool({ url: apiUrl, name: 'test', logger, maxConnections: 3, statementTimeoutMs: 60_000 }),
   )
   const app = await createApp(db, logger, new Registry())
   onTestFinished(async () => {

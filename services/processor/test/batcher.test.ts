@@ -1,6 +1,9 @@
 import { describe, expect, test, vi } from 'vitest'
 import { Batcher } from '../batcher.ts'
 
+/** For what hangs: a second, the default, is over in no time on a busy machine. */
+const patience = { timeout: 120_000, interval: 10 }
+
 interface Item {
   readonly clicks: number
   readonly name: string
@@ -40,7 +43,7 @@ describe('the batcher', () => {
     const { batches, add } = createBatcher()
     add('abc')
     expect(batches).toEqual([])
-    await vi.waitFor(() => expect(batches).toEqual(['abc']))
+    await vi.waitFor(() => expect(batches).toEqual(['abc']), patience)
   })
 
   test('writes at once when there are enough clicks, without waiting for the time', async () => {
@@ -74,7 +77,7 @@ describe('the batcher', () => {
     await turn()
     expect(batches).toEqual(['ab'])
     finish[0]?.()
-    await vi.waitFor(() => expect(batches).toEqual(['ab', 'cd']))
+    await vi.waitFor(() => expect(batches).toEqual(['ab', 'cd']), patience)
   })
 
   test('prepares the next batch while one is written, and no more than one', async () => {
@@ -84,20 +87,20 @@ describe('the batcher', () => {
     expect(prepared).toEqual(['ab', 'cd'])
     expect(batches).toEqual(['ab'])
     finish[0]?.()
-    await vi.waitFor(() => expect(batches).toEqual(['ab', 'cd']))
+    await vi.waitFor(() => expect(batches).toEqual(['ab', 'cd']), patience)
     expect(prepared).toEqual(['ab', 'cd', 'ef'])
   })
 
   test('what is due but not full gathers on while another batch is written', async () => {
     const { prepared, finish, add } = createBatcher()
     add('a')
-    await vi.waitFor(() => expect(prepared).toEqual(['a']))
+    await vi.waitFor(() => expect(prepared).toEqual(['a']), patience)
     add('b')
     await new Promise((resolve) => setTimeout(resolve, 20))
     add('c')
     expect(prepared).toEqual(['a'])
     finish[0]?.()
-    await vi.waitFor(() => expect(prepared).toEqual(['a', 'bc']))
+    await vi.waitFor(() => expect(prepared).toEqual(['a', 'bc']), patience)
   })
 
   test('a drain writes all that is held and ends when it is written', async () => {
@@ -107,7 +110,7 @@ describe('the batcher', () => {
     const draining = batcher.drain().then(() => {
       drained = true
     })
-    await vi.waitFor(() => expect(batches).toEqual(['ab']))
+    await vi.waitFor(() => expect(batches).toEqual(['ab']), patience)
     expect(drained).toBe(false)
     finish[0]?.()
     await draining
@@ -124,7 +127,7 @@ describe('the batcher', () => {
     await turn()
     expect([prepared, batches]).toEqual([['ab', 'cd'], ['cd']])
     finish[0]?.()
-    await vi.waitFor(() => expect(batcher.isIdle).toBe(true))
+    await vi.waitFor(() => expect(batcher.isIdle).toBe(true), patience)
   })
 
   test('what is discarded is not written', async () => {
@@ -132,8 +135,8 @@ describe('the batcher', () => {
     add('ab')
     batcher.discard()
     add('c')
-    await vi.waitFor(() => expect(batches).toEqual(['c']))
+    await vi.waitFor(() => expect(batches).toEqual(['c']), patience)
     finish[0]?.()
-    await vi.waitFor(() => expect(batcher.isIdle).toBe(true))
+    await vi.waitFor(() => expect(batcher.isIdle).toBe(true), patience)
   })
 })

@@ -128,7 +128,7 @@ export async function createBench(): Promise<Bench> {
             expect((await processor.progress())?.emptyAtMs).toBeGreaterThan(lastSentMs)
           }
         },
-        { timeout: 30_000, interval: 20 },
+        { timeout: 120_000, interval: 20 },
       )
     },
     async startProcessor({ prefetch = 100, maxClicks = 1_000, keepWhileAwayMs = 15_000, databaseUrl } = {}) {

@@ -12,7 +12,7 @@ import { ProgressReport } from '../progress-report.ts'
 import { type Bench, createBench, createClick } from './processor-under-test.ts'
 
 const logger = pino({ level: 'silent' })
-const patience = { timeout: 30_000, interval: 50 }
+const patience = { timeout: 120_000, interval: 50 }
 
 async function untilCounted({ tally }: Bench, clicks: number): Promise<void> {
   await vi.waitFor(async () => expect(await tally()).toEqual({ stored: clicks, counted: clicks }), patience)

@@ -3,6 +3,9 @@ import type { AddressInfo } from 'node:net'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { ClickLoad, type SentClick } from '../click-load.ts'
 
+/** For what hangs: a second, the default, is over in no time on a busy machine. */
+const patience = { timeout: 120_000, interval: 10 }
+
 type Answer = (clicks: SentClick[], response: ServerResponse, path: string) => void
 
 /** A server that answers as it is told, in place of an ingest: it is the load that is tested here. */
@@ -34,7 +37,7 @@ test('what is not accepted is sent again with the same id, to the next door, unt
   }
   const doors = [await startDoor(note('closed', 503)), await startDoor(note('open', 202))]
   const load = new ClickLoad({ doors, targets: ['button'], connections: 1 })
-  await vi.waitFor(() => expect(load.accepted).toBeGreaterThan(5))
+  await vi.waitFor(() => expect(load.accepted).toBeGreaterThan(5), patience)
   const { accepted, sent, answers } = await load.stop()
   expect([...sent.keys()]).toEqual([...accepted])
   expect(answers['503']).toBeGreaterThan(0)
@@ -48,7 +51,7 @@ test('a client that gives up has sent its clicks, but they are not accepted', as
     connections: 1,
     giveUpEvery: 1,
   })
-  await vi.waitFor(() => expect(load.failures).toBeGreaterThan(5))
+  await vi.waitFor(() => expect(load.failures).toBeGreaterThan(5), patience)
   const { accepted, sent } = await load.stop()
   expect([accepted.size, sent.size > 5]).toEqual([0, true])
 })
@@ -60,7 +63,7 @@ test('single clicks and batches go on their own routes, and every click of a bat
     response.writeHead(202).end()
   })
   const load = new ClickLoad({ doors: [door], targets: ['a', 'b'], connections: 2, batchEvery: 3, batchClicks: 7 })
-  await vi.waitFor(() => expect(load.accepted).toBeGreaterThan(30))
+  await vi.waitFor(() => expect(load.accepted).toBeGreaterThan(30), patience)
   const { accepted, sent } = await load.stop()
   expect(sizes).toEqual({ '/v1/events': new Set([1]), '/v1/events/batch': new Set([7]) })
   expect(accepted.size).toBe(sent.size)
@@ -74,7 +77,7 @@ test('a paused load sends nothing, and goes on when it is told to', async () => 
     response.writeHead(202).end()
   })
   const load = new ClickLoad({ doors: [door], targets: ['button'], connections: 4 })
-  await vi.waitFor(() => expect(requests).toBeGreaterThan(5))
+  await vi.waitFor(() => expect(requests).toBeGreaterThan(5), patience)
   await load.pause()
   const before = requests
   expect(load.accepted).toBe(load.sent)
@@ -82,7 +85,7 @@ test('a paused load sends nothing, and goes on when it is told to', async () => 
   await load.attempt(load.newClicks(1))
   expect(requests).toBe(before + 1)
   load.resume()
-  await vi.waitFor(() => expect(requests).toBeGreaterThan(before + 5))
+  await vi.waitFor(() => expect(requests).toBeGreaterThan(before + 5), patience)
   await load.stop()
 })
 
@@ -94,9 +97,9 @@ test('it is noted when each door accepts what was sent since a moment', async ()
   ]
   const load = new ClickLoad({ doors, targets: ['button'], connections: 2 })
   const watch = load.watchDoors()
-  await vi.waitFor(() => expect([...watch.acceptedAtMs.keys()]).toEqual([doors[0]]))
+  await vi.waitFor(() => expect([...watch.acceptedAtMs.keys()]).toEqual([doors[0]]), patience)
   isOpen = true
-  await vi.waitFor(() => expect(watch.acceptedAtMs.size).toBe(2))
+  await vi.waitFor(() => expect(watch.acceptedAtMs.size).toBe(2), patience)
   await load.stop()
   expect(watch.acceptedAtMs.get(doors[1] ?? '')).toBeGreaterThan(watch.sinceMs)
 })
@@ -110,7 +113,7 @@ test('targets are followed by new ones, each with so many clicks, and whoever as
     clicksPerTarget: 3,
     onAccepted: (clicks) => told.push(...clicks.map(({ id }) => id)),
   })
-  await vi.waitFor(() => expect(load.accepted).toBeGreaterThan(12))
+  await vi.waitFor(() => expect(load.accepted).toBeGreaterThan(12), patience)
   const { sent, accepted } = await load.stop()
   const targets = [...sent.values()]
   expect(new Set(targets.slice(0, 6))).toEqual(new Set(['a', 'b']))

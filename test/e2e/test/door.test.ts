@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { startNginxUnderTest } from '../nginx-under-test.ts'
 import { type RawAnswer, RawExchange, type RawRequest, rawRequest } from '../raw-request.ts'
 
-const patience = { timeout: 45_000, interval: 50 }
+const patience = { timeout: 120_000, interval: 50 }
 const open: RawExchange[] = []
 
 afterEach(() => {

@@ -13,7 +13,7 @@ import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { ClickLoad } from '../click-load.ts'
 
-const patience = { timeout: 45_000, interval: 100 }
+const patience = { timeout: 120_000, interval: 100 }
 let dir: string
 let system: System
 const lines: string[] = []
@@ -187,7 +187,7 @@ describe('the system', () => {
         expect([ids.size, counted]).toEqual([accepted.size, accepted.size])
         expect(accepted.isSubsetOf(ids)).toBe(true)
       }, patience)
-      expect(await service(name).ready(20_000)).toBe(true)
+      expect(await service(name).ready(120_000)).toBe(true)
     },
   )
 

@@ -56,7 +56,7 @@ class StandInApi {
   }
 }
 
-const patience = { timeout: 30_000, interval: 10 }
+const patience = { timeout: 120_000, interval: 10 }
 const nothing = { accepted: 0, counted: 0, duplicates: 0, dead: 0, discarded: 0, inFlight: 0, overdue: 0 }
 const questions = ['/v1/counts', '/v1/counts/top', '/v1/balance']
 const startMs = Date.now() - 60_000

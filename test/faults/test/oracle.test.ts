@@ -15,7 +15,7 @@ beforeEach(async () => {
     name: 'oracle test',
     logger: pino({ level: 'silent' }),
     maxConnections: 1,
-    statementTimeoutMs: 10_000,
+    statementTimeoutMs: 60_000,
   })
   onTestFinished(async () => await pool.end())
   await pool.query('select create_click_partition(current_date + day) from generate_series(0, 1) as day')

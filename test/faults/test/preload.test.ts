@@ -104,7 +104,7 @@ describe('crash-on-sight', () => {
     const { said, signal } = await run('crash-on-sight.ts', variables, program, 'packages/broker')
     expect([signal, said.split('\n').includes('a killer')]).toEqual(['SIGKILL', false])
     // The broker has it back once it has seen the connection end.
-    await vi.waitFor(async () => expect(await depth()).toBeGreaterThan(0), { timeout: 30_000, interval: 50 })
+    await vi.waitFor(async () => expect(await depth()).toBeGreaterThan(0), { timeout: 120_000, interval: 50 })
   })
 
   test('lets pass what the broker has given up', async () => {
