@@ -1,4 +1,5 @@
 import { maxClicksPerMessage } from '@clicktally/contract/clicks-message.ts'
+import { GroupWindow } from './group-window.ts'
 import { publishFailure } from './publish-failure.ts'
 
 export interface ClickGroupsOptions {
@@ -8,14 +9,17 @@ export interface ClickGroupsOptions {
   readonly maxHeldBytes: number
   /** Publishes a group. What becomes of it is told to confirmed() or failed(), or to failAll() when nobody can know. */
   readonly send: (group: ClickGroup) => void
-  /** Milliseconds by a clock that nobody sets. */
+  /** Milliseconds by a monotonic clock. */
   readonly now?: () => number
+  /** How many groups may be in flight. Default: as many as the broker's confirm times allow. */
+  readonly window?: Pick<GroupWindow, 'size' | 'confirmed'>
 }
 
 /** The clicks of some requests, in one message. */
 export interface ClickGroup {
   readonly members: readonly HeldClicks[]
   readonly clicks: number
+  readonly sentAtMs: number
 }
 
 /** The clicks of one request, until they are answered. */
@@ -32,15 +36,12 @@ interface HeldClicks {
 
 /** What RabbitMQ takes in one frame: its default of 128 KiB, less what a frame adds. A larger message costs it more. */
 export const maxGroupBytes = 128 * 1024 - 8
-/** With few clients two groups in flight are best, with many eight: a third needs enough clicks of its own to carry. */
-const fewGroups = 2
-const manyGroups = 8
-const clicksForOneMore = 32
 
 /**
  * Which clicks wait, which are in flight together, and which have taken too long.
  *
- * As a database commits in groups, what arrives while a message is unconfirmed travels together in the next.
+ * Group commit, as in a database: what arrives while the window of unconfirmed messages is full travels together in the
+ * next one. While the window is open, clicks leave at once.
  *
  * A request's clicks: waiting → in a group in flight → settled (confirmed, or failed with a problem). Past its deadline a
  * request is failed where it stands; if its group is in flight, its clicks may be counted all the same, hence the client's
@@ -49,6 +50,7 @@ const clicksForOneMore = 32
 export class ClickGroups {
   readonly #options: ClickGroupsOptions
   readonly #now: () => number
+  readonly #window: Pick<GroupWindow, 'size' | 'confirmed'>
   /** In the order in which they came. */
   #waiting: HeldClicks[] = []
   #waitingClicks = 0
@@ -60,6 +62,7 @@ export class ClickGroups {
   constructor(options: ClickGroupsOptions) {
     this.#options = options
     this.#now = options.now ?? (() => performance.now())
+    this.#window = options.window ?? new GroupWindow({ now: this.#now })
   }
 
   get heldClicks(): number {
@@ -85,9 +88,9 @@ export class ClickGroups {
     })
   }
 
-  /** Sends as many groups as may be in flight. */
+  /** Sends as many groups as the window allows. */
   flush(): void {
-    while (this.#waiting.length > 0 && this.#mayFly()) {
+    while (this.#waiting.length > 0 && this.#inFlight.length < this.#window.size) {
       const group = this.#takeGroup()
       this.#inFlight.push(group)
       this.#options.send(group)
@@ -95,13 +98,14 @@ export class ClickGroups {
   }
 
   confirmed(group: ClickGroup): void {
-    if (!this.#land(group)) return
+    if (!this.#removeInFlight(group)) return
+    this.#window.confirmed(this.#now() - group.sentAtMs)
     this.#settle(group.members)
     this.flush()
   }
 
   failed(group: ClickGroup, error: Error): void {
-    if (!this.#land(group)) return
+    if (!this.#removeInFlight(group)) return
     this.#settle(group.members, error)
     this.flush()
   }
@@ -134,13 +138,8 @@ export class ClickGroups {
     if (late.length > 0) this.#settle(late, publishFailure('confirm_timeout'))
   }
 
-  #mayFly(): boolean {
-    if (this.#inFlight.length < fewGroups) return true
-    return this.#inFlight.length < manyGroups && this.#waitingClicks >= clicksForOneMore
-  }
-
-  /** Whether it was in flight; it is no more. */
-  #land(group: ClickGroup): boolean {
+  /** Returns whether it was in flight. */
+  #removeInFlight(group: ClickGroup): boolean {
     const place = this.#inFlight.indexOf(group)
     if (place !== -1) this.#inFlight.splice(place, 1)
     return place !== -1
@@ -162,7 +161,7 @@ export class ClickGroups {
     const members = this.#waiting.slice(0, count)
     this.#waiting = this.#waiting.slice(count)
     this.#waitingClicks -= clicks
-    return { members, clicks }
+    return { members, clicks, sentAtMs: this.#now() }
   }
 
   #settle(members: readonly HeldClicks[], error?: Error): void {

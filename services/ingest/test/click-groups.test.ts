@@ -7,12 +7,13 @@ import { publishFailure } from '../publish-failure.ts'
 
 const limits = { confirmWithinMs: 4_000, maxHeldClicks: 2_000, maxHeldBytes: 400_000 }
 
-/** Groups, a clock that stands still until it is told to move, and what was sent. */
-function createGroups() {
+/** Groups, a clock that stands still until it is told to move, a window that stays as it is set, and what was sent. */
+function createGroups(size = 2) {
   const clock = { nowMs: 0 }
+  const window = { size, confirmTimesMs: [] as number[], confirmed: (ms: number) => window.confirmTimesMs.push(ms) }
   const sent: ClickGroup[] = []
-  const groups = new ClickGroups({ ...limits, send: (group) => sent.push(group), now: () => clock.nowMs })
-  return { groups, clock, sent, sizes: () => sent.map(({ members }) => members.length) }
+  const groups = new ClickGroups({ ...limits, window, send: (group) => sent.push(group), now: () => clock.nowMs })
+  return { groups, clock, window, sent, sizes: () => sent.map(({ members }) => members.length) }
 }
 
 /** What a request is answered: `accepted`, or the code of its problem. */
@@ -28,8 +29,17 @@ function addMany(groups: ClickGroups, requests: number, clicks = 1): Promise<str
 }
 
 describe('groups of clicks', () => {
-  test('take all that has come since the last, and two fly at once', () => {
-    const { groups, sent, sizes } = createGroups()
+  test('leave at once while the window is open', () => {
+    const { groups, sizes } = createGroups(3)
+    for (const requests of [1, 5, 7]) {
+      addMany(groups, requests)
+      groups.flush()
+    }
+    expect(sizes()).toEqual([1, 5, 7])
+  })
+
+  test('take all that has come while the window was full', () => {
+    const { groups, sent, sizes } = createGroups(2)
     for (const requests of [1, 5, 7, 9]) {
       addMany(groups, requests)
       groups.flush()
@@ -39,13 +49,31 @@ describe('groups of clicks', () => {
     expect(sizes()).toEqual([1, 5, 16])
   })
 
-  test('fly up to eight at once while there are clicks for one more', () => {
-    const { groups, sizes } = createGroups()
-    for (let turn = 0; turn < 12; turn += 1) {
-      addMany(groups, 32)
+  test('wait for more than one confirm when the window has become smaller', () => {
+    const { groups, window, sent, sizes } = createGroups(3)
+    for (const requests of [1, 1, 1]) {
+      addMany(groups, requests)
       groups.flush()
     }
-    expect(sizes()).toEqual(Array(8).fill(32))
+    window.size = 1
+    addMany(groups, 4)
+    for (const group of sent.slice(0, 2)) groups.confirmed(group)
+    expect(sizes()).toEqual([1, 1, 1])
+    groups.confirmed(sent[2] as ClickGroup)
+    expect(sizes()).toEqual([1, 1, 1, 4])
+  })
+
+  test('tell the window how long each confirm took, and nothing of failures', () => {
+    const { groups, clock, window, sent } = createGroups(2)
+    for (const passMs of [3, 4]) {
+      addMany(groups, 1)
+      groups.flush()
+      clock.nowMs += passMs
+    }
+    groups.failed(sent[0] as ClickGroup, publishFailure('queue_full'))
+    groups.confirmed(sent[1] as ClickGroup)
+    groups.confirmed(sent[1] as ClickGroup)
+    expect(window.confirmTimesMs).toEqual([4])
   })
 
   test('fill a frame to the last byte, line breaks and all, and not more', () => {
@@ -92,7 +120,12 @@ interface Request {
 class Model {
   open: Request[] = []
   flying: ClickGroup[] = []
+  windowSize: number
   readonly due = new Map<string, string>()
+
+  constructor(windowSize: number) {
+    this.windowSize = windowSize
+  }
 
   total(what: 'clicks' | 'bytes', of = this.open): number {
     return of.reduce((sum, request) => sum + request[what], 0)
@@ -110,22 +143,22 @@ class Model {
     this.open = this.open.filter((request) => !whom(request))
   }
 
-  /** A group must be what waited longest, as much of it as fits, and there must be room in the air. */
-  takeOff(group: ClickGroup): void {
+  /** A group must be what waited longest, as much of it as fits, and the window must be open. */
+  send(group: ClickGroup): void {
     const waiting = this.#waiting()
     const members = waiting.slice(0, group.members.length)
     expect(group.members.map(({ lines }) => lines.split(' ')[0])).toEqual(members.map(({ name }) => name))
     expect(group.clicks).toBe(this.total('clicks', members))
     expect(members.length === 1 || this.#fits(members)).toBe(true)
     expect(members.length === waiting.length || !this.#fits(waiting.slice(0, members.length + 1))).toBe(true)
-    expect(this.#mayFly()).toBe(true)
+    expect(this.flying.length).toBeLessThan(this.windowSize)
     for (const member of members) member.group = group
     this.flying.push(group)
   }
 
   /** Nothing waits that might fly. */
   expectPatience(): void {
-    expect(this.#waiting().length === 0 || !this.#mayFly()).toBe(true)
+    expect(this.#waiting().length === 0 || this.flying.length >= this.windowSize).toBe(true)
   }
 
   #waiting(): Request[] {
@@ -138,10 +171,6 @@ class Model {
       this.total('clicks', requests) <= maxClicksPerMessage &&
       this.total('bytes', requests) + lineBreaks <= maxGroupBytes
     )
-  }
-
-  #mayFly(): boolean {
-    return this.flying.length < 2 || (this.flying.length < 8 && this.total('clicks', this.#waiting()) >= 32)
   }
 }
 
@@ -162,14 +191,15 @@ describe('whatever happens to groups', () => {
     },
     { weight: 3, arbitrary: fc.record({ passMs: fc.constantFrom(1, 500, 2_000, 4_000) }) },
     { weight: 1, arbitrary: fc.constant({ lose: 'the connection' }) },
+    { weight: 2, arbitrary: fc.record({ windowSize: fc.integer({ min: 1, max: 8 }) }) },
   )
 
   test('each request is answered once, in time, rightly, and no more is held than the limits allow', async () => {
     const seen = { flying: 0, alone: 0 }
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 100, size: 'max' }), async (steps) => {
-        const { groups, clock, sent } = createGroups()
-        const model = new Model()
+        const { groups, clock, window, sent } = createGroups()
+        const model = new Model(window.size)
         const answers = new Map<string, string>()
         let arrived = 0
         const arrive = ({ clicks, bytes }: { clicks: number; bytes: number }) => {
@@ -200,7 +230,7 @@ describe('whatever happens to groups', () => {
           if (group !== undefined) groups.confirmed(group)
         }
         const expectModel = async () => {
-          for (const group of sent.splice(0)) model.takeOff(group)
+          for (const group of sent.splice(0)) model.send(group)
           model.expectPatience()
           seen.flying = Math.max(seen.flying, model.flying.length)
           if (model.flying.some(({ members }) => members.length === 1)) seen.alone += 1
@@ -218,7 +248,11 @@ describe('whatever happens to groups', () => {
           } else if ('confirm' in step) end(step.confirm)
           else if ('fail' in step) end(step.fail, step.as)
           else if ('passMs' in step) pass(step.passMs)
-          else lose()
+          else if ('windowSize' in step) {
+            window.size = step.windowSize
+            model.windowSize = step.windowSize
+            groups.flush()
+          } else lose()
           await expectModel()
         }
         pass(limits.confirmWithinMs + 1)
