@@ -20,9 +20,9 @@ import {
 import { homedir } from 'node:os'
 import { basename, delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { manifestAndLock, node as pinnedNode, pnpm as pinnedPnpm } from './pinned-tools.mjs'
 
 const neededNodeMajor = 24
-const pnpmVersion = '12.21.0'
 /** Dependencies, tools and the package managers' caches together take about half of this. */
 const neededBytes = 1024 ** 3
 /** The lock's holder touches it each second; one that was not touched for so long has died. */
@@ -46,11 +46,12 @@ function isComplete() {
   return nodePath() !== undefined && dependenciesAreInstalled()
 }
 
-/** The Node to run with: this one if it is new enough, else the one in .local/, if it is there. */
+/** The Node to run with: this one if it is new enough, else the one in .local/, if the right one is there. */
 export function nodePath() {
   if (Number.parseInt(process.versions.node, 10) >= neededNodeMajor) return process.execPath
-  const packages = [`node-${process.platform}-${process.arch}`, 'node']
-  return packages.map((name) => join(nodeDir, 'node_modules', name, 'bin', 'node')).find((path) => existsSync(path))
+  const [{ name, version }] = pinnedNode.packages
+  const path = join(nodeDir, 'node_modules', name)
+  return installedVersion(path) === version ? join(path, 'bin', 'node') : undefined
 }
 
 function dependenciesAreInstalled() {
@@ -97,7 +98,7 @@ export async function completeToolchain(onChild) {
     checkDiskSpace()
     if (!nodePath()) await installNode()
     if (dependenciesAreInstalled()) return
-    if (!existsSync(pnpmEntry) || !hasRightPnpm()) await installPnpm()
+    if (installedVersion(join(dirname(pnpmEntry), '..')) !== pinnedPnpm.version) await installPnpm()
     await installDependencies()
   } catch (error) {
     const advice = error instanceof Problem ? undefined : adviceFor(`${error.code}`)
@@ -108,11 +109,8 @@ export async function completeToolchain(onChild) {
 }
 
 async function installNode() {
-  const platformPackage = `node-${process.platform}-${process.arch}`
-  console.log(`Installing Node ${neededNodeMajor} into .local/ (this machine's is ${process.version})`)
-  const first = await npmInstall(nodeDir, `${platformPackage}@${neededNodeMajor}`)
-  // The package `node` fetches the right one for the platform by an install script.
-  const result = first.code === 0 ? first : await npmInstall(nodeDir, `node@${neededNodeMajor}`, { scripts: true })
+  console.log(`Installing Node ${pinnedNode.version} into .local/ (this machine's is ${process.version})`)
+  const result = await npmInstall(nodeDir, pinnedNode)
   const node = nodePath()
   const check = result.code === 0 && node ? await capture(node, ['--version']) : result
   if (check.code === 0) return
@@ -121,12 +119,14 @@ async function installNode() {
   throw failed(`Node ${neededNodeMajor} could not be installed from npm`, check, advice)
 }
 
-function hasRightPnpm() {
-  return JSON.parse(readFileSync(join(dirname(pnpmEntry), '..', 'package.json'), 'utf8')).version === pnpmVersion
+/** The version of the package in this folder; undefined where there is none. */
+function installedVersion(path) {
+  const manifest = join(path, 'package.json')
+  return existsSync(manifest) ? JSON.parse(readFileSync(manifest, 'utf8')).version : undefined
 }
 
 async function installPnpm() {
-  const result = await npmInstall(join(tools, 'pnpm'), `pnpm@${pnpmVersion}`)
+  const result = await npmInstall(join(tools, 'pnpm'), pinnedPnpm)
   if (result.code !== 0) throw failed('pnpm could not be installed from npm', result)
 }
 
@@ -143,14 +143,25 @@ async function installDependencies() {
   writeFileSync(stampPath, dependenciesStamp())
 }
 
-/** Into a folder beside, renamed when all is there: what was broken off is never taken for a tool. */
-async function npmInstall(dir, spec, { scripts = false } = {}) {
+/**
+ * Into a folder beside, renamed when all is there: what was broken off is never taken for a tool. Fails where a package is not
+ * the one that was pinned (EINTEGRITY).
+ */
+async function npmInstall(dir, tool) {
   const unfinished = `${dir}.unfinished`
   rmSync(unfinished, { recursive: true, force: true })
   mkdirSync(unfinished, { recursive: true })
-  writeFileSync(join(unfinished, 'package.json'), '{"private":true}\n')
-  const options = ['--no-audit', '--no-fund', '--no-update-notifier', '--no-package-lock', '--loglevel=error']
-  const command = [...npmCommand(), 'install', '--prefix', unfinished, ...options, `--ignore-scripts=${!scripts}`, spec]
+  for (const [name, content] of Object.entries(manifestAndLock(tool))) {
+    writeFileSync(join(unfinished, name), `${JSON.stringify(content, null, 2)}\n`)
+  }
+  const options = [
+    '--no-audit',
+    '--no-fund',
+    '--no-update-notifier',
+    '--loglevel=error',
+    `--ignore-scripts=${!tool.scripts}`,
+  ]
+  const command = [...npmCommand(), 'ci', '--prefix', unfinished, ...options]
   const result = await capture(command[0], command.slice(1), unfinished)
   if (result.code === 0) {
     rmSync(dir, { recursive: true, force: true })
@@ -284,6 +295,9 @@ function failed(what, { output }, advice = '') {
 }
 
 function adviceFor(output) {
+  if (/EINTEGRITY/.test(output)) {
+    return 'What the registry sent is not what this version of Clicktally was made with (scripts/pinned-tools.mjs). Do not go on: find out what stands between here and the registry.'
+  }
   if (/ENOSPC|no space left/i.test(output)) return 'No space is left on the disk: free some and start again.'
   if (/EACCES|EPERM|EROFS/.test(output))
     return 'Something here belongs to another user: was this folder used as root before?'
