@@ -1,8 +1,9 @@
 import { mkdirSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cloneDir, localDir } from '@clicktally/local/local-folder.ts'
 import { explain, Problem } from '@clicktally/local/problem.ts'
+import { makeScratchFolder } from '@clicktally/local/scratch-folder.ts'
 import { StatusLine } from '@clicktally/terminal/status-line.ts'
 import { StartedSystem } from './bench-system.ts'
 import { benchmarksDocument, benchmarksJson } from './document.ts'
@@ -19,7 +20,7 @@ const docsDir = join(cloneDir, 'docs')
 async function main(options: Options): Promise<boolean> {
   const startedAtMs = performance.now()
   mkdirSync(localDir, { recursive: true })
-  const dir = await mkdtemp(join(localDir, 'bench-'))
+  const dir = await makeScratchFolder('bench', localDir)
   const abort = new AbortController()
   let starting: Promise<StartedSystem> | undefined
   let standing: Standing | undefined

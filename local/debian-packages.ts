@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { childEnvironment } from './child-environment.ts'
+import { childEnvironment, proxySettings } from './child-environment.ts'
 import { waitForLock } from './folder-lock.ts'
 import { Problem } from './problem.ts'
 import { findPrograms } from './program-search.ts'
@@ -168,7 +168,7 @@ async function aptEnvironment(work: string, list: (typeof lists)[number]): Promi
   const settings = Object.entries(own).map(([name, value]) => `${name} "${value}";`)
   const path = join(work, 'apt.conf')
   writeFileSync(path, `${[...parseAptSettings(dump.stdout), ...settings].join('\n')}\n`)
-  return childEnvironment({ APT_CONFIG: path, LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' })
+  return childEnvironment({ APT_CONFIG: path, LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' }, proxySettings)
 }
 
 /**

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { childEnvironment } from './child-environment.ts'
 import { hasDebianPackages, unpackedPackage } from './debian-packages.ts'
@@ -9,11 +9,12 @@ import { firstAnswer } from './ports.ts'
 import { Problem } from './problem.ts'
 import { findPrograms, isProgram } from './program-search.ts'
 import { runCommand } from './run-command.ts'
+import { makeServerFolder, writeServerFiles } from './server-files.ts'
 import { SupervisedProgram, type Supervision } from './supervised-program.ts'
 import { unprivilegedUser } from './unprivileged-user.ts'
 
 export interface NginxOptions {
-  /** The folder for all it writes. */
+  /** The folder for all it writes; its configuration is in one beside it. */
   dir: string
   /** Where it listens, on 127.0.0.1. */
   port: number
@@ -56,19 +57,26 @@ export async function findNginx({ toolsDir, onLine, signal }: FindOptions): Prom
 export async function startNginx(options: NginxOptions): Promise<SupervisedProgram> {
   const { dir, port, logPath, supervision, signal } = options
   const { binary, env, folder } = options.installation
-  mkdirSync(dir, { recursive: true })
-  const configuration = join(dir, 'nginx.conf')
-  const template = readFileSync(templatePath, 'utf8')
-  writeFileSync(configuration, renderTemplate(template, templateValues(options)))
+  mkdirSync(dirname(dir), { recursive: true })
   const user = await unprivilegedUser({ folders: [dirname(dir), folder], programs: [binary], lowPort: port < 1024 })
-  user.own(dir)
+  makeServerFolder(dir, user)
+  const content = renderTemplate(readFileSync(templatePath, 'utf8'), templateValues(options))
+  writeServerFiles(`${dir}.config`, [{ path: 'nginx.conf', content }], user)
 
   // Before it has read its configuration nginx logs to a file of the system's, unless told otherwise; 1.18 can't be told.
   const errorLog = (await versionOf(binary, env)) >= 1_019_005 ? ['-e', 'stderr'] : []
   const server = new SupervisedProgram(
     {
       name: 'nginx',
-      ...user.commandLine(binary, ['-c', configuration, '-p', dir, ...errorLog, '-g', 'daemon off;']),
+      ...user.commandLine(binary, [
+        '-c',
+        join(`${dir}.config`, 'nginx.conf'),
+        '-p',
+        dir,
+        ...errorLog,
+        '-g',
+        'daemon off;',
+      ]),
       cwd: dir,
       env: childEnvironment(env),
       logPath,

@@ -1,6 +1,6 @@
 import { appendFileSync, mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { childEnvironment } from './child-environment.ts'
+import { childEnvironment, serviceSettings } from './child-environment.ts'
 import { cloneDir, localDir } from './local-folder.ts'
 import { Problem } from './problem.ts'
 import { lastLines, runCommand } from './run-command.ts'
@@ -50,13 +50,16 @@ export function nodeService({ name, entry, port, variables, logPath, user, ...op
     args,
     ...(longestWaitMs !== undefined && { longestWaitMs }),
     cwd: cloneDir,
-    env: childEnvironment({
-      ...allocation,
-      ...compileCache(user),
-      ...variables,
-      HOST: '127.0.0.1',
-      PORT: String(port),
-    }),
+    env: childEnvironment(
+      {
+        ...allocation,
+        ...compileCache(user),
+        ...variables,
+        HOST: '127.0.0.1',
+        PORT: String(port),
+      },
+      serviceSettings,
+    ),
     logPath,
     stopSignal: 'SIGTERM',
     // A processor takes up to 15 s to write what it holds; the others up to 10 s to answer what they have.
@@ -89,7 +92,7 @@ export async function runToItsEnd(
   signal?: AbortSignal,
 ): Promise<void> {
   const { command, args } = user.commandLine(process.execPath, [entry])
-  const env = childEnvironment({ ...compileCache(user), ...variables })
+  const env = childEnvironment({ ...compileCache(user), ...variables }, serviceSettings)
   const { code, output } = await runCommand(command, args, { cwd: cloneDir, env, withinMs: 120_000, signal })
   mkdirSync(dirname(logPath), { recursive: true })
   appendFileSync(logPath, output)

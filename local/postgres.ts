@@ -6,6 +6,7 @@ import { childEnvironment } from './child-environment.ts'
 import { freePort } from './ports.ts'
 import { Problem } from './problem.ts'
 import { lastLines, runCommand } from './run-command.ts'
+import { assertServers, readServerFile } from './server-files.ts'
 import { type Program, SupervisedProgram, type Supervision } from './supervised-program.ts'
 import { type UnprivilegedUser, unprivilegedUser } from './unprivileged-user.ts'
 
@@ -106,13 +107,13 @@ function postgresProgram(cluster: Cluster & { port: number; logPath: string }): 
 async function ensureCluster(cluster: Cluster & { signal: AbortSignal | undefined }): Promise<void> {
   const { dir, password, binaries, user, signal } = cluster
   if (existsSync(join(dir, 'PG_VERSION'))) {
-    const version = readFileSync(join(dir, 'PG_VERSION'), 'utf8').trim()
+    assertServers(dir, user)
+    const version = readServerFile(join(dir, 'PG_VERSION'))?.trim()
     if (version !== majorVersion) {
       throw new Problem(
         `${dir} was made by PostgreSQL ${version}; this is ${majorVersion}. Move it away to start anew.`,
       )
     }
-    user.own(dir)
     return
   }
   const unfinished = `${dir}.unfinished`
@@ -149,8 +150,9 @@ async function ensureCluster(cluster: Cluster & { signal: AbortSignal | undefine
  */
 function removeStalePidFile(dir: string): void {
   const pidFile = join(dir, 'postmaster.pid')
-  if (!existsSync(pidFile)) return
-  const pid = Number.parseInt(readFileSync(pidFile, 'utf8'), 10)
+  const content = readServerFile(pidFile)
+  if (content === undefined) return
+  const pid = Number.parseInt(content, 10)
   if (process.platform !== 'linux') return
   const commandLine = existsSync(`/proc/${pid}/cmdline`) ? readFileSync(`/proc/${pid}/cmdline`, 'utf8') : ''
   if (!commandLine.split('\0').includes(dir)) rmSync(pidFile, { force: true })

@@ -1,4 +1,5 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { mkdirSync } from 'node:fs'
 import { totalmem } from 'node:os'
 import { dirname, join } from 'node:path'
 import { childEnvironment } from './child-environment.ts'
@@ -9,6 +10,7 @@ import { Problem } from './problem.ts'
 import { type ManagementAccess, watchLeaders } from './queue-leaders.ts'
 import { findRabbitmq, type RabbitmqInstallation } from './rabbitmq-installation.ts'
 import { lastLines, runCommand } from './run-command.ts'
+import { makeServerFolder, writeServerFiles } from './server-files.ts'
 import { type Program, SupervisedProgram, type Supervision } from './supervised-program.ts'
 import { type UnprivilegedUser, unprivilegedUser } from './unprivileged-user.ts'
 
@@ -17,6 +19,8 @@ export interface RabbitmqOptions {
   dir: string
   /** What the broker must have: users, permissions, queues, as in a definitions file. Loaded at each start. */
   definitions: object
+  /** Erlang's, of at least 256 random bits. Default: one of its own for each start. */
+  cookie?: string
   /** A user of those who may see the queues: as this one it is watched that each queue has a leader. Default: not watched. */
   watchAs?: Omit<ManagementAccess, 'port'>
   /** Default: free ones. */
@@ -46,6 +50,9 @@ export interface RunningRabbitmq {
   epmd: SupervisedProgram
   stop(): Promise<void>
 }
+
+/** What the server is told; it can't change it where it is another user's than the launcher. */
+const configDir = (dir: string) => `${dir}.config`
 
 /** Called by paths without the folders above: the scripts can't cope with blanks in their own path. */
 const serverScript = join('sbin', 'rabbitmq-server')
@@ -84,20 +91,30 @@ export async function startRabbitmq(options: RabbitmqOptions): Promise<RunningRa
     distribution: options.ports?.distribution ?? (await freePort()),
     epmd: options.ports?.epmd ?? (await freePort()),
   }
-  mkdirSync(join(dir, 'home'), { recursive: true, mode: 0o700 })
-  writeFileSync(join(dir, 'definitions.json'), JSON.stringify(options.definitions), { mode: 0o600 })
-  writeFileSync(join(dir, 'rabbitmq.conf'), configuration(dir, ports))
-  writeFileSync(join(dir, 'advanced.config'), advancedConfiguration)
-  writeFileSync(join(dir, 'enabled_plugins'), '[rabbitmq_management].\n')
+  mkdirSync(dirname(dir), { recursive: true })
   const user = await unprivilegedUser({
     folders: [dirname(dir), ...installation.folders],
     programs: [installation.epmd],
   })
-  user.own(dir)
+  makeServerFolder(dir, user)
+  const { cookie = randomBytes(32).toString('hex') } = options
+  const files = [
+    { path: 'definitions.json', content: JSON.stringify(options.definitions) },
+    { path: 'rabbitmq.conf', content: configuration(dir, ports) },
+    { path: 'advanced.config', content: advancedConfiguration },
+    { path: 'enabled_plugins', content: '[rabbitmq_management].\n' },
+    // Whoever knows it may run anything as the server's user. Erlang makes one by itself where there is none, of 20 letters
+    // that can be guessed from the time; it insists that nobody else may read the file.
+    { path: 'home/.erlang.cookie', content: cookie, ownedByServer: true },
+  ]
+  writeServerFiles(configDir(dir), files, user)
 
   const shared = { dir, ports, installation, user, watchAs: options.watchAs }
   const logPath = options.logPath ?? `${dir}.log`
-  const epmd = new SupervisedProgram(epmdProgram({ ...shared, logPath: join(dir, 'epmd.log') }), supervision)
+  const epmd = new SupervisedProgram(
+    epmdProgram({ ...shared, logPath: join(dirname(logPath), 'epmd.log') }),
+    supervision,
+  )
   const server = new SupervisedProgram(serverProgram({ ...shared, logPath }), supervision)
   const stop = async () => {
     await server.stop()
@@ -138,7 +155,7 @@ function configuration(dir: string, ports: RabbitmqPorts): string {
     `listeners.tcp.1 = 127.0.0.1:${ports.amqp}`,
     'management.tcp.ip = 127.0.0.1',
     `management.tcp.port = ${ports.management}`,
-    `load_definitions = ${join(dir, 'definitions.json')}`,
+    `load_definitions = ${join(configDir(dir), 'definitions.json')}`,
     'heartbeat = 10',
     // On a machine that does other things too: a quarter of the memory, 1 GiB at most. Above it publishers wait.
     `vm_memory_high_watermark.absolute = ${Math.floor(Math.min(Math.min(memory, totalmem()) / 4, 1024 ** 3))}`,
@@ -175,7 +192,7 @@ function epmdProgram({ dir, ports, installation, user, logPath }: Parts): Progra
     name: 'epmd',
     ...user.commandLine(installation.epmd, ['-port', String(ports.epmd), '-address', '127.0.0.1']),
     cwd: dir,
-    env: childEnvironment({ ...installation.env, HOME: join(dir, 'home') }),
+    env: childEnvironment({ ...installation.env, HOME: join(configDir(dir), 'home') }),
     logPath,
     stopSignal: 'SIGTERM',
     stopWithinMs: 5_000,
@@ -198,7 +215,7 @@ function serverProgram({ dir, ports, installation, user, watchAs, logPath }: Par
     cwd: dirname(scripts),
     env: childEnvironment({
       ...installation.env,
-      HOME: join(dir, 'home'),
+      HOME: join(configDir(dir), 'home'),
       LC_ALL: 'C.UTF-8',
       ERL_EPMD_PORT: String(ports.epmd),
       ERL_EPMD_ADDRESS: '127.0.0.1',
@@ -209,12 +226,12 @@ function serverProgram({ dir, ports, installation, user, watchAs, logPath }: Par
       // With this the script becomes the server, instead of waiting for it as a parent that could die alone.
       RABBITMQ_ALLOW_INPUT: '1',
       RABBITMQ_BASE: dir,
-      RABBITMQ_CONFIG_FILE: join(dir, 'rabbitmq.conf'),
+      RABBITMQ_CONFIG_FILE: join(configDir(dir), 'rabbitmq.conf'),
       // These have places in /etc by default, where the machine's own broker has its settings.
-      RABBITMQ_CONFIG_FILES: join(dir, 'conf.d'),
-      RABBITMQ_ADVANCED_CONFIG_FILE: join(dir, 'advanced.config'),
-      RABBITMQ_CONF_ENV_FILE: join(dir, 'rabbitmq-env.conf'),
-      RABBITMQ_ENABLED_PLUGINS_FILE: join(dir, 'enabled_plugins'),
+      RABBITMQ_CONFIG_FILES: join(configDir(dir), 'conf.d'),
+      RABBITMQ_ADVANCED_CONFIG_FILE: join(configDir(dir), 'advanced.config'),
+      RABBITMQ_CONF_ENV_FILE: join(configDir(dir), 'rabbitmq-env.conf'),
+      RABBITMQ_ENABLED_PLUGINS_FILE: join(configDir(dir), 'enabled_plugins'),
       RABBITMQ_PLUGINS_DIR: join(dirname(scripts), 'plugins'),
       RABBITMQ_GENERATED_CONFIG_DIR: join(dir, 'generated'),
       RABBITMQ_SCHEMA_DIR: join(dir, 'schema'),

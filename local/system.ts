@@ -132,6 +132,7 @@ async function startAll(
       dir: join(dir, 'data', 'rabbitmq'),
       installation: rabbitmqInstallation,
       definitions: JSON.parse(secret('rabbitmq/definitions.json')),
+      cookie: secret('rabbitmq/erlang-cookie'),
       watchAs: { user: 'operator', password: secret('operator/broker-password') },
       logPath: logPath('rabbitmq'),
     }).then((started) => {

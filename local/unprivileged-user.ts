@@ -1,5 +1,4 @@
-import { chownSync, type Dirent, lchownSync, readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { lchownSync, readFileSync, statSync } from 'node:fs'
 import { Problem } from './problem.ts'
 import { lastLines, runCommand } from './run-command.ts'
 
@@ -10,9 +9,11 @@ import { lastLines, runCommand } from './run-command.ts'
 export interface UnprivilegedUser {
   uid: number
   gid: number
+  /** Whether it is another user than the launcher's. */
+  changes: boolean
   /** The command line that runs the given one as this user. */
   commandLine(command: string, args: string[]): { command: string; args: string[] }
-  /** Hands a file, or a folder with all that is in it, to this user. */
+  /** Gives this user a file or folder that the launcher has just made, in a folder that is the launcher's. */
   own(path: string): void
 }
 
@@ -20,6 +21,7 @@ export interface UnprivilegedUser {
 const launcherItself: UnprivilegedUser = {
   uid: process.getuid?.() ?? -1,
   gid: process.getgid?.() ?? -1,
+  changes: false,
   commandLine: (command, args) => ({ command, args }),
   own: () => {},
 }
@@ -29,69 +31,54 @@ export interface Reach {
   folders: string[]
   /** Programs that the user must be able to run. */
   programs: string[]
-  /** Whether they may listen on a port below 1024. */
+  /** Whether they may listen on a port below 1024: the one privilege that is ever given. */
   lowPort?: boolean
 }
 
 /**
- * The user to run these programs as.
+ * The user to run these programs as: without any privilege, and without a way to gain one (no set-user-ID program works for
+ * it any more).
  *
- * Where root's clone is below a folder that others can't enter (`/root` has mode 0700), or root's umask has kept
- * everybody from the files, the user could reach neither the programs nor the data. Instead of opening the folders to
- * all, the servers then get one capability that lets them through: to read and search, or, where that isn't enough or
- * the system doesn't give it away (most containers), to pass all file permissions. That is still less than root, and
- * nothing on the system is changed.
- *
- * @throws Problem where neither works.
+ * @throws Problem where that user can't reach the programs or the folders, as below root's home, which others can't enter. A
+ * capability to pass all the same would let every service read every file of the system.
  */
 export async function unprivilegedUser({ folders, programs, lowPort = false }: Reach): Promise<UnprivilegedUser> {
   if (process.getuid?.() !== 0) return launcherItself
   const { uid, gid } = nobody()
-  const identity = ['--reuid', String(uid), '--regid', String(gid), '--clear-groups']
-  const attempts = [[], ['dac_read_search'], ['dac_override']].map((forFiles) => {
-    const capabilities = [...forFiles, ...(lowPort ? ['net_bind_service'] : [])].map((name) => `+${name}`).join(',')
-    if (!capabilities) return identity
-    // PostgreSQL asks access(2) whether it may run itself, which leaves capabilities out of account without this bit.
-    const honoured = ['--securebits', '+no_setuid_fixup']
-    return [...honoured, ...identity, `--inh-caps=${capabilities}`, `--ambient-caps=${capabilities}`]
-  })
-  const check = 'for path; do if [ -d "$path" ]; then ls "$path" >/dev/null; else [ -x "$path" ]; fi || exit 1; done'
-  let output = ''
-  for (const options of attempts) {
-    const command = ['sh', '-c', check, 'sh', ...folders, ...programs]
-    const result = await runCommand('setpriv', [...options, '--', ...command], { cwd: '/', withinMs: 10_000 })
-    if (result.code === 0) return switchingUser(uid, gid, options)
-    output = result.output
-  }
+  const identity = ['--reuid', String(uid), '--regid', String(gid), '--clear-groups', '--no-new-privs']
+  const bind = ['--inh-caps=-all,+net_bind_service', '--ambient-caps=-all,+net_bind_service']
+  const options = [...identity, ...(lowPort ? bind : ['--inh-caps=-all'])]
+  const check =
+    'for path; do if [ -d "$path" ]; then ls "$path" >/dev/null; else [ -x "$path" ]; fi || { echo "$path"; exit 1; }; done'
+  const command = ['sh', '-c', check, 'sh', ...folders, ...programs]
+  const { code, output } = await runCommand('setpriv', [...options, '--', ...command], { cwd: '/', withinMs: 10_000 })
+  if (code === 0) return switchingUser(uid, gid, options)
   throw new Problem(
-    `PostgreSQL refuses to run as root, and running it as "nobody" does not work here:\n${lastLines(output)}\n` +
-      'Start as an ordinary user, or put the clone in a folder that others may enter.',
+    `Started by root, the servers and services run as "nobody", and that user can't reach what it needs:\n${lastLines(output)}\n` +
+      `Start as an ordinary user; or put the clone where others may enter and read it, such as /opt${closedFolder([...folders, ...programs])}.`,
   )
+}
+
+/** The first folder on the way to one of these that others may not enter, as a remark. */
+function closedFolder(paths: readonly string[]): string {
+  const onTheWay = paths.flatMap((path) => {
+    const parts = path.split('/').slice(1)
+    return parts.map((_, index) => `/${parts.slice(0, index + 1).join('/')}`)
+  })
+  const closed = onTheWay.find((path) => {
+    const stat = statSync(path, { throwIfNoEntry: false })
+    return stat?.isDirectory() && (stat.mode & 0o001) === 0
+  })
+  return closed === undefined ? '' : ` (others can't enter ${closed})`
 }
 
 function switchingUser(uid: number, gid: number, options: string[]): UnprivilegedUser {
   return {
     uid,
     gid,
+    changes: true,
     commandLine: (command, args) => ({ command: 'setpriv', args: [...options, '--', command, ...args] }),
-    own(path) {
-      chownSync(path, uid, gid)
-      ownContent(path, uid, gid)
-    },
-  }
-}
-
-function ownContent(folder: string, uid: number, gid: number): void {
-  let entries: Dirent[]
-  try {
-    entries = readdirSync(folder, { withFileTypes: true })
-  } catch {
-    return
-  }
-  for (const entry of entries) {
-    const path = join(folder, entry.name)
-    lchownSync(path, uid, gid)
-    if (entry.isDirectory()) ownContent(path, uid, gid)
+    own: (path) => lchownSync(path, uid, gid),
   }
 }
 

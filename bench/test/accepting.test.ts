@@ -1,6 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rm } from 'node:fs/promises'
+import { makeScratchFolder } from '@clicktally/local/scratch-folder.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { StartedSystem } from '../bench-system.ts'
 import { clicktally, designNames, noBroker, perClickConfirm } from '../designs.ts'
@@ -11,7 +10,7 @@ let dir: string
 let system: StartedSystem
 
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'clicktally-bench-'))
+  dir = await makeScratchFolder('bench')
   system = await StartedSystem.start({ dir })
 })
 

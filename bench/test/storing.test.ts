@@ -1,12 +1,11 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rm } from 'node:fs/promises'
+import { makeScratchFolder } from '@clicktally/local/scratch-folder.ts'
 import { expect, it, onTestFinished } from 'vitest'
 import { StartedSystem } from '../bench-system.ts'
 import { measureStoring } from '../measurements/storing.ts'
 
 it('storing, in its smallest form, measures all who are compared and finds nothing wrong', async () => {
-  const dir = await mkdtemp(join(tmpdir(), 'clicktally-bench-'))
+  const dir = await makeScratchFolder('bench')
   onTestFinished(() => rm(dir, { recursive: true, force: true }))
   const { signal } = new AbortController()
   const system = await StartedSystem.start({ dir })

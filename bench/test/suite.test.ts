@@ -1,7 +1,6 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rm } from 'node:fs/promises'
 import { Problem } from '@clicktally/local/problem.ts'
+import { makeScratchFolder } from '@clicktally/local/scratch-folder.ts'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Design } from '../design.ts'
 import { startDesigns } from '../design-start.ts'
@@ -15,7 +14,7 @@ function measurement(name: string, run: Measurement['run'] = async () => section
 }
 
 async function run(measurements: Measurement[], changes: Partial<SuiteOptions> = {}) {
-  const dir = await mkdtemp(join(tmpdir(), 'clicktally-suite-'))
+  const dir = await makeScratchFolder('suite')
   onTestFinished(async () => await rm(dir, { recursive: true }))
   return await runSuite({
     measurements,

@@ -15,6 +15,7 @@ const passwordFiles = {
   ingestBroker: ['ingest/broker-password'],
   processorBroker: ['processor/broker-password'],
   operatorBroker: ['operator/broker-password'],
+  erlangCookie: ['rabbitmq/erlang-cookie'],
 } as const satisfies Record<string, readonly string[]>
 
 const definitionsFile = 'rabbitmq/definitions.json'

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { startPostgres } from '@clicktally/local/postgres.ts'
 import { startRabbitmq } from '@clicktally/local/rabbitmq.ts'
+import { makeScratchFolder } from '@clicktally/local/scratch-folder.ts'
 
 /** A real PostgreSQL and a real RabbitMQ, and how they came to be. */
 export interface Servers {
@@ -107,7 +107,7 @@ async function startContainers(): Promise<ProvidedServers> {
 }
 
 async function startLocal(): Promise<ProvidedServers> {
-  const dir = await mkdtemp(join(tmpdir(), 'clicktally-test-'))
+  const dir = await makeScratchFolder('test')
   const password = randomBytes(12).toString('hex')
   const { brokerDefinitions } = await import('@clicktally/broker/definitions.ts')
   const started = await Promise.allSettled([

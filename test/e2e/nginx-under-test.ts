@@ -1,12 +1,12 @@
-import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type DoorSettings, defaultDoorSettings } from '@clicktally/local/door-settings.ts'
 import { localDir } from '@clicktally/local/local-folder.ts'
 import { findNginx, startNginx } from '@clicktally/local/nginx.ts'
 import { freePort } from '@clicktally/local/ports.ts'
+import { makeScratchFolder } from '@clicktally/local/scratch-folder.ts'
 import { onTestFinished } from 'vitest'
 
 export interface NginxUnderTest {
@@ -25,10 +25,8 @@ export interface NginxUnderTest {
  * 202 and GET with 200, fresh for a minute. Gone when the test is over.
  */
 export async function startNginxUnderTest(settings: Partial<DoorSettings> = {}): Promise<NginxUnderTest> {
-  const scratch = await mkdtemp(join(tmpdir(), 'clicktally-nginx-'))
+  const scratch = await makeScratchFolder('nginx')
   onTestFinished(() => rm(scratch, { recursive: true, force: true }))
-  // Root's nginx runs as another user, who must be able to pass.
-  await chmod(scratch, 0o711)
   const passed: IncomingMessage[] = []
   const services = createServer((request, response) => {
     passed.push(request)

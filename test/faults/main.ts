@@ -1,7 +1,7 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { explain, Problem } from '@clicktally/local/problem.ts'
+import { makeScratchFolder } from '@clicktally/local/scratch-folder.ts'
 import { StatusLine } from '@clicktally/terminal/status-line.ts'
 import { faultsDocument } from './document.ts'
 import type { FaultStage } from './fault-stage.ts'
@@ -29,7 +29,7 @@ async function chosenScenarios({ only }: Options): Promise<Scenario[]> {
 /** Resolves with whether everything held. */
 async function main(options: Options, scenarios: Scenario[]): Promise<boolean> {
   const startedAtMs = performance.now()
-  const dir = await mkdtemp(join(tmpdir(), 'clicktally-faults-'))
+  const dir = await makeScratchFolder('faults')
   const abort = new AbortController()
   let system: FaultSystem | undefined
   let stage: FaultStage | undefined

@@ -17,6 +17,7 @@ const passwordFiles = [
   'postgres/owner-password',
   'processor/broker-password',
   'processor/database-password',
+  'rabbitmq/erlang-cookie',
 ]
 const definitionsFile = 'rabbitmq/definitions.json'
 
@@ -86,7 +87,7 @@ describe('the first start', () => {
     expect(password['processor/database-password']).toBe(password['migrate/processor-password'])
     expect(password['api/database-password']).toBe(password['migrate/api-password'])
     expect(password['operator/database-password']).toBe(password['migrate/operator-password'])
-    expect(new Set(Object.values(password)).size).toBe(7)
+    expect(new Set(Object.values(password)).size).toBe(8)
   })
 
   test('makes folders that only their owner enters, and files that only their owner reads', async () => {
@@ -94,7 +95,7 @@ describe('the first start', () => {
     for (const folder of ['.', 'api', 'ingest', 'migrate', 'operator', 'postgres', 'processor', 'rabbitmq']) {
       expect([folder, await mode(folder)]).toEqual([folder, '700'])
     }
-    for (const file of passwordFiles.filter((each) => !each.startsWith('postgres/'))) {
+    for (const file of passwordFiles.filter((each) => !/^(postgres|rabbitmq)\//.test(each))) {
       expect([file, await mode(file)]).toEqual([file, '600'])
     }
   })
@@ -108,6 +109,7 @@ describe('the first start', () => {
     }
     expect(await mode('postgres/owner-password')).toBe('644')
     expect(await mode(definitionsFile)).toBe('644')
+    expect(await mode('rabbitmq/erlang-cookie')).toBe('644')
   })
 
   test('uses folders that are there already, as volumes are', async () => {

@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { CountsReader } from '@clicktally/client/counts-reader.ts'
 import type { TargetCounts } from '@clicktally/client/target-counts.ts'
+import { makeScratchFolder } from '@clicktally/local/scratch-folder.ts'
 import { type System, startSystem } from '@clicktally/local/system.ts'
 import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
@@ -21,7 +21,7 @@ let dir: string
 let system: System
 
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'clicktally-import-e2e-'))
+  dir = await makeScratchFolder('import-e2e')
   system = await startSystem({ dir, port: 0, ingests: 2, processors: 2, onLine: () => {} })
 })
 

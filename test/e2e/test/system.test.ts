@@ -1,12 +1,13 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { readLocalRun } from '@clicktally/cli/local-run.ts'
 import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
 import { runDemo } from '@clicktally/demo/demo.ts'
 import { doorForLoadTests } from '@clicktally/local/door-settings.ts'
+import { rabbitmqctl } from '@clicktally/local/rabbitmq.ts'
+import { makeScratchFolder } from '@clicktally/local/scratch-folder.ts'
 import { type System, startSystem } from '@clicktally/local/system.ts'
 import { type Channel, connect } from 'amqplib'
 import { Client } from 'pg'
@@ -14,12 +15,15 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { ClickLoad } from '../click-load.ts'
 
 const patience = { timeout: 120_000, interval: 100 }
+/** As a token of somebody else's in the environment of who starts this. */
+const foreignToken = 'token-of-another-system'
 let dir: string
 let system: System
 const lines: string[] = []
 
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'clicktally-e2e-'))
+  dir = await makeScratchFolder('e2e')
+  process.env.DEPLOY_TOKEN = foreignToken
   system = await start()
 })
 
@@ -129,6 +133,30 @@ describe('the system', () => {
       expect(Date.parse(meta.asOf)).toBeGreaterThan(sentAtMs)
       expect(total).toBe(1)
     }, patience)
+  })
+
+  test.runIf(process.platform === 'linux')(
+    'no server and no service gets what the launcher has in its environment',
+    async () => {
+      for (const [name, { program }] of system.services) {
+        const environment = await readFile(`/proc/${program.pid}/environ`, 'utf8')
+        // nginx writes its title over it.
+        if (name !== 'nginx') expect(environment, name).toMatch(/(^|\0)PATH=/)
+        expect(environment, name).not.toContain(foreignToken)
+      }
+    },
+  )
+
+  test.runIf(process.platform === 'linux')('the cookie of Erlang is on no command line', async () => {
+    const cookie = await readFile(join(system.secretsDir, 'rabbitmq/erlang-cookie'), 'utf8')
+    // 256 bits in base64url; it is the one that is used, for without it there is no way in.
+    expect(cookie).toMatch(/^[\w-]{43}$/)
+    expect(await rabbitmqctl(service('rabbitmq'), ['eval', 'erlang:get_cookie().'])).toContain(cookie)
+    for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+      // One that has ended meanwhile has none.
+      const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+      expect(commandLine).not.toContain(cookie)
+    }
   })
 
   test('ingest has no right at the broker but to publish clicks', async () => {

@@ -1,6 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rm } from 'node:fs/promises'
+import { makeScratchFolder } from '@clicktally/local/scratch-folder.ts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { FaultStage } from '../fault-stage.ts'
 import { FaultSystem } from '../fault-system.ts'
@@ -13,7 +12,7 @@ let dir: string
 let system: FaultSystem
 
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'clicktally-faults-'))
+  dir = await makeScratchFolder('faults')
   system = await FaultSystem.start({ dir, onLine: () => {} })
 })
 
