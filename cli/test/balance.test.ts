@@ -34,8 +34,8 @@ async function createKnownBench(): Promise<CliBench> {
 
 async function report(bench: CliBench, ahead: string): Promise<void> {
   await bench.ask(
-    `insert into processor_progress (processor, counted_through, updated_at)
-     values ('test', clock_timestamp() + '${ahead}'::interval, clock_timestamp())
+    `insert into processor_progress (processor, name, counted_through, connections)
+     values ('01a20e6b-0000-7000-8000-000000000000', 'test', clock_timestamp() + '${ahead}'::interval, '{}')
      on conflict (processor) do update set counted_through = excluded.counted_through`,
   )
 }

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { markerPattern } from './connection-marker.ts'
 import { exchanges, queueArguments, queues, topology } from './topology.ts'
 
 /** The passwords of the three users at the broker, in plain text. */
@@ -17,8 +18,8 @@ export interface BrokerPasswords {
  */
 export function brokerDefinitions(passwords: BrokerPasswords): object {
   const incoming = anyOf([topology.exchange])
-  const everyQueue = anyOf(queues.map(({ name }) => name))
-  const everything = anyOf([...exchanges, ...queues.map(({ name }) => name)])
+  const queueNames = queues.map(({ name }) => name)
+  const everything = [...exchanges, ...queueNames]
   return {
     vhosts: [{ name: '/' }],
     exchanges: exchanges.map((name) => ({
@@ -40,8 +41,13 @@ export function brokerDefinitions(passwords: BrokerPasswords): object {
       // The only one that is reached from outside: it publishes clicks, and can't declare, delete, bind, consume or purge.
       permission('ingest', '^$', incoming, '^$'),
       // It declares what was deleted (configure, which also allows to delete) and binds (write on the queue, read on the
-      // exchange), and consumes. It publishes nothing: write on no exchange.
-      permission('processor', everything, everyQueue, everything),
+      // exchange), consumes, and marks its connections. It publishes what it hands back, to no exchange but that of dead letters.
+      permission(
+        'processor',
+        `${anyOf(everything)}|${markerPattern}`,
+        anyOf([topology.deadExchange, ...queueNames]),
+        anyOf(everything),
+      ),
       permission('operator', '.*', '.*', '.*'),
     ],
     policies: [

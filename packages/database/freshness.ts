@@ -1,10 +1,8 @@
 /**
- * Up to when everything accepted has been counted: what the slowest of the processors has reported. Null if none ever has.
+ * The time before which everything accepted has been counted: the least that any process says. Null if that is not known.
  *
- * One that has fallen silent counts as long as it may hold messages: the broker takes them back when it has missed two
- * heartbeats, after 20 to 30 s, and one that is cut off from the database gives them back by then. While none reports, it
- * stands still.
+ * No clock is asked, and no row is left out: the row of a process that is gone stands for what it held until a survivor has
+ * taken over (services/processor/progress-report.ts).
  */
 export const asOfQuery = `
-select min(counted_through) as as_of from processor_progress
-where updated_at > (select max(updated_at) from processor_progress) - interval '40 seconds'`
+select nullif(min(counted_through), '-infinity') as as_of from processor_progress`

@@ -4,7 +4,7 @@ import type { Tables } from './tables.ts'
 
 /** Up to when the ledger can know what was accepted. */
 export interface KnownThrough {
-  /** Everything accepted before this is in the balance. Null while no processor reports. */
+  /** Everything accepted before this is in the balance. Null while no processor has ever said. */
   readonly knownThrough: Date | null
   /** Milliseconds from then to now, by the database's clock; null with it. */
   readonly knownAgeMs: number | null
@@ -15,7 +15,7 @@ export interface KnownThrough {
  * |---------|--------------------------------------------------------------------------------------------------------|
  * | current | every figure holds, but for the clicks of the last seconds                                             |
  * | stale   | of what was accepted since `knownThrough` nothing is known: "0 in flight" does not mean that none is   |
- * | unknown | no processor reports: all were stopped, or none has ever run                                            |
+ * | unknown | no processor has ever said: none has run, or the first one has not yet seen the queues                 |
  */
 export type BalanceStatus = 'current' | 'stale' | 'unknown'
 

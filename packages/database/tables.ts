@@ -133,8 +133,14 @@ export interface MessagesTable {
   written_at: Generated<Date>
 }
 
+/** A row for each process that takes messages, and for each that is gone and whose messages are not yet accounted for. */
 export interface ProcessorProgressTable {
+  /** A UUID of its own for each process. */
   processor: string
-  counted_through: Date
-  updated_at: Date
+  name: string
+  /** A number where it is -infinity. */
+  counted_through: Date | number
+  reports: Generated<number>
+  connections: string[]
+  reported_at: Generated<Date>
 }

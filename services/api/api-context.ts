@@ -1,11 +1,9 @@
 import type { Tables } from '@clicktally/database/tables.ts'
 import type { Kysely } from 'kysely'
 import type { KeptSketches } from './kept-sketches.ts'
-import type { RollupHorizon } from './rollup-horizon.ts'
 
 /** What the routes need. */
 export interface ApiContext {
   readonly db: Kysely<Tables>
-  readonly horizon: RollupHorizon
   readonly sketches: KeptSketches
 }

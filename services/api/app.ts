@@ -9,7 +9,6 @@ import { showBalance } from './balance-gauge.ts'
 import { databaseProblem, problem } from './errors.ts'
 import { KeptSketches } from './kept-sketches.ts'
 import { openApiDocument } from './openapi.ts'
-import { RollupHorizon } from './rollup-horizon.ts'
 import { getBalance } from './routes/get-balance.ts'
 import { getCounts } from './routes/get-counts.ts'
 import { getReceipt } from './routes/get-receipt.ts'
@@ -18,7 +17,7 @@ import { getTop } from './routes/get-top.ts'
 
 /** The HTTP side of the read api: pure registration, nothing is opened here. */
 export async function createApp(db: Kysely<Tables>, logger: Logger, registry: Registry): Promise<HttpApp> {
-  const context = { db, horizon: new RollupHorizon(db), sketches: new KeptSketches(db) }
+  const context = { db, sketches: new KeptSketches() }
   const app = createHttpApp({
     logger,
     registry,

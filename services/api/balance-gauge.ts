@@ -25,7 +25,7 @@ const unknownWhenStale: ReadonlySet<keyof Balance> = new Set(['accepted', 'inFli
 export function showBalance(db: Kysely<Tables>, registry: Registry): void {
   new Gauge({
     name: 'clicktally_balance_known_through_timestamp_seconds',
-    help: 'Every click accepted before this time is in the balance. Absent while no processor reports.',
+    help: 'Every click accepted before this time is in the balance. Absent while no processor has ever said.',
     registers: [registry],
     async collect() {
       this.remove()

@@ -1,5 +1,5 @@
 import { type BucketWidth, bucketWidths, ceilToBucket, floorToBucket } from '@clicktally/database/counter-buckets.ts'
-import type { RolledUpBefore } from './rollup-horizon.ts'
+import type { RolledUpBefore } from './queries/rollup-horizon.ts'
 
 /** Times are milliseconds since 1970, ±Infinity where there is no bound; ranges are half-open. */
 export interface Piece {

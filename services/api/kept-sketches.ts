@@ -24,18 +24,16 @@ const overhead = 64
  * One may be newer than the row that was asked for: then it has more visitors, who have come meanwhile.
  */
 export class KeptSketches {
-  readonly #db: Kysely<Tables>
   readonly #maxHashes: number
   readonly #sketches = new Map<string, Int32Array>()
   #hashes = 0
 
-  constructor(db: Kysely<Tables>, maxHashes: number = defaultMaxHashes) {
-    this.#db = db
+  constructor(maxHashes: number = defaultMaxHashes) {
     this.#maxHashes = maxHashes
   }
 
   /** Sorted hashes, in any order of the rows; a row that is gone meanwhile is left out. */
-  async of(projectId: number, keys: readonly SketchKey[]): Promise<Int32Array[]> {
+  async of(db: Kysely<Tables>, projectId: number, keys: readonly SketchKey[]): Promise<Int32Array[]> {
     const sketches: Int32Array[] = []
     const missing: SketchKey[] = []
     for (const key of keys) {
@@ -49,7 +47,7 @@ export class KeptSketches {
       }
     }
     if (missing.length === 0) return sketches
-    for (const { visitors, ...key } of await sketchesOf(this.#db, projectId, missing)) {
+    for (const { visitors, ...key } of await sketchesOf(db, projectId, missing)) {
       const sketch = Int32Array.from(visitors)
       sketches.push(sketch)
       this.#keep(nameOf(projectId, key), sketch)

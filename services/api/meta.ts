@@ -8,9 +8,12 @@ export function metaOf(
   filter: Pick<CountsFilter, 'fromMs' | 'toMs'> = { fromMs: undefined, toMs: undefined },
   tz = 'UTC',
 ): Meta {
+  const now = Date.now()
+  // A processor's clock may be ahead, and what has not happened yet is not counted.
+  const asOfMs = asOf === null ? null : Math.min(asOf.getTime(), now)
   return {
-    asOf: asOf?.toISOString() ?? null,
-    lagMs: asOf === null ? null : Math.max(0, Date.now() - asOf.getTime()),
+    asOf: asOfMs === null ? null : new Date(asOfMs).toISOString(),
+    lagMs: asOfMs === null ? null : now - asOfMs,
     tz,
     source,
     ...(filter.fromMs !== undefined && { from: new Date(filter.fromMs).toISOString() }),

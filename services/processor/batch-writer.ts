@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { ClickBatch } from './click-batch.ts'
 import type { ClickStore } from './click-store.ts'
-import { backoffMs, persist, verdictOn } from './failure-policy.ts'
+import { backoffMs, databaseAway, persist, verdictOn } from './failure-policy.ts'
 import type { ProcessingFigures } from './processing-figures.ts'
 import { readAll } from './taken-click.ts'
 import type { DeadLetter, TakenMessage } from './taken-message.ts'
@@ -11,16 +11,13 @@ export interface BatchWriterOptions {
   readonly store: Pick<ClickStore, 'prepare' | 'count' | 'countDespiteRefusals' | 'makePartitionsFor'>
   readonly figures: ProcessingFigures
   readonly logger: Logger
-  /** How long, in milliseconds, a batch is kept while the database can't be reached. */
-  readonly keepWhileAwayMs: number
+  /** How long, in milliseconds, a batch is held while the database cannot be written to. */
+  readonly holdWhileAwayMs: number
 }
-
-/** The database could not be reached for so long that the batch is better given back to the queue. */
-export class DatabaseAway extends Error {}
 
 /**
  * Brings a batch of messages to its end, whatever happens: each click is counted, known as a duplicate, or in the dead
- * letters. Waits out what is not the clicks' fault. Only then may the messages be acknowledged.
+ * letters. What is not the clicks' fault is waited out, here for some seconds and then in the queue. Only then may the messages be acknowledged.
  */
 export class BatchWriter {
   readonly #options: BatchWriterOptions
@@ -37,14 +34,14 @@ export class BatchWriter {
   }
 
   /**
-   * @throws {DatabaseAway}
+   * @throws {DatabaseAway} when the database could not be written to for `holdWhileAwayMs`; may be called again
    * @throws when `abandoned` is aborted. Either way the broker is to deliver the messages again.
    */
   async write(batch: ClickBatch, abandoned: AbortSignal): Promise<void> {
     const { store, figures, logger } = this.#options
     const { messages } = batch
     let partitionsMade = false
-    let awaySinceMs: number | undefined
+    let failingSinceMs: number | undefined
     for (let attempt = 1; ; attempt += 1) {
       abandoned.throwIfAborted()
       const startedAtMs = performance.now()
@@ -62,10 +59,9 @@ export class BatchWriter {
           logger.warn({ attempt }, 'partition missing')
           await this.#persist(abandoned, () => store.makePartitionsFor(messages))
           partitionsMade = true
-        } else if (verdict === 'wait' || verdict === 'away') {
-          awaySinceMs = verdict === 'away' ? (awaySinceMs ?? startedAtMs) : undefined
-          if (awaySinceMs !== undefined && performance.now() - awaySinceMs > this.#options.keepWhileAwayMs)
-            throw new DatabaseAway('the database can not be reached', { cause: error })
+        } else if (verdict === 'wait') {
+          failingSinceMs ??= startedAtMs
+          if (performance.now() - failingSinceMs > this.#options.holdWhileAwayMs) throw databaseAway(error)
           logger.warn({ err: error, attempt, messages: messages.length }, 'database not available, waiting')
           await sleep(backoffMs(attempt), undefined, { signal: abandoned })
         } else {
@@ -104,7 +100,7 @@ export class BatchWriter {
   }
 
   async #persist(abandoned: AbortSignal, act: () => Promise<void>): Promise<void> {
-    await persist(act, abandoned, this.#options.logger)
+    await persist(act, abandoned, this.#options.logger, this.#options.holdWhileAwayMs)
   }
 }
 

@@ -236,7 +236,7 @@ async function countPart(
     return { counted, duplicates: clicks.length - counted, refused: [] }
   } catch (error) {
     const verdict = verdictOn(error)
-    if (verdict === 'wait' || verdict === 'away') throw error
+    if (verdict === 'wait') throw error
     await client.query('rollback to part')
     await client.query('release part')
     if (clicks.length === 1) return { counted: 0, duplicates: 0, refused: [refusedClick(only, error as Error)] }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { topology } from '@clicktally/broker/topology.ts'
 import { readConfigOrExit } from '@clicktally/config/environment.ts'
@@ -14,6 +15,7 @@ import { CounterFolding } from './counter-folding.ts'
 import { persist } from './failure-policy.ts'
 import { ProcessingFigures } from './processing-figures.ts'
 import { ProgressReport } from './progress-report.ts'
+import { ProgressTable } from './progress-table.ts'
 import { RepeatedTask } from './repeated-task.ts'
 import { TopologyKeeper } from './topology-keeper.ts'
 
@@ -44,12 +46,13 @@ const writer = new BatchWriter({
   figures,
   logger,
   // Above the pool's limits for a statement that gets no answer. What is held longer, others may be able to count.
-  keepWhileAwayMs: 15_000,
+  holdWhileAwayMs: 15_000,
 })
-// A container keeps its host's name over a restart, and a process on one machine its port.
-const progress = new ProgressReport(`${hostname()}:${config.port || process.pid}`, pool, logger)
-const untilReady = (gone: AbortSignal) => persist(() => progress.announce(), gone, logger)
-const consuming = { brokerUrl: config.brokerUrl, logger, writer, untilReady, ...config.batch }
+const table = new ProgressTable(pool, randomUUID(), `${hostname()}:${config.port || process.pid}`)
+const progress = new ProgressReport({ table, logger })
+const untilReady = (marker: string, gone: AbortSignal) => persist(() => progress.announce(marker), gone, logger)
+const onLost = (marker: string) => progress.lost(marker)
+const consuming = { brokerUrl: config.brokerUrl, logger, writer, untilReady, onLost, ...config.batch }
 const consumer = new ClickConsumer({ ...consuming, queue: topology.queue, prefetch: config.prefetch })
 // One by one: what dies with one of these is what it dies of.
 const suspectConsumer = new ClickConsumer({ ...consuming, queue: topology.suspectQueue, prefetch: 1 })
@@ -101,4 +104,4 @@ topologyKeeper.start()
 deadLetterConsumer.start()
 suspectConsumer.start()
 consumer.start()
-progress.start(consumer, suspectConsumer)
+progress.start({ clicks: consumer, suspect: suspectConsumer, dead: deadLetterConsumer })

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { ClickLine } from '@clicktally/contract/click-line.ts'
 import { decodeMessage } from '@clicktally/contract/clicks-message.ts'
 import { type LedgerStamp, readStamp } from '@clicktally/contract/ledger-stamp.ts'
-import type { ConsumeMessage } from 'amqplib'
+import type { Message } from 'amqplib'
 import type { BinaryCopy } from './binary-copy.ts'
 import { type TakenClick, takeClick, takeLine } from './taken-click.ts'
 
@@ -33,7 +33,7 @@ export interface DeadLetter {
 const line = new ClickLine()
 
 /** How many clicks a message says to have; 1 where it does not say. */
-export function clicksSaidIn({ properties }: ConsumeMessage): number {
+export function clicksSaidIn({ properties }: Message): number {
   return readStamp(properties.headers)?.clicks ?? 1
 }
 
@@ -42,7 +42,7 @@ export function clicksSaidIn({ properties }: ConsumeMessage): number {
  *
  * @param rows to which the rows of its clicks are added
  */
-export function readClicks({ properties, content }: ConsumeMessage, rows: BinaryCopy): TakenMessage {
+export function readClicks({ properties, content }: Message, rows: BinaryCopy): TakenMessage {
   const stamp = readStamp(properties.headers)
   if (stamp?.clicks === 0 && content.length === 0) return { stamp, clicks: [], deadLetters: [], receivedThroughMs: 0 }
   const type = asText(properties.type)
@@ -76,7 +76,7 @@ export function readClicks({ properties, content }: ConsumeMessage, rows: Binary
  * Reads a message of the queue `clicks.dead`, where the broker puts what it has given up. As a whole and without a look at
  * its clicks: they may be what kills a processor.
  */
-export function readDeadLetter({ properties, content }: ConsumeMessage): TakenMessage {
+export function readDeadLetter({ properties, content }: Message): TakenMessage {
   const headers: Record<string, unknown> = properties.headers ?? {}
   const stamp = readStamp(headers)
   const lines = content

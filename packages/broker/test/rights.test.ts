@@ -1,6 +1,7 @@
 import { createTestBroker, type TestBroker } from '@clicktally/testing/test-broker.ts'
 import { type ChannelModel, type ConfirmChannel, connect } from 'amqplib'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { isConnectionDropped, markConnection, newMarkerName } from '../connection-marker.ts'
 import { brokerDefinitions } from '../definitions.ts'
 import { assertTopology, checkPublishing, exchanges, queueArguments, queues, topology } from '../topology.ts'
 
@@ -12,7 +13,7 @@ const queueNames = queues.map(({ name }) => name)
 async function connectAs(broker: TestBroker, service: 'ingest' | 'processor'): Promise<ChannelModel> {
   const model = await connect(await broker.urlAs(service))
   model.on('error', () => {})
-  onTestFinished(() => model.close())
+  onTestFinished(() => model.close().catch(() => {}))
   return model
 }
 
@@ -98,12 +99,31 @@ describe("the broker's user processor", () => {
     }
   })
 
-  test('may not publish, nor touch what is not ours', async () => {
+  test('may mark its connection, which tells others when the broker has dropped it', async () => {
+    const broker = await createTestBroker()
+    const [marked, other] = [await connectAs(broker, 'processor'), await connectAs(broker, 'processor')]
+    const marker = newMarkerName()
+    await markConnection(await marked.createChannel(), marker)
+    expect(await isConnectionDropped(marked, marker)).toBe(false)
+    expect(await isConnectionDropped(other, marker)).toBe(false)
+    await marked.close()
+    await expect.poll(() => isConnectionDropped(other, marker), { timeout: 30_000 }).toBe(true)
+  })
+
+  test('may publish to the suspects', async () => {
+    const broker = await createTestBroker()
+    const model = await connectAs(broker, 'processor')
+    const { deadExchange, suspectKey, suspectQueue } = topology
+    expect(await refusalOf(model, (channel) => publish(channel, deadExchange, suspectKey))).toBeUndefined()
+    expect(await broker.depth(suspectQueue)).toBe(1)
+  })
+
+  test('may not publish clicks, nor touch what is not ours', async () => {
     const broker = await createTestBroker()
     await broker.channel.assertQueue('other', { durable: true })
     const model = await connectAs(broker, 'processor')
     const acts: [string, Act][] = [
-      ...exchanges.map((name): [string, Act] => [`publish to ${name}`, (channel) => publish(channel, name, 'clicks')]),
+      ['publish clicks', (channel) => publish(channel, topology.exchange, topology.routingKey)],
       ['publish to a queue past its exchange', (channel) => publish(channel, '', topology.queue)],
       ['consume from another queue', (channel) => channel.consume('other', () => {})],
       ['delete another queue', (channel) => channel.deleteQueue('other')],

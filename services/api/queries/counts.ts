@@ -3,9 +3,9 @@ import { type Kysely, sql } from 'kysely'
 import { bucketPieces } from '../bucket-pieces.ts'
 import { type CountsFilter, rangeOf } from '../counts-filter.ts'
 import type { KeptSketches, SketchKey } from '../kept-sketches.ts'
-import type { RolledUpBefore } from '../rollup-horizon.ts'
 import { countVisitors } from '../visitor-union.ts'
 import { countedRows } from './counted-rows.ts'
+import type { RolledUpBefore } from './rollup-horizon.ts'
 
 /** A sketch of so many hashes is not complete (visitor_sketch_merge). */
 const sketchSize = 2_048
@@ -49,7 +49,7 @@ export async function counts(
     from sums`.execute(db)
   const { total = 0, bots = 0, below = null, fresh, lasting } = rows[0] ?? {}
   const keys = (lasting ?? []).map(([width, startMs, target, version]) => ({ width, startMs, target, version }))
-  const kept = await sketches.of(filter.projectId, keys)
+  const kept = await sketches.of(db, filter.projectId, keys)
   // They may be newer than what was chosen, and reach less far.
   const full = kept.filter(({ length }) => length >= sketchSize).map((hashes) => hashes.at(-1) ?? 0)
   const limit = Math.min(below ?? Infinity, ...full)

@@ -4,8 +4,8 @@ import type { Tables } from '@clicktally/database/tables.ts'
 import { type Kysely, sql } from 'kysely'
 import { bucketPieces } from '../bucket-pieces.ts'
 import type { CountsFilter } from '../counts-filter.ts'
-import type { RolledUpBefore } from '../rollup-horizon.ts'
 import { countedRows } from './counted-rows.ts'
+import type { RolledUpBefore } from './rollup-horizon.ts'
 
 export interface SeriesFilter extends CountsFilter {
   readonly fromMs: number

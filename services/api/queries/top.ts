@@ -2,8 +2,8 @@ import type { Tables } from '@clicktally/database/tables.ts'
 import { type Kysely, sql } from 'kysely'
 import { bucketPieces } from '../bucket-pieces.ts'
 import { type CountsFilter, rangeOf } from '../counts-filter.ts'
-import type { RolledUpBefore } from '../rollup-horizon.ts'
 import { countedRows } from './counted-rows.ts'
+import type { RolledUpBefore } from './rollup-horizon.ts'
 
 /** Where a page ended: the next begins behind this target of this total. */
 export interface TopPosition {

@@ -4,6 +4,7 @@ import { balanceStatus, readKnownThrough } from '@clicktally/database/known-thro
 import type { HttpApp } from '@clicktally/http/http-app.ts'
 import type { ApiContext } from '../api-context.ts'
 import { metaOf } from '../meta.ts'
+import { inSnapshot } from '../snapshot.ts'
 
 /** GET /v1/balance */
 export function getBalance(app: HttpApp, { db }: ApiContext): void {
@@ -13,12 +14,14 @@ export function getBalance(app: HttpApp, { db }: ApiContext): void {
     url,
     schema: { querystring: schema.querystring },
     async handler(_request, reply): Promise<ClickBalance> {
-      // First: what the balance knows a moment later is at least that.
-      const known = await readKnownThrough(db)
-      const balance = await readBalance(db)
+      const answer = await inSnapshot(db, async (snapshot) => {
+        const known = await readKnownThrough(snapshot)
+        const knownThrough = known.knownThrough?.toISOString() ?? null
+        const balance = await readBalance(snapshot)
+        return { status: balanceStatus(known), knownThrough, ...balance, meta: metaOf(known.knownThrough, 'ledger') }
+      })
       reply.header('cache-control', 'public, max-age=1')
-      const knownThrough = known.knownThrough?.toISOString() ?? null
-      return { status: balanceStatus(known), knownThrough, ...balance, meta: metaOf(known.knownThrough, 'ledger') }
+      return answer
     },
   })
 }

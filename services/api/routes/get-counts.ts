@@ -5,9 +5,11 @@ import { readCountsFilter } from '../counts-filter.ts'
 import { metaOf } from '../meta.ts'
 import { asOf } from '../queries/as-of.ts'
 import { counts } from '../queries/counts.ts'
+import { rollupHorizon } from '../queries/rollup-horizon.ts'
+import { inSnapshot } from '../snapshot.ts'
 
 /** GET /v1/counts */
-export function getCounts(app: HttpApp, { db, horizon, sketches }: ApiContext): void {
+export function getCounts(app: HttpApp, { db, sketches }: ApiContext): void {
   const { method, url, schema } = readOperations.getCounts
   app.route({
     method,
@@ -15,11 +17,13 @@ export function getCounts(app: HttpApp, { db, horizon, sketches }: ApiContext): 
     schema: { querystring: schema.querystring },
     async handler(request, reply): Promise<Counts> {
       const filter = readCountsFilter(request.query)
-      // Before the counts, so that it never promises more than they hold.
-      const freshness = await asOf(db)
-      const answer = await counts(db, filter, await horizon.read(), sketches)
+      const answer = await inSnapshot(db, async (snapshot) => {
+        const freshness = await asOf(snapshot)
+        const counted = await counts(snapshot, filter, await rollupHorizon(snapshot), sketches)
+        return { ...counted, meta: metaOf(freshness, 'counters', filter) }
+      })
       reply.header('cache-control', 'public, max-age=1')
-      return { ...answer, meta: metaOf(freshness, 'counters', filter) }
+      return answer
     },
   })
 }

@@ -7,6 +7,7 @@ import { problem } from '../errors.ts'
 import { metaOf } from '../meta.ts'
 import { asOf } from '../queries/as-of.ts'
 import { deadClick, storedClick } from '../queries/receipt.ts'
+import { inSnapshot } from '../snapshot.ts'
 
 /** GET /v1/events/:id */
 export function getReceipt(app: HttpApp, { db }: ApiContext): void {
@@ -19,23 +20,25 @@ export function getReceipt(app: HttpApp, { db }: ApiContext): void {
       const id = request.params.id.toLowerCase()
       if (!isUuidV7(id)) throw problem('id_not_v7', 'The id of a click is a UUID of version 7.', 'id')
       reply.header('cache-control', 'no-store')
-      const meta = metaOf(await asOf(db), 'clicks')
-      const stored = await storedClick(db, defaultProjectId, id)
-      if (stored !== undefined) {
-        return {
-          id,
-          status: 'counted',
-          target: stored.target,
-          occurredAt: stored.occurred_at.toISOString(),
-          receivedAt: stored.received_at.toISOString(),
-          countedAt: stored.counted_at.toISOString(),
-          meta,
+      return await inSnapshot(db, async (snapshot): Promise<ClickReceipt> => {
+        const meta = metaOf(await asOf(snapshot), 'clicks')
+        const stored = await storedClick(snapshot, defaultProjectId, id)
+        if (stored !== undefined) {
+          return {
+            id,
+            status: 'counted',
+            target: stored.target,
+            occurredAt: stored.occurred_at.toISOString(),
+            receivedAt: stored.received_at.toISOString(),
+            countedAt: stored.counted_at.toISOString(),
+            meta,
+          }
         }
-      }
-      const dead = await deadClick(db, id)
-      if (dead !== undefined)
-        return { id, status: 'dead', reason: dead.reason, diedAt: dead.died_at.toISOString(), meta }
-      return { id, status: 'not_seen', meta }
+        const dead = await deadClick(snapshot, id)
+        if (dead !== undefined)
+          return { id, status: 'dead', reason: dead.reason, diedAt: dead.died_at.toISOString(), meta }
+        return { id, status: 'not_seen', meta }
+      })
     },
   })
 }

@@ -5,14 +5,16 @@ import { type CountsFilter, floorToMinute, readCountsFilter } from '../counts-fi
 import { problem } from '../errors.ts'
 import { metaOf } from '../meta.ts'
 import { asOf } from '../queries/as-of.ts'
+import { rollupHorizon } from '../queries/rollup-horizon.ts'
 import { type SeriesFilter, series } from '../queries/series.ts'
+import { inSnapshot } from '../snapshot.ts'
 
 const widthMs = { minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const satisfies Record<Interval, number>
 const defaultPoints = { minute: 60, hour: 24, day: 30 } as const satisfies Record<Interval, number>
 const maxPoints = 10_000
 
 /** GET /v1/counts/series */
-export function getSeries(app: HttpApp, { db, horizon }: ApiContext): void {
+export function getSeries(app: HttpApp, { db }: ApiContext): void {
   const { method, url, schema } = readOperations.getSeries
   app.route({
     method,
@@ -22,13 +24,16 @@ export function getSeries(app: HttpApp, { db, horizon }: ApiContext): void {
       const { interval, tz = 'UTC' } = request.query
       const filter = withRange(readCountsFilter(request.query), interval)
       checkTimeZone(tz)
-      const freshness = await asOf(db)
-      const points = await series(db, filter, await horizon.read(), interval, tz)
+      const answer = await inSnapshot(db, async (snapshot) => {
+        const freshness = await asOf(snapshot)
+        const points = await series(snapshot, filter, await rollupHorizon(snapshot), interval, tz)
+        return {
+          points: points.map(({ start, total, bots }) => ({ start: start.toISOString(), total, bots })),
+          meta: metaOf(freshness, 'counters', filter, tz),
+        }
+      })
       reply.header('cache-control', 'public, max-age=1')
-      return {
-        points: points.map(({ start, total, bots }) => ({ start: start.toISOString(), total, bots })),
-        meta: metaOf(freshness, 'counters', filter, tz),
-      }
+      return answer
     },
   })
 }

@@ -5,10 +5,12 @@ import { readCountsFilter } from '../counts-filter.ts'
 import { problem } from '../errors.ts'
 import { metaOf } from '../meta.ts'
 import { asOf } from '../queries/as-of.ts'
+import { rollupHorizon } from '../queries/rollup-horizon.ts'
 import { type TopPosition, top } from '../queries/top.ts'
+import { inSnapshot } from '../snapshot.ts'
 
 /** GET /v1/counts/top */
-export function getTop(app: HttpApp, { db, horizon }: ApiContext): void {
+export function getTop(app: HttpApp, { db }: ApiContext): void {
   const { method, url, schema } = readOperations.getTop
   app.route({
     method,
@@ -18,16 +20,19 @@ export function getTop(app: HttpApp, { db, horizon }: ApiContext): void {
       const { limit = 10, cursor } = request.query
       const filter = readCountsFilter(request.query)
       const after = cursor === undefined ? undefined : readCursor(cursor)
-      const freshness = await asOf(db)
-      // One more than asked for tells whether there is a next page.
-      const found = await top(db, filter, await horizon.read(), limit + 1, after)
+      const { found, meta } = await inSnapshot(db, async (snapshot) => {
+        const freshness = await asOf(snapshot)
+        // One more than asked for tells whether there is a next page.
+        const found = await top(snapshot, filter, await rollupHorizon(snapshot), limit + 1, after)
+        return { found, meta: metaOf(freshness, 'counters', filter) }
+      })
       const targets = found.slice(0, limit)
       const last = targets.at(-1)
       reply.header('cache-control', 'public, max-age=1')
       return {
         targets,
         nextCursor: found.length > limit && last !== undefined ? writeCursor(last) : null,
-        meta: metaOf(freshness, 'counters', filter),
+        meta,
       }
     },
   })

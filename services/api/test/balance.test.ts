@@ -5,8 +5,8 @@ import { createApi } from './api-under-test.ts'
 /** As if the only processor had last told so long ago that it has counted everything accepted before. */
 async function reportedAgo({ owner }: Awaited<ReturnType<typeof createApi>>, interval: string): Promise<void> {
   await owner.query(
-    `insert into processor_progress (processor, counted_through, updated_at)
-     values ('p', clock_timestamp() - $1::interval, clock_timestamp())`,
+    `insert into processor_progress (processor, name, counted_through, connections)
+     values (gen_random_uuid(), 'test', clock_timestamp() - $1::interval, '{}')`,
     [interval],
   )
 }

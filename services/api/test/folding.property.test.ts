@@ -6,9 +6,9 @@ import { pino } from 'pino'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { KeptSketches } from '../kept-sketches.ts'
 import { counts } from '../queries/counts.ts'
+import { type RolledUpBefore, rollupHorizon } from '../queries/rollup-horizon.ts'
 import { series } from '../queries/series.ts'
 import { top } from '../queries/top.ts'
-import { type RolledUpBefore, RollupHorizon } from '../rollup-horizon.ts'
 
 const logger = pino({ level: 'silent' })
 const minuteMs = 60_000
@@ -88,7 +88,7 @@ describe('counters, folded or not', () => {
     })
 
     // So small that sketches come and go.
-    const sketches = new KeptSketches(db, 1_000)
+    const sketches = new KeptSketches(1_000)
     await fc.assert(
       fc.asyncProperty(fc.array(happening, { minLength: 4, maxLength: 25 }), async (happenings) => {
         await owner.query(`
@@ -97,7 +97,7 @@ describe('counters, folded or not', () => {
             hours_before = '2026-02-28', days_before = '2026-02-28', months_before = '2026-02-01',
             hours_project = 0, days_project = 0, months_project = 0, hours_target = '', days_target = '', months_target = ''`)
         const clicks: Click[] = []
-        const horizons: RolledUpBefore[] = [await new RollupHorizon(db).read()]
+        const horizons: RolledUpBefore[] = [await rollupHorizon(db)]
         let nowMs = beginMs
         for (const happens of happenings) {
           if (happens.does === 'count') {
@@ -115,7 +115,7 @@ describe('counters, folded or not', () => {
               if (rows[0].read === 0) break
             }
             await expectRolledUp()
-            horizons.push(await new RollupHorizon(db).read())
+            horizons.push(await rollupHorizon(db))
           } else {
             const { projectId, range, open, targets, interval, tz } = happens
             const filter = {
@@ -214,9 +214,9 @@ describe('counters, folded or not', () => {
       await owner.end()
       await db.destroy()
     })
-    const horizon = await new RollupHorizon(db).read()
+    const horizon = await rollupHorizon(db)
     const filter = { projectId: 1, targets: undefined, fromMs: undefined, toMs: undefined }
-    const sketches = new KeptSketches(db)
+    const sketches = new KeptSketches()
     const turns = 100
     let open = true
     const writing = (async () => {

@@ -13,9 +13,9 @@ describe('the failure policy', () => {
     ['40P01', 'deadlock detected', 'wait'],
     ['55P03', 'lock timeout', 'wait'],
     ['57014', 'statement timeout', 'wait'],
-    ['57P01', 'terminating connection due to administrator command', 'away'],
-    ['57P03', 'the database system is starting up', 'away'],
-    ['28P01', 'password authentication failed', 'away'],
+    ['57P01', 'terminating connection due to administrator command', 'wait'],
+    ['57P03', 'the database system is starting up', 'wait'],
+    ['28P01', 'password authentication failed', 'wait'],
     ['53100', 'disk full', 'wait'],
     ['42P01', 'relation does not exist', 'wait'],
     ['42501', 'permission denied', 'wait'],
@@ -23,9 +23,9 @@ describe('the failure policy', () => {
     expect(verdictOn(postgresError(code, message))).toBe(verdict)
   })
 
-  test('an error that PostgreSQL did not give means that it is away', () => {
-    expect(verdictOn(Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }))).toBe('away')
-    expect(verdictOn(new Error('Query read timeout'))).toBe('away')
+  test('an error that PostgreSQL did not give is waited out', () => {
+    expect(verdictOn(Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }))).toBe('wait')
+    expect(verdictOn(new Error('Query read timeout'))).toBe('wait')
   })
 
   test('attempts are spaced further and further apart, up to a bound', () => {

@@ -212,6 +212,8 @@ describe('the ledger', () => {
   })
 })
 
+const patience = { timeout: 30_000, interval: 50 }
+
 describe('the ledger of a running system', () => {
   test('shows a message that was taken out of the queue behind its back', async () => {
     const bench = await createBench()
@@ -260,7 +262,7 @@ describe('the ledger of a running system', () => {
           click_ids: [click.id],
         },
       ])
-    })
+    }, patience)
     expect(await bench.broker.depth(topology.deadQueue)).toBe(0)
   })
 })

@@ -23,6 +23,8 @@ import { readClicks, type TakenMessage } from '../taken-message.ts'
 import { TopologyKeeper } from '../topology-keeper.ts'
 
 const logger = pino({ level: 'silent' })
+/** Between the wall clock and the monotonic clock, of which one is cut to milliseconds; less than a round trip to the broker. */
+const clockGrainMs = 5
 
 export function createClick(overrides: Partial<Click> = {}): Click {
   const now = Date.now()
@@ -64,7 +66,7 @@ export interface Bench {
   startProcessor(options?: {
     prefetch?: number
     maxClicks?: number
-    keepWhileAwayMs?: number
+    holdWhileAwayMs?: number
     databaseUrl?: string
   }): Promise<ClickConsumer>
 }
@@ -84,8 +86,6 @@ export async function createBench(): Promise<Bench> {
   const ask: Ask = async (text, values) => (await owner.query(text, values)).rows
 
   const processors = new Set<ClickConsumer>()
-  let lastSentMs = 0
-
   const ledger = new ProducerLedger()
   const db = createDatabase(owner)
 
@@ -97,7 +97,6 @@ export async function createBench(): Promise<Bench> {
       mandatory: true,
     })
     await broker.channel.waitForConfirms()
-    lastSentMs = performance.now()
   }
   return {
     broker,
@@ -125,13 +124,15 @@ export async function createBench(): Promise<Bench> {
       await vi.waitFor(
         async () => {
           for (const processor of processors) {
-            expect((await processor.progress())?.emptyAtMs).toBeGreaterThan(lastSentMs)
+            const askedAtMs = Date.now() - clockGrainMs
+            // It says when it asked, once the queue is empty and nothing is held.
+            expect((await processor.look(true)).countedThroughMs).toBeGreaterThan(askedAtMs)
           }
         },
         { timeout: 120_000, interval: 20 },
       )
     },
-    async startProcessor({ prefetch = 100, maxClicks = 1_000, keepWhileAwayMs = 15_000, databaseUrl } = {}) {
+    async startProcessor({ prefetch = 100, maxClicks = 1_000, holdWhileAwayMs = 15_000, databaseUrl } = {}) {
       const pool = createPool({
         url: databaseUrl ?? database.processorUrl,
         name: 'test',
@@ -140,25 +141,23 @@ export async function createBench(): Promise<Bench> {
         statementTimeoutMs: 2_000,
       })
       const figures = new ProcessingFigures(new Registry())
-      const writer = new BatchWriter({ store: new ClickStore(pool), figures, logger, keepWhileAwayMs })
-      const untilReady = (gone: AbortSignal) => persist(async () => void (await pool.query('select')), gone, logger)
+      const writer = new BatchWriter({ store: new ClickStore(pool), figures, logger, holdWhileAwayMs })
+      const ping = async () => void (await pool.query('select'))
+      const untilReady = (_: string, gone: AbortSignal) => persist(ping, gone, logger)
       const brokerUrl = await broker.urlAs('processor')
       const consuming = { brokerUrl, logger, writer, untilReady, maxClicks, flushAfterMs: 10 }
       const consumer = new ClickConsumer({ ...consuming, queue: topology.queue, prefetch })
-      const others = [
-        new ClickConsumer({ ...consuming, queue: topology.suspectQueue, prefetch: 1 }),
-        new ClickConsumer({ ...consuming, queue: topology.deadQueue, prefetch: 10 }),
-      ]
-      processors.add(consumer)
+      const suspect = new ClickConsumer({ ...consuming, queue: topology.suspectQueue, prefetch: 1 })
+      const dead = new ClickConsumer({ ...consuming, queue: topology.deadQueue, prefetch: 10 })
+      for (const each of [consumer, suspect, dead]) processors.add(each)
       onTestFinished(async () => {
-        await Promise.all([consumer, ...others].map((each) => each.close()))
+        await Promise.all([consumer, suspect, dead].map((each) => each.close()))
         await pool.end()
       })
       const topologyKeeper = new TopologyKeeper({ brokerUrl, logger })
       onTestFinished(() => topologyKeeper.close())
       topologyKeeper.start()
-      for (const other of others) other.start()
-      consumer.start()
+      for (const each of [suspect, dead, consumer]) each.start()
       return consumer
     },
   }

@@ -2,16 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { topology } from '@clicktally/broker/topology.ts'
 import { encodeClick } from '@clicktally/contract/clicks-message.ts'
 import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
-import { asOfQuery } from '@clicktally/database/freshness.ts'
-import { createPool } from '@clicktally/database/pool.ts'
 import { TcpProxy } from '@clicktally/testing/tcp-proxy.ts'
 import { Client } from 'pg'
-import { pino } from 'pino'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { ProgressReport } from '../progress-report.ts'
 import { type Bench, createBench, createClick } from './processor-under-test.ts'
 
-const logger = pino({ level: 'silent' })
 const patience = { timeout: 120_000, interval: 50 }
 
 async function untilCounted({ tally }: Bench, clicks: number): Promise<void> {
@@ -224,6 +219,8 @@ describe('the processor', () => {
     await vi.waitFor(() => expect(consumer.isConsuming).toBe(true), patience)
     const bindings = async () =>
       ((await bench.broker.manage('GET', '/bindings/{vhost}')) as { source: string; destination: string }[])
+        // Of each connection there is a marker, which goes with it.
+        .filter(({ destination }) => !destination.startsWith('clicks.connection.'))
         .map(({ source, destination }) => `${source} ${destination}`)
         .sort()
     const before = await bindings()
@@ -262,14 +259,14 @@ describe('the processor', () => {
     onTestFinished(() => proxy.close())
     url.hostname = '127.0.0.1'
     url.port = String(proxy.port)
-    const cutOff = await bench.startProcessor({ databaseUrl: url.href, keepWhileAwayMs: 300 })
+    const cutOff = await bench.startProcessor({ databaseUrl: url.href, holdWhileAwayMs: 300 })
     await bench.send(createClick())
     await untilCounted(bench, 1)
     proxy.silence()
     await bench.send(...Array.from({ length: 20 }, () => createClick()))
     await vi.waitFor(() => expect(cutOff.isConsuming).toBe(false), patience)
-    // In one message, back in the queue.
-    await vi.waitFor(async () => expect(await bench.broker.depth()).toBe(1), patience)
+    // In one message, among the suspects.
+    await vi.waitFor(async () => expect(await bench.broker.depth(topology.suspectQueue)).toBe(1), patience)
     await bench.startProcessor()
     await untilCounted(bench, 21)
     proxy.resume()
@@ -301,55 +298,6 @@ describe('the processor', () => {
     expect(await bench.tally()).toEqual({ stored: 600, counted: 600 })
     const [row] = await bench.ask('select deadlocks::int from pg_stat_database where datname = current_database()')
     expect(row).toEqual({ deadlocks: 0 })
-  })
-})
-
-describe('the progress report', () => {
-  test('says that all is counted when it is, takes the long gone out, and itself when it stops', async () => {
-    const bench = await createBench()
-    await bench.ask(
-      `insert into processor_progress values ('crashed', now() - interval '2 hours', now() - interval '2 hours')`,
-    )
-    const consumer = await bench.startProcessor()
-    const pool = createPool({
-      url: bench.database.processorUrl,
-      name: 'test',
-      logger,
-      maxConnections: 1,
-      statementTimeoutMs: 2_000,
-    })
-    const report = new ProgressReport('processor-1', pool, logger)
-    const sent = createClick()
-    await bench.send(sent)
-    await report.announce()
-    report.start(consumer, { isEmpty: async () => true })
-    const rows = () => bench.ask<{ processor: string; counted_through: Date }>('select * from processor_progress')
-    await vi.waitFor(async () => {
-      const [own, ...others] = await rows()
-      expect(others).toEqual([])
-      expect(own?.counted_through.getTime()).toBeGreaterThan(sent.receivedAtMs)
-    }, patience)
-    expect(await bench.tally()).toEqual({ stored: 1, counted: 1 })
-    await report.close()
-    expect(await rows()).toEqual([])
-    await pool.end()
-  })
-
-  test('reckons with a processor from before it takes anything, and never lets it set the clock back', async () => {
-    const bench = await createBench()
-    const pool = createPool({
-      url: bench.database.processorUrl,
-      name: 'test',
-      logger,
-      maxConnections: 1,
-      statementTimeoutMs: 2_000,
-    })
-    onTestFinished(() => pool.end())
-    await bench.ask(`insert into processor_progress values
-      ('ahead', '2026-01-02', now()), ('behind', '2026-01-01', now()), ('gone', '2025-01-01', now() - interval '1 minute')`)
-    await new ProgressReport('new', pool, logger).announce()
-    await bench.ask(`update processor_progress set counted_through = '2026-01-03' where processor <> 'new'`)
-    expect(await bench.ask(asOfQuery)).toEqual([{ as_of: new Date('2026-01-01T00:00:00Z') }])
   })
 })
 

@@ -81,7 +81,7 @@ describe('the store, whatever happens', () => {
     const db = createDatabase(owner)
     const figures = new ProcessingFigures(new Registry())
     const writers = [1, 2].map(
-      () => new BatchWriter({ store: new ClickStore(pool), figures, logger, keepWhileAwayMs: 1_000 }),
+      () => new BatchWriter({ store: new ClickStore(pool), figures, logger, holdWhileAwayMs: 1_000 }),
     )
     const write = async (number: number, messages: ConsumeMessage[], read = readClicks) => {
       const writer = writers[number]
