@@ -7,7 +7,7 @@ import type { Logger } from 'pino'
 import { type ClickGroup, ClickGroups } from './click-groups.ts'
 import { ConfirmWatch } from './confirm-watch.ts'
 import { publishFailure } from './publish-failure.ts'
-import { StampedChannel } from './stamped-channel.ts'
+import { type Outcome, StampedChannel } from './stamped-channel.ts'
 
 export interface ClickPublisherOptions {
   readonly brokerUrl: string
@@ -26,6 +26,7 @@ const tickEveryMs = 100
 const reportAfterMs = 800
 /** A request's own deadline comes first: it is answered `confirm_timeout`, as it would be by a queue that is only slow. */
 const silentAfterDeadlineMs = 1_000
+const probeInDoubtEveryMs = 1_000
 /** The broker answers at once or is in trouble; the process must end within its 20 s. */
 const lastReportWithinMs = 1_000
 
@@ -36,10 +37,10 @@ const lastReportWithinMs = 1_000
  * away or takes no messages, they are refused at once. A connection ends: what it held fails, and the next one's ledger
  * tells how it ended. When no clicks come any more, a report without clicks tells the ledger what became of the last.
  *
- * The queue: trusted → (messages wait, and none has an outcome for longer than the confirm deadline) doubted → (any outcome
- * on a later connection) trusted. While it is doubted clicks are refused at once, the connection is made anew every few
- * seconds, and each begins with a report as a probe. An idle publisher probes too, so that it does not claim to be ready
- * over a queue without a leader.
+ * The queue: trusted → (messages wait or are refused, and none is confirmed for longer than the confirm deadline) doubted →
+ * (a confirm) trusted. While it is doubted clicks are refused at once, a report is sent every second as a probe, and a
+ * connection on which messages wait is made anew. An idle publisher probes too, so that it does not claim to be ready over a
+ * queue without a leader.
  */
 export class ClickPublisher {
   readonly #options: ClickPublisherOptions
@@ -49,7 +50,7 @@ export class ClickPublisher {
   #previous: PreviousProducer | undefined
   #flushScheduled = false
   readonly #confirmWatch: ConfirmWatch
-  #isQueueDoubted = false
+  #doubt: 'queue_unavailable' | 'queue_full' | undefined
   readonly #ticker: NodeJS.Timeout
 
   constructor(options: ClickPublisherOptions) {
@@ -68,7 +69,7 @@ export class ClickPublisher {
       setUp: (model) => this.#setUp(model),
       onDown: () => this.#onDown(),
     })
-    this.#confirmWatch = new ConfirmWatch(Math.ceil((confirmWithinMs + silentAfterDeadlineMs) / tickEveryMs))
+    this.#confirmWatch = new ConfirmWatch(confirmWithinMs + silentAfterDeadlineMs)
     this.#ticker = setInterval(() => this.#tick(), tickEveryMs).unref()
   }
 
@@ -78,10 +79,10 @@ export class ClickPublisher {
   }
 
   /** Why a click published now would be refused at once; undefined while it would be sent. */
-  get refusal(): 'broker_unavailable' | 'broker_blocked' | 'queue_unavailable' | undefined {
+  get refusal(): 'broker_unavailable' | 'broker_blocked' | 'queue_unavailable' | 'queue_full' | undefined {
     if (this.#channel === undefined) return 'broker_unavailable'
     if (this.#link.blocked !== undefined) return 'broker_blocked'
-    return this.#isQueueDoubted ? 'queue_unavailable' : undefined
+    return this.#doubt
   }
 
   get heldClicks(): number {
@@ -144,14 +145,14 @@ export class ClickPublisher {
     // It may close in the same turn in which the last answer came.
     if (closed) throw cause
     this.#channel = new StampedChannel(channel, this.#previous)
-    if (this.#isQueueDoubted) this.#probe()
+    if (this.#doubt !== undefined) this.#probe()
   }
 
   #onDown(): void {
     if (this.#channel === undefined) return
     this.#previous = this.#channel.close()
     this.#channel = undefined
-    this.#groups.failAll(publishFailure(this.#isQueueDoubted ? 'queue_unavailable' : 'broker_unavailable'))
+    this.#groups.failAll(publishFailure(this.#doubt ?? 'broker_unavailable'))
   }
 
   #send(group: ClickGroup): void {
@@ -171,7 +172,7 @@ export class ClickPublisher {
       } else {
         this.#groups.failed(group, publishFailure(outcome === 'returned' ? 'unroutable' : 'queue_full'))
       }
-      this.#trustQueue()
+      this.#learn(outcome)
     })
   }
 
@@ -180,22 +181,31 @@ export class ClickPublisher {
     const channel = this.#channel
     // A broker that is blocked reads nothing, so it answers nothing, and would get all reports at once when it is not.
     const isBlocked = this.#link.blocked !== undefined
-    if (this.#confirmWatch.tick(isBlocked ? undefined : channel)) this.#doubtQueue()
-    else if (this.isReady && (channel?.owesReport(reportAfterMs) || channel?.isIdle(this.#options.probeEveryMs)))
-      this.#probe()
+    if (channel === undefined || isBlocked) {
+      this.#confirmWatch.look(undefined, performance.now())
+      return
+    }
+    const probeEveryMs = this.#doubt === undefined ? this.#options.probeEveryMs : probeInDoubtEveryMs
+    if (this.#confirmWatch.look(channel, performance.now())) this.#doubtQueue(channel)
+    else if (channel.owesReport(reportAfterMs) || channel.isIdle(probeEveryMs)) this.#probe()
   }
 
   /** Sends a message without clicks: it tells the ledger what is known, and its outcome tells whether the queue works. */
   #probe(): void {
-    this.#channel?.report(() => this.#trustQueue())
+    this.#channel?.report((outcome) => this.#learn(outcome))
   }
 
-  #doubtQueue(): void {
-    const silentMs = this.#options.confirmWithinMs + silentAfterDeadlineMs
-    if (!this.#isQueueDoubted)
-      this.#options.logger.error({ silentMs }, 'the queue confirms nothing: clicks are refused')
-    this.#isQueueDoubted = true
-    this.#link.restart(new Error(`no message had an outcome for ${silentMs} ms`))
+  #doubtQueue(channel: StampedChannel): void {
+    const unconfirmedMs = this.#options.confirmWithinMs + silentAfterDeadlineMs
+    if (this.#doubt === undefined) {
+      // A queue that is full refuses, and one without a leader does so too on a connection that has never met the leader.
+      this.#doubt = channel.isWaiting ? 'queue_unavailable' : 'queue_full'
+      this.#options.logger.error(
+        { unconfirmedMs, reason: this.#doubt },
+        'the queue confirms nothing: clicks are refused',
+      )
+    }
+    if (channel.isWaiting) this.#link.restart(new Error(`no message was confirmed for ${unconfirmedMs} ms`))
   }
 
   async #reportLast(): Promise<void> {
@@ -206,10 +216,10 @@ export class ClickPublisher {
     await Promise.race([reported.promise, sleep(lastReportWithinMs, undefined, { ref: false })])
   }
 
-  /** A message had an outcome. A queue that refuses because it is full works; that it is missing is told by each click. */
-  #trustQueue(): void {
-    if (!this.#isQueueDoubted) return
-    this.#isQueueDoubted = false
-    this.#options.logger.info('the broker has an outcome for each message again')
+  /** A message had an outcome. That a queue is missing is told by each click that is returned. */
+  #learn(outcome: Outcome): void {
+    if (this.#doubt === undefined || outcome !== 'confirmed') return
+    this.#doubt = undefined
+    this.#options.logger.info('the queue confirms again')
   }
 }

@@ -1,36 +1,40 @@
 import type { StampedChannel } from './stamped-channel.ts'
 
+/** Between two looks the event loop has read what had arrived, so a longer pause is the process's own and not the broker's. */
+const maxStepMs = 1_000
+
 /**
- * Notices that the broker has stopped answering while its connection stays up, as when the queue has lost its leader: the
- * heartbeats go on, and no message is ever confirmed.
- *
- * Time is counted in ticks and not read from a clock: a process that was suspended, or whose event loop was busy, must not
- * take its own pause for the broker's.
+ * Notices that nothing is confirmed any more while the connection stays up, as when the queue has lost its leader: the
+ * heartbeats go on, messages wait for ever, and on a new connection they are refused as if the queue were full.
  */
 export class ConfirmWatch {
-  readonly #maxSilentTicks: number
-  #silentTicks = 0
+  readonly #maxSilentMs: number
+  #silentMs = 0
+  #lookedAtMs = 0
   #channel: StampedChannel | undefined
-  #outcomes = 0
+  #confirmed = 0
 
-  /** @param maxSilentTicks how many ticks in a row messages may wait without one outcome, at least 1. */
-  constructor(maxSilentTicks: number) {
-    this.#maxSilentTicks = maxSilentTicks
+  /** @param maxSilentMs milliseconds for which messages may wait or be refused without one confirm. */
+  constructor(maxSilentMs: number) {
+    this.#maxSilentMs = maxSilentMs
   }
 
   /**
-   * To be called at a steady pace, with the open channel, or with undefined while the broker is not expected to answer.
+   * To be called several times a second, with the open channel, or with undefined while the broker is not expected to answer.
    *
-   * @returns true when the limit is passed; the count begins again then.
+   * @param nowMs of the monotonic clock.
+   * @returns true when the limit is passed; the time begins again then.
    */
-  tick(channel: StampedChannel | undefined): boolean {
+  look(channel: StampedChannel | undefined, nowMs: number): boolean {
+    const stepMs = Math.min(nowMs - this.#lookedAtMs, maxStepMs)
     const isSilent =
-      channel !== undefined && channel === this.#channel && channel.outcomes === this.#outcomes && channel.pending > 0
+      channel !== undefined && channel === this.#channel && channel.confirmed === this.#confirmed && channel.isUnproven
+    this.#lookedAtMs = nowMs
     this.#channel = channel
-    this.#outcomes = channel?.outcomes ?? 0
-    this.#silentTicks = isSilent ? this.#silentTicks + 1 : 0
-    if (this.#silentTicks < this.#maxSilentTicks) return false
-    this.#silentTicks = 0
+    this.#confirmed = channel?.confirmed ?? 0
+    this.#silentMs = isSilent ? this.#silentMs + stepMs : 0
+    if (this.#silentMs <= this.#maxSilentMs) return false
+    this.#silentMs = 0
     return true
   }
 }

@@ -21,8 +21,9 @@ export class StampedChannel {
   /** Sequences of messages that came back and are not yet confirmed. */
   readonly #returned = new Set<number>()
   #publishedAtMs = performance.now()
-  #published = 0
-  #outcomes = 0
+  #pending = 0
+  #confirmed = 0
+  #wasLastRefused = false
   #open = true
 
   /** @param previous what close() of the channel before has returned. */
@@ -41,14 +42,19 @@ export class StampedChannel {
     return this.#ledger.hasNews && this.isIdle(sinceMs)
   }
 
-  /** Messages that have had an outcome since the channel was opened. */
-  get outcomes(): number {
-    return this.#outcomes
+  /** Messages that were confirmed since the channel was opened. */
+  get confirmed(): number {
+    return this.#confirmed
   }
 
-  /** Messages that wait for their outcome. */
-  get pending(): number {
-    return this.#published - this.#outcomes
+  /** Whether a confirm is owed: messages wait for their outcome, or the last one was refused. */
+  get isUnproven(): boolean {
+    return this.#pending > 0 || this.#wasLastRefused
+  }
+
+  /** Whether messages wait for their outcome. */
+  get isWaiting(): boolean {
+    return this.#pending > 0
   }
 
   /** Whether nothing was published for so long, in milliseconds. */
@@ -59,7 +65,7 @@ export class StampedChannel {
   /** Publishes clicks, as the message contract writes them. */
   publish(content: Buffer, clicks: number, onOutcome: (outcome: Outcome) => void): void {
     this.#publishedAtMs = performance.now()
-    this.#published += 1
+    this.#pending += 1
     const stamp = this.#ledger.stamp(clicks)
     const { sequence } = stamp
     const options = {
@@ -75,11 +81,14 @@ export class StampedChannel {
     this.#channel.publish(topology.exchange, topology.routingKey, content, options, (error: unknown) => {
       // amqplib fails what is unconfirmed when a channel closes, as if the broker had refused it.
       if (!this.#open) return
-      this.#outcomes += 1
+      this.#pending -= 1
       const returned = this.#returned.delete(sequence)
       const outcome = error ? 'refused' : returned ? 'returned' : 'confirmed'
-      if (outcome === 'confirmed') this.#ledger.confirmed(sequence)
-      else this.#ledger.refused(sequence)
+      this.#wasLastRefused = outcome === 'refused'
+      if (outcome === 'confirmed') {
+        this.#confirmed += 1
+        this.#ledger.confirmed(sequence)
+      } else this.#ledger.refused(sequence)
       onOutcome(outcome)
     })
   }
