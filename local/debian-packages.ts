@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { childEnvironment, proxySettings } from './child-environment.ts'
 import { waitForLock } from './folder-lock.ts'
+import { setCurrent, upToDatePackage } from './package-updates.ts'
 import { Problem } from './problem.ts'
 import { findPrograms } from './program-search.ts'
 import { lastLines, runCommand } from './run-command.ts'
@@ -37,29 +39,44 @@ export function hasDebianPackages(): boolean {
 
 /**
  * Downloads the package and what it needs from the distribution, and unpacks all of it into a folder; returns that
- * folder (at once when it was done before). Works as any user and installs nothing: no script of a package is run.
- * @throws Problem with the end of apt's output.
+ * folder. When it was done before, that is what is returned, and at most once a day something newer where there is any. Works as
+ * any user and installs nothing: no script of a package is run.
+ * @throws Problem with the end of apt's output, where there is no such folder yet.
  */
 export async function unpackedPackage(options: UnpackOptions): Promise<string> {
-  const root = join(options.dir, options.package)
-  if (existsSync(root)) return root
+  const { dir, package: name, onLine, signal } = options
+  mkdirSync(dir, { recursive: true })
   const lock = await waitForLock(join(options.dir, 'lock'), 10 * 60_000, ({ pid }) => {
     options.onLine(`Waiting for process ${pid}, which unpacks packages in ${options.dir}`)
   })
   try {
-    if (!existsSync(root)) await unpack(options, root)
-    return root
+    const updates = { dir, name, onLine, signal, unpackNewest: () => unpack(options, ['of our own'], updateWithinMs) }
+    const present = await upToDatePackage(updates)
+    if (present !== undefined) return present
+    const folder = await unpack(options, lists, downloadWithinMs)
+    setCurrent(updates, folder)
+    return join(dir, folder)
   } finally {
     lock.release()
   }
 }
 
-async function unpack(options: UnpackOptions, root: string): Promise<void> {
+/** Each command of apt may take so long. */
+const downloadWithinMs = 10 * 60_000
+/** Somebody waits for a start, and has what is needed. */
+const updateWithinMs = 60_000
+
+/** Returns the name of the folder in `options.dir`, which tells the versions of all that is in it. */
+async function unpack(
+  options: UnpackOptions,
+  from: readonly (typeof lists)[number][],
+  withinMs: number,
+): Promise<string> {
   const work = join(options.dir, 'apt')
   const archives = join(work, 'archives')
-  const unfinished = `${root}.unfinished`
+  const unfinished = join(options.dir, `${options.package}.unfinished`)
   let trouble = ''
-  for (const list of lists) {
+  for (const list of from) {
     rmSync(archives, { recursive: true, force: true })
     rmSync(unfinished, { recursive: true, force: true })
     const environment = await aptEnvironment(work, list)
@@ -67,7 +84,7 @@ async function unpack(options: UnpackOptions, root: string): Promise<void> {
       const result = await runCommand(command, args, {
         cwd,
         env: environment,
-        withinMs: 10 * 60_000,
+        withinMs,
         signal: options.signal,
       })
       if (result.code !== 0) trouble = `${command} ${args[0]}:\n${lastLines(result.output)}`
@@ -80,6 +97,9 @@ async function unpack(options: UnpackOptions, root: string): Promise<void> {
     }
     const versions = await neededVersions(options.package, run, work)
     if (versions.length === 0) continue
+    const content = createHash('sha256').update(versions.toSorted().join('\n')).digest('hex').slice(0, 12)
+    const folder = `${options.package}-${content}`
+    if (existsSync(join(options.dir, folder))) return folder
     options.onLine(`Downloading ${versions.length} packages for ${options.package} from the distribution`)
     mkdirSync(archives, { recursive: true })
     const download = await run('apt-get', ['download', ...versions], archives)
@@ -91,9 +111,9 @@ async function unpack(options: UnpackOptions, root: string): Promise<void> {
       archives,
     )
     if (extraction.code !== 0) break
-    renameSync(unfinished, root)
+    renameSync(unfinished, join(options.dir, folder))
     rmSync(work, { recursive: true, force: true })
-    return
+    return folder
   }
   rmSync(unfinished, { recursive: true, force: true })
   throw new Problem(
