@@ -28,6 +28,11 @@ export interface TurnFigures {
   readonly voided: string | undefined
 }
 
+/** CPU seconds of the service and the broker together, for a million accepted clicks: what accepting a click costs. */
+export function acceptingCpu({ service, rabbitmq = 0 }: TurnFigures): number {
+  return service + rabbitmq
+}
+
 /** Puts a design under full load for a while, and asks afterwards what it has kept. */
 export async function playTurn(design: Design, options: TurnOptions): Promise<TurnFigures> {
   const { generator, clicksPerRequest, ...load } = options

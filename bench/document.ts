@@ -50,7 +50,7 @@ export function benchmarksDocument(options: DocumentOptions): string {
     '## Targets',
     tally(standings),
     targetsTable(standings),
-    ...(plot === undefined ? [] : [`![Accepted clicks a second, each design beside the others](${plot})`]),
+    ...(plot === undefined ? [] : [`![What accepting a click costs, each design beside the others](${plot})`]),
     ...outcomes.flatMap(({ section, stolen }) => (section === undefined ? [] : sectionBlocks(section, stolen))),
   ]
   return `${blocks.join('\n\n')}\n`

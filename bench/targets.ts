@@ -9,6 +9,21 @@ export interface Target {
 }
 
 export const targets = {
+  cpu256: {
+    what: 'CPU of ingest and broker together per accepted click, one a request, 256 connections, against the same route with no broker',
+    atMost: 1.15,
+    unit: '×',
+  },
+  cpu64: {
+    what: 'CPU of ingest and broker together per accepted click, one a request, 64 connections, against the same route with no broker',
+    atMost: 1.35,
+    unit: '×',
+  },
+  cpuBatches: {
+    what: 'CPU of ingest and broker together per accepted click, batches of 100, against the same route with no broker',
+    atMost: 1.4,
+    unit: '×',
+  },
   accepting256: {
     what: 'accepted clicks/s, one a request, 256 connections, against the same route with no broker',
     atLeast: 1.0,
@@ -42,6 +57,21 @@ export const targets = {
   loneClick: {
     what: 'a lone click on an idle system, request to 202, p50, against one message and one confirm a click',
     atMost: 1.05,
+    unit: '×',
+  },
+  latencyP50: {
+    what: 'request to 202 at half the rate that one message and one confirm a click reaches, p50, against it',
+    atMost: 1.0,
+    unit: '×',
+  },
+  latencyP99: {
+    what: 'request to 202 at half the rate that one message and one confirm a click reaches, p99, against it',
+    atMost: 1.0,
+    unit: '×',
+  },
+  latencyP999: {
+    what: 'request to 202 at half the rate that one message and one confirm a click reaches, p99.9, against it',
+    atMost: 1.0,
     unit: '×',
   },
   storingCopy: {

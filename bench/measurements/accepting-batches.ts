@@ -1,5 +1,5 @@
 import { AcceptingRounds } from '../accepting-rounds.ts'
-import type { TurnFigures } from '../accepting-turn.ts'
+import { acceptingCpu, type TurnFigures } from '../accepting-turn.ts'
 import { startDesigns } from '../design-start.ts'
 import { clicktally, designNames, noBroker } from '../designs.ts'
 import { samplesText } from '../figure-text.ts'
@@ -38,6 +38,7 @@ export const acceptingBatches: Measurement = {
 }
 
 const columns = [
+  { name: 'service + RabbitMQ', unit: 'CPU s/M', figure: acceptingCpu },
   { name: 'accepted', unit: 'clicks/s', figure: ({ perSecond }) => perSecond },
   { name: 'service', unit: 'CPU s/M', figure: ({ service }) => service },
   { name: 'RabbitMQ', unit: 'CPU s/M', figure: ({ rabbitmq }) => rabbitmq },
@@ -73,6 +74,10 @@ checking and answering a batch costs alone. Load, turns and the oracle are as ab
         ),
       })),
       verdicts: [
+        {
+          target: 'cpuBatches',
+          samples: rounds.ratios(designNames.clicktally, designNames.noBroker, few, acceptingCpu),
+        },
         {
           target: 'acceptingBatches',
           samples: rounds.ratios(designNames.clicktally, designNames.noBroker, few),

@@ -6,7 +6,7 @@ import { clicktally, designNames, noBroker, perClickConfirm, synchronousInsert }
 import { LoadGenerator } from '../load-generator.ts'
 import type { FigureRow, Measurement, Section, Stage } from '../measurement.ts'
 import { type PacedTurn, playPacedTurn } from '../paced-turn.ts'
-import { percentile } from '../samples.ts'
+import { pairedRatios, percentile } from '../samples.ts'
 
 const connections = 128
 const scales = { full: { turnMs: 3_000, warmUpMs: 3_000 }, short: { turnMs: 1_000, warmUpMs: 1_000 } } as const
@@ -84,12 +84,27 @@ it came itself is in each latency, and in the last column.`,
           rows: designs.map((design) => rowOf(design, turns.get(design) ?? [], voided.get(design.name))),
         },
       ],
-      verdicts: [],
+      verdicts: verdictsOf(designs, turns),
       voided: [...voided.values()],
     }
   } finally {
     await started.stop()
   }
+}
+
+/** Against one message and one confirm a click, at the same rate, round by round. */
+function verdictsOf(designs: readonly Design[], turns: ReadonlyMap<Design, readonly PacedTurn[]>): Section['verdicts'] {
+  const of = (name: string, share: number) =>
+    designs
+      .filter((design) => design.name === name)
+      .flatMap((design) => (turns.get(design) ?? []).map(({ latenciesMs }) => percentile(latenciesMs, share)))
+  const ratios = (share: number) =>
+    pairedRatios(of(designNames.clicktally, share), of(designNames.perClickConfirm, share))
+  return [
+    { target: 'latencyP50', samples: ratios(0.5) },
+    { target: 'latencyP99', samples: ratios(0.99) },
+    { target: 'latencyP999', samples: ratios(0.999) },
+  ]
 }
 
 function rowOf({ name }: Design, turns: readonly PacedTurn[], voided: string | undefined): FigureRow {

@@ -1,5 +1,5 @@
 import { AcceptingRounds, type AcceptingRoundsOptions } from '../accepting-rounds.ts'
-import type { TurnFigures } from '../accepting-turn.ts'
+import { acceptingCpu, type TurnFigures } from '../accepting-turn.ts'
 import type { Design } from '../design.ts'
 import { startDesigns } from '../design-start.ts'
 import {
@@ -53,6 +53,7 @@ export const accepting: Measurement = {
 }
 
 const columns = [
+  { name: 'service + RabbitMQ', unit: 'CPU s/M', figure: acceptingCpu },
   { name: 'accepted', unit: 'clicks/s', figure: ({ perSecond }) => perSecond },
   { name: 'kept', unit: '% of them', figure: ({ keptShare }) => keptShare && keptShare * 100 },
   { name: 'service', unit: 'CPU s/M', figure: ({ service }) => service },
@@ -83,7 +84,8 @@ export async function measureAccepting(
         `Each design runs as one Node.js process with ingest's own HTTP side: the same parsing, checks and answers over
 another way to keep the clicks, each a small program in [bench/peers](../bench/peers). ${await generator.version()} sends, one thread, no
 pipelining, each connection waiting for its answer; its own CPU time is in the table. Each click is one of 2,000 prepared ones with an id
-of its own. CPU is user and system time of a part and all its processes, for a million accepted clicks; memory is what the service
+of its own. CPU is user and system time of a part and all its processes (from /proc/<pid>/stat), for a million accepted clicks. It is the
+figure to compare: rates depend on what else the machine does, and on how many cores the sender leaves. Memory is what the service
 holds at the end of a turn. What idles beside costs nothing.`,
         `No processor runs while a turn lasts, for Clicktally as little as for the others whose queues nobody reads: this is about
 accepting. wrk stops sending at the end of its time and waits until each request is answered, so that the number of 202s is known to the
@@ -101,12 +103,12 @@ Those that need a click's fields parse it a second time, a few microseconds.`,
       verdicts: verdictsOf(rounds),
       voided: rounds.voided,
       plot: {
-        title: 'Accepting clicks, one a request',
-        unit: `clicks/s, ${many} connections`,
+        title: 'What accepting a click costs, one a request',
+        unit: `CPU seconds for a million clicks, ${many} connections`,
         bars: designs.map(({ name, own = false }) => ({
           name,
           own,
-          samples: rounds.figures(name, many, ({ perSecond }) => perSecond),
+          samples: rounds.figures(name, many, allCpu),
         })),
       },
     }
@@ -133,19 +135,25 @@ function tableOf(rounds: AcceptingRounds, connections: number, designs: readonly
 
 function verdictsOf(rounds: AcceptingRounds): Section['verdicts'] {
   const { clicktally: own, noBroker: limit, perClickConfirm: confirm, synchronousInsert: insert } = designNames
-  const ofBoth = ({ service, rabbitmq = 0 }: TurnFigures) => service + rabbitmq
   // As far as HTTP lets anyone get: the same route, with nothing behind it.
   const best = (other: string, figure?: (turn: TurnFigures) => number) => ({
     samples: rounds.ratios(own, other, many, figure),
     note: `the same route with no broker behind it, all of it HTTP and checks, comes to ${samplesText(rounds.ratios(limit, other, many, figure))} ×`,
   })
   return [
+    { target: 'cpu256', samples: rounds.ratios(own, limit, many, acceptingCpu) },
+    { target: 'cpu64', samples: rounds.ratios(own, limit, few, acceptingCpu) },
     { target: 'accepting256', samples: rounds.ratios(own, limit, many) },
     { target: 'accepting64', samples: rounds.ratios(own, limit, few) },
     { target: 'acceptingPerClickConfirm', ...best(confirm) },
-    { target: 'cpuPerClickConfirm', ...best(confirm, ofBoth) },
+    { target: 'cpuPerClickConfirm', ...best(confirm, acceptingCpu) },
     { target: 'acceptingSynchronousInsert', ...best(insert) },
   ]
+}
+
+/** Of every part that works for a design, which is what they can be compared by. */
+function allCpu({ service, rabbitmq = 0, postgres = 0, redis = 0 }: TurnFigures): number {
+  return service + rabbitmq + postgres + redis
 }
 
 function allDesigns(stage: Stage): DesignStart[] {

@@ -58,7 +58,7 @@ describe('the document', () => {
   it('has every target, its figure and what became of it', () => {
     expect(text).toContain('against the same route with no broker | ≥ 1.00 × | 1.02 (0.99–1.10) × | met |')
     expect(text).toContain('≥ 2.00 × | 1.90 (1.80–2.10) × | **missed**: V8 parses |')
-    expect(text).toContain('1 of 17 met, 15 not measured.')
+    expect(text).toContain('1 of 23 met, 21 not measured.')
     expect(text).toContain('| – | **not measured** |')
   })
 
@@ -80,7 +80,8 @@ describe('the document', () => {
 
   it('has every sample in the JSON beside it', () => {
     const json = JSON.parse(benchmarksJson(documentOf(outcomeOf({}))))
-    expect(json.targets[0]).toMatchObject({ name: 'accepting256', median: 1.02, met: true, samples: [1.02, 1.1, 0.99] })
+    const [target] = json.targets.filter(({ name }: { name: string }) => name === 'accepting256')
+    expect(target).toMatchObject({ median: 1.02, met: true, samples: [1.02, 1.1, 0.99] })
     expect(json.measurements[0].tables[0].rows[0].cells[0]).toEqual([18_000, 20_000, 19_000])
   })
 
