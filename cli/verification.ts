@@ -7,6 +7,7 @@ import { besideClicks, besideThoseBelow, type Comparison } from './queries/count
 import { type Compared, type CounterDifference, counterDifferences } from './queries/counter-differences.ts'
 import { countingRange } from './queries/counting-range.ts'
 import { keptBuckets } from './queries/kept-buckets.ts'
+import { type RawClicksHorizon, rawClicksHorizon } from './queries/raw-clicks-horizon.ts'
 
 export interface VerifyOptions {
   /** Whole minutes, half-open. Undefined: from the first, to the last that there is. */
@@ -30,6 +31,8 @@ export interface Verification {
   readonly from: Date | null
   readonly to: Date | null
   readonly folding: FoldBacklog
+  /** Counters of before its `completeSince` were left out; null where all that was asked for was compared. */
+  readonly horizon: RawClicksHorizon | null
 }
 
 interface Range {
@@ -52,7 +55,8 @@ const longestSliceMs = 30 * dayMs
  * Recomputes the counters from the raw clicks and compares, slice by slice of time, all within one snapshot: exact while
  * clicks arrive, for a click and its counter appear together.
  *
- * Where the minutes are right, the counters that are made of them are compared with those that they are made of.
+ * Where the minutes are right, the counters that are made of them are compared with those that they are made of. Buckets that
+ * begin before the horizon of the raw clicks are left out: nothing tells whether their minutes are right.
  */
 export async function verifyCounters(db: Kysely<Tables>, options: VerifyOptions): Promise<Verification> {
   const { from, to, onProgress, giveUpAfterMs = defaultGiveUpAfterMs } = options
@@ -64,7 +68,10 @@ export async function verifyCounters(db: Kysely<Tables>, options: VerifyOptions)
       // Whoever reads our output may take a rest.
       await sql`set local idle_in_transaction_session_timeout = 0`.execute(snapshot)
       await sql`set local work_mem = '64MB'`.execute(snapshot)
-      const range = await countingRange(snapshot, from, to)
+      const horizon = await rawClicksHorizon(snapshot)
+      const isCut = horizon !== undefined && (from === undefined || from < horizon.completeSince)
+      const since = isCut ? horizon.completeSince : from
+      const range = await countingRange(snapshot, since, to)
       onProgress(0, range.clicks)
       const sum = { clicks: 0, counters: 0, differences: 0 }
       const onDifference = (difference: CounterDifference) => {
@@ -82,13 +89,15 @@ export async function verifyCounters(db: Kysely<Tables>, options: VerifyOptions)
       const isWhole = sum.differences === 0
       if (isWhole) {
         for (const width of bucketWidths) {
-          const buckets = await wholeBuckets(snapshot, width, options, minutes)
+          const bounds = { from: since, to, isFromWhole: isCut }
+          const buckets = await wholeBuckets(snapshot, width, bounds, minutes)
           const sides = (from: Date, to: Date) => besideThoseBelow(width, from, to)
           for await (const _ of inSlices(width, buckets, sides, giveUpAfterMs, compare))
             onProgress(sum.clicks, range.clicks)
         }
       }
-      return { ...sum, isWhole, from: range.from, to: range.to, folding: await readFoldBacklog(snapshot) }
+      const folding = await readFoldBacklog(snapshot)
+      return { ...sum, isWhole, from: range.from, to: range.to, folding, horizon: isCut ? horizon : null }
     })
 }
 
@@ -96,21 +105,30 @@ function rangeOf(from: Date | null, to: Date | null): Range | undefined {
   return from === null || to === null ? undefined : { fromMs: from.getTime(), toMs: to.getTime() }
 }
 
-/** The buckets of this width that hold minutes of the range, or have counters all the same. */
+/**
+ * The buckets of this width that hold minutes of the range, or have counters all the same.
+ *
+ * @param bounds with `isFromWhole` the bucket that `from` is in the middle of is none of them
+ */
 async function wholeBuckets(
   snapshot: Transaction<Tables>,
   width: BucketWidth,
-  { from, to }: Pick<VerifyOptions, 'from' | 'to'>,
+  { from, to, isFromWhole }: Pick<VerifyOptions, 'from' | 'to'> & { readonly isFromWhole: boolean },
   minutes: Range | undefined,
 ): Promise<Range | undefined> {
+  const startOf = isFromWhole ? ceilToBucket : floorToBucket
   const bounds = {
-    from: from && new Date(floorToBucket(from.getTime(), width)),
+    from: from && new Date(startOf(from.getTime(), width)),
     to: to && new Date(ceilToBucket(to.getTime(), width)),
   }
   const { first, last } = await keptBuckets(snapshot, width, bounds.from, bounds.to)
   const fromMs = Math.min(minutes?.fromMs ?? Infinity, first?.getTime() ?? Infinity)
   const toMs = Math.max(minutes?.toMs ?? -Infinity, last === null ? -Infinity : last.getTime() + 1)
-  return fromMs < toMs ? { fromMs: floorToBucket(fromMs, width), toMs: ceilToBucket(toMs, width) } : undefined
+  const buckets = {
+    fromMs: Math.max(floorToBucket(fromMs, width), bounds.from?.getTime() ?? -Infinity),
+    toMs: ceilToBucket(toMs, width),
+  }
+  return buckets.fromMs < buckets.toMs ? buckets : undefined
 }
 
 /** Compares slice by slice, each as many whole buckets as take some time, and yields what each held. */

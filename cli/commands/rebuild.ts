@@ -25,8 +25,8 @@ const linesShown = 20
 
 const help = `
 It verifies, mends the counters that differ, and verifies again, until there is no difference. Clicks may arrive all
-the while: the result is exact. What was mended stays so when it is interrupted. A counter without any click is removed:
-where raw clicks were deleted on purpose, leave their minutes out with --from and --to.`
+the while: the result is exact. What was mended stays so when it is interrupted. A counter without any click is removed.
+Where raw clicks were dropped, counters from before their horizon are left as they are: nothing tells what they should be.`
 
 export function registerRebuild(program: Command, context: CliContext): void {
   addMinuteOptions(program.command('rebuild'))
@@ -89,6 +89,6 @@ async function findDifferences(
   const { differences, isWhole } = verification
   if (lines > 0 && differences > lines)
     context.print(`… and ${formatCount(differences - lines)} more ("verify" shows all)`)
-  context.print(describeVerification(verification))
+  for (const line of describeVerification(verification)) context.print(line)
   return { keys, differences, isWhole }
 }

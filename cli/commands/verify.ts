@@ -21,7 +21,7 @@ const help = `
 Both sides are read as of one moment, so it is exact while clicks arrive. Without --from and --to: everything.
 Visitors are compared by their sketch, of which up to 2,048 visitors are shown; with (others) the sketches have the same
 size and differ all the same. Hours, days, months and all targets together are made of the minutes of the targets: where
-these are right, they are compared with them. Times are of UTC. Exit code 1: there are differences; "rebuild" mends them.`
+these are right, they are compared with them. Where raw clicks were dropped, it stops at their horizon and says so. Times are of UTC. Exit code 1: there are differences; "rebuild" mends them.`
 
 export function registerVerify(program: Command, context: CliContext): void {
   addMinuteOptions(program.command('verify'))
@@ -41,7 +41,7 @@ export function registerVerify(program: Command, context: CliContext): void {
         })
         if (options.json) context.print(jsonLine(verification))
         else
-          for (const line of [describeVerification(verification), ...foldWarnings(verification.folding)])
+          for (const line of [...describeVerification(verification), ...foldWarnings(verification.folding)])
             context.print(line)
         if (verification.differences > 0) context.exitCode = 1
       })
@@ -61,8 +61,17 @@ export async function verifyWithProgress(
   })
 }
 
-/** In one line. */
-export function describeVerification({ clicks, counters, differences, from, to }: Verification): string {
+/** In a line, and in another one what was left out. */
+export function describeVerification({ horizon, ...verification }: Verification): string[] {
+  if (horizon === null) return [describeComparison(verification)]
+  const { keptSince, completeSince } = horizon
+  return [
+    describeComparison(verification),
+    `Raw clicks are kept since ${formatMinute(keptSince)}. Counters from before ${formatMinute(completeSince)} cannot be recomputed and were left out.`,
+  ]
+}
+
+function describeComparison({ clicks, counters, differences, from, to }: Omit<Verification, 'horizon'>): string {
   const minutes = from === null || to === null ? undefined : `from ${formatMinute(from)} to ${formatMinute(to)}`
   if (minutes === undefined && differences === 0) return 'There are neither clicks nor counters in these minutes.'
   const what = [plural(clicks, 'click'), 'and', plural(counters, 'counter'), minutes].filter(Boolean).join(' ')

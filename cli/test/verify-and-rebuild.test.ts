@@ -1,10 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Click } from '@clicktally/contract/click.ts'
+import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
 import { createClick } from '@clicktally/processor/test/processor-under-test.ts'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { type CliBench, createCliBench } from './cli-under-test.ts'
 
 const patience = { timeout: 120_000, interval: 100 }
 const minuteMs = 60_000
+const dayMs = 86_400_000
 
 interface Difference {
   bucket: string
@@ -21,6 +24,7 @@ interface Summary {
   differences: number
   from: string | null
   to: string | null
+  horizon: { keptSince: string; completeSince: string } | null
 }
 
 async function verify({ json }: CliBench, ...args: string[]): Promise<{ differences: Difference[]; summary: Summary }> {
@@ -250,5 +254,112 @@ describe('rebuild', () => {
     clearInterval(folding)
     await bench.ask('select fold_counters()')
     expect((await verify(bench)).differences).toEqual([])
+  })
+})
+
+describe('where old raw clicks were dropped', () => {
+  /** Clicks of three days at the start of last month but one, and of now. Returns the start of the second of the days. */
+  async function countOfDays(bench: CliBench): Promise<{ secondDayMs: number; old: Click[] }> {
+    await bench.startProcessor()
+    const now = new Date()
+    const firstDayMs = Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate() - 3)
+    const old = [0, 1, 2].flatMap((day) =>
+      ['a', 'b'].map((target) => {
+        const occurredAtMs = firstDayMs + day * dayMs + 7 * 3_600_000
+        return createClick({ id: randomUuidV7(occurredAtMs), target, occurredAtMs, visitorId: 'visitor' })
+      }),
+    )
+    await bench.send(...old, createClick({ target: 'a' }))
+    await bench.untilProcessed()
+    await bench.ask('select fold_counters()')
+    return { secondDayMs: firstDayMs + dayMs, old }
+  }
+  const dayOf = (timeMs: number) => new Date(timeMs).toISOString().slice(0, 10)
+  const counters = (bench: CliBench) =>
+    bench.ask(`
+      select 'minute' as width, minute as start, target, total, bots, visitors from minute_counters
+      union all select 'hour', hour, target, total, bots, visitors from hour_counters
+      union all select 'day', day, target, total, bots, visitors from day_counters
+      union all select 'month', month, target, total, bots, visitors from month_counters
+      order by 1, 2, 3`)
+
+  test('verify names the horizon and finds no difference, and rebuild changes nothing before it', async () => {
+    const bench = await createCliBench()
+    const { secondDayMs } = await countOfDays(bench)
+    await bench.ask('select keep_raw_clicks_since($1)', [dayOf(secondDayMs)])
+    await bench.ask(`drop table clicks_${dayOf(secondDayMs - dayMs).replaceAll('-', '')}`)
+    const before = await counters(bench)
+    const { code, stdout } = await bench.run('verify')
+    expect(stdout).toMatch(/^5 clicks and 5 counters .*: no difference\.\n/)
+    const since = `${dayOf(secondDayMs)}T00:00Z`
+    expect(stdout).toContain(`Raw clicks are kept since ${since}. Counters from before ${since} cannot be recomputed`)
+    expect(code).toBe(0)
+    const { summary } = await verify(bench, '--from', dayOf(secondDayMs - dayMs))
+    expect(summary).toMatchObject({ differences: 0, horizon: { completeSince: new Date(secondDayMs).toISOString() } })
+    // A range behind the horizon leaves nothing out.
+    expect((await verify(bench, '--from', new Date(secondDayMs).toISOString())).summary).toMatchObject({
+      differences: 0,
+      horizon: null,
+    })
+
+    expect(await bench.run('rebuild', '--yes')).toMatchObject({ code: 0 })
+    expect(await counters(bench)).toEqual(before)
+    // What is behind it is mended as ever, and of what is before it nothing.
+    await bench.ask('update minute_counters set total = total + 1 where target <> $1', [''])
+    expect(await bench.run('rebuild', '--yes')).toMatchObject({ code: 0 })
+    const damaged = await bench.ask<{ start: Date }>(
+      `select minute as start from minute_counters where target <> '' and total = 2 order by 1`,
+    )
+    expect(damaged.map(({ start }) => start.getTime() < secondDayMs)).toEqual([true, true])
+  })
+
+  test('a click from before it that is sent again is a dead letter, and no count changes', async () => {
+    const bench = await createCliBench()
+    const { secondDayMs, old } = await countOfDays(bench)
+    const firstDay = dayOf(secondDayMs - dayMs)
+    const partition = `clicks_${firstDay.replaceAll('-', '')}`
+    const before = await counters(bench)
+    const expectRefused = async (letters: number) => {
+      await bench.send(...old, createClick({ target: 'new', id: randomUuidV7(secondDayMs - 1) }))
+      await bench.untilProcessed()
+      await bench.ask('select fold_counters()')
+      const reasons = (await bench.deadLetters()).map(({ reason }) => reason)
+      expect(reasons).toEqual(Array.from({ length: letters }, () => 'id_before_horizon'))
+      expect(await counters(bench)).toEqual(before)
+    }
+    await bench.ask('select keep_raw_clicks_since($1)', [dayOf(secondDayMs)])
+    // The partition is there yet, and takes nothing any more; nor is it made again when it is gone.
+    await expectRefused(3)
+    await bench.ask(`drop table ${partition}`)
+    await expectRefused(6)
+    expect(await bench.ask('select to_regclass($1) as partition', [partition])).toEqual([{ partition: null }])
+    expect(await bench.balance()).toMatchObject({ dead: 6, duplicates: 8, overdue: 0 })
+  })
+
+  test('the horizon is behind all that occurred in what may be dropped, and never goes back', async () => {
+    const bench = await createCliBench()
+    const { secondDayMs } = await countOfDays(bench)
+    // Its id is of the first day, and it occurred on the third.
+    const occurredAtMs = secondDayMs + dayMs + 5 * minuteMs
+    await bench.send(createClick({ id: randomUuidV7(secondDayMs - 1_000), occurredAtMs }))
+    await bench.untilProcessed()
+    await bench.ask('select keep_raw_clicks_since($1)', [dayOf(secondDayMs)])
+    await bench.ask('select keep_raw_clicks_since($1)', [dayOf(secondDayMs - 5 * dayMs)])
+    const horizon = await bench.ask('select kept_since, complete_since from raw_clicks')
+    expect(horizon).toEqual([{ kept_since: new Date(secondDayMs), complete_since: new Date(occurredAtMs + minuteMs) }])
+    await bench.ask(`drop table clicks_${dayOf(secondDayMs - dayMs).replaceAll('-', '')}`)
+    expect((await verify(bench)).summary).toMatchObject({ differences: 0, clicks: 3 })
+    // A month that is over is one partition, unless a part of it is before the horizon.
+    const monthMs = Date.UTC(2021, 4, 1)
+    await bench.ask(`update raw_clicks set kept_since = '2021-05-10T00:00Z'`)
+    await bench.ask(`select create_click_partition('2021-05-20'), create_click_partition('2021-06-20')`)
+    await expect(bench.ask('select create_click_partition($1)', [dayOf(monthMs)])).rejects.toMatchObject({
+      constraint: 'id_before_horizon',
+    })
+    const partitions = await bench.ask(
+      `select inhrelid::regclass::text as name from pg_inherits where inhparent = 'clicks'::regclass
+         and inhrelid::regclass::text ~ 'clicks_2021' order by 1`,
+    )
+    expect(partitions).toEqual([{ name: 'clicks_20210520' }, { name: 'clicks_202106' }])
   })
 })

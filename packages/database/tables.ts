@@ -5,6 +5,7 @@ import type { BucketWidth } from './counter-buckets.ts'
 export interface Tables {
   projects: ProjectsTable
   clicks: ClicksTable
+  raw_clicks: RawClicksTable
   counters: CountersView
   counter_deltas: CounterDeltasTable
   minute_counters: RolledUp<'minute'>
@@ -15,6 +16,8 @@ export interface Tables {
   dead_letters: DeadLettersTable
   producers: ProducersTable
   messages: MessagesTable
+  unsettled_messages: UnsettledMessagesTable
+  ledger_totals: LedgerTotalsTable
   processor_progress: ProcessorProgressTable
 }
 
@@ -36,6 +39,15 @@ export interface ClicksTable {
   url: string | null
   referrer: string | null
   props: unknown
+}
+
+/** One row: since when raw clicks are kept. -Infinity where none was ever dropped. */
+export interface RawClicksTable {
+  only_row: Generated<boolean>
+  /** By the time in their ids. */
+  kept_since: Generated<Date | number>
+  /** By when they occurred: the counters of minutes from here on can be recomputed. */
+  complete_since: Generated<Date | number>
 }
 
 /** What is counted of a target in a minute, folded or not: several rows together are one counter. None is of all targets. */
@@ -118,6 +130,24 @@ export interface ProducersTable {
   duplicates: number
   settled: number
   confirmed: number
+  /** Whether it is over and owes nothing: its sums are in ledger_totals too. */
+  finished: Generated<boolean>
+  last_heard_at: Generated<Date>
+}
+
+/** Messages that are in the sums of their producer, though no report has said whether they were confirmed. */
+export interface UnsettledMessagesTable {
+  producer: string
+  sequence: number
+  clicks: number
+}
+
+/** One row: the sums of all finished producers. */
+export interface LedgerTotalsTable {
+  only_row: Generated<boolean>
+  clicks: Generated<number>
+  counted: Generated<number>
+  duplicates: Generated<number>
 }
 
 /** Messages that are accounted for. */

@@ -81,7 +81,12 @@ export class ClickStore {
   async countDespiteRefusals(message: TakenMessage): Promise<CountedDespiteRefusals> {
     await this.#noteProducers([message])
     return this.#bury(async (client) => {
-      const { counted, duplicates, refused } = await countPart(client, message, message.clicks)
+      const keptSinceMs = await readKeptSince(client)
+      const isKept = (click: TakenClick) => timeOfUuidV7(idOf(click)) >= keptSinceMs
+      const part = await countPart(client, message, message.clicks.filter(isKept))
+      const { counted, duplicates } = part
+      const before = message.clicks.filter((click) => !isKept(click))
+      const refused = [...part.refused, ...before.map((click) => clickBeforeHorizon(click, keptSinceMs))]
       const deadLetters = [...message.deadLetters, ...refused]
       const entry = { stamp: message.stamp, clicks: [], deadLetters, before: { counted, duplicates } }
       await runCountClicks(client, arrange([entry]))
@@ -164,7 +169,7 @@ export class ClickStore {
     let failure: Error | undefined
     try {
       await client.query('begin')
-      await client.query(`select pg_advisory_xact_lock_shared(hashtext('fold_ledger'))`)
+      await client.query('select hold_ledger()')
       const result = await work(client)
       const { command } = await client.query('commit')
       // COMMIT of a transaction that has failed raises no error, it says ROLLBACK.
@@ -252,9 +257,30 @@ async function countPart(
 }
 
 function refusedClick(click: TakenClick, error: Error): DeadLetter {
+  return deadClick(click, 'refused_by_database', error.message)
+}
+
+/** Its first copy, if there was one, may be gone: counted now, it might be counted twice. */
+function clickBeforeHorizon(click: TakenClick, keptSinceMs: number): DeadLetter {
+  const keptSince = new Date(keptSinceMs).toISOString()
+  const detail = `Its id is from before ${keptSince}, since when raw clicks are kept: whether it was counted cannot be told any more.`
+  return deadClick(click, 'id_before_horizon', detail)
+}
+
+/** Milliseconds since 1970; -Infinity where no raw click was ever dropped. */
+async function readKeptSince(client: PoolClient): Promise<number> {
+  const { rows } = await client.query<{ kept_since_ms: number }>(
+    'select extract(epoch from kept_since) * 1000 as kept_since_ms from raw_clicks',
+  )
+  const [row] = rows
+  if (row === undefined) throw new Error('raw_clicks has no row')
+  return row.kept_since_ms
+}
+
+function deadClick(click: TakenClick, reason: string, detail: string): DeadLetter {
   return {
-    reason: 'refused_by_database',
-    detail: error.message,
+    reason,
+    detail,
     type: clicksMessageType,
     content: lineOf(click),
     clicks: 1,

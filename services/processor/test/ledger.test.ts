@@ -132,6 +132,67 @@ describe('the ledger', () => {
     expect((await messages()).map(({ sequence }) => Number(sequence))).toEqual([3, 4])
   })
 
+  test('keeps nothing open of connections that are over, and knows their messages all the same', async () => {
+    const { count, balance, fold, owner, messages } = await createLedger()
+    const connections = 30
+    const sent: TakenMessage[] = []
+    let previous: LedgerStamp['previous']
+    for (let connection = 0; connection < connections; connection += 1) {
+      const producer = randomUUID()
+      const stamp = { producer, ...(previous !== undefined && { previous }) }
+      // The first is reported; the second is confirmed, which the next connection tells; the third had no outcome.
+      sent.push(message(1, clicks(2), stamp))
+      sent.push(message(2, clicks(3), { ...stamp, settled: 1, confirmed: 2 }))
+      sent.push(message(3, clicks(1), { ...stamp, settled: 1, confirmed: 2 }))
+      previous = { producer, confirmed: 5, unknown: [3] }
+    }
+    await count(sent)
+    const before = await balance()
+    expect(before).toEqual({ ...nothing, accepted: 6 * connections, counted: 6 * connections })
+    for (let call = 0; call < 3; call += 1) await fold()
+    const openProducers = async () => (await owner.query('select producer from producers where not finished')).rows
+    expect(await openProducers()).toEqual([{ producer: sent.at(-1)?.stamp.producer }])
+    expect(await messages()).toHaveLength(2)
+    expect(await balance()).toEqual(before)
+    // Each comes again, whether its connection is finished or not.
+    for (let call = 0; call < 2; call += 1) {
+      expect(await count(sent)).toMatchObject({ counted: 0 })
+      expect(await balance()).toEqual(before)
+      await fold()
+      expect(await balance()).toEqual(before)
+      expect(await openProducers()).toHaveLength(1)
+    }
+  })
+
+  test('opens a connection that was thought over, when the next tells that it had more', async () => {
+    const { count, balance, owner } = await createLedger()
+    const foldSilent = () => owner.query(`select fold_ledger('0', '0')`)
+    const openProducers = async () => (await owner.query('select from producers where not finished')).rowCount
+    await count([message(1, clicks(2)), message(2, [], { settled: 1, confirmed: 2 })])
+    await foldSilent()
+    expect([await openProducers(), await balance()]).toEqual([0, { ...nothing, accepted: 2, counted: 2 }])
+    // The broker was away for long: it had confirmed a third message, of seven clicks.
+    const next = { producer: randomUUID(), previous: { producer, confirmed: 9, unknown: [4] } }
+    await count([message(1, clicks(1), next)])
+    const owing = { ...nothing, accepted: 10, counted: 3, inFlight: 7 }
+    expect(await balance()).toEqual(owing)
+    await foldSilent()
+    expect(await balance()).toMatchObject({ ...owing, overdue: expect.any(Number) })
+    await foldSilent()
+    expect(await openProducers()).toBe(1)
+    await count([message(3, clicks(7))])
+    expect(await balance()).toEqual({ ...nothing, accepted: 10, counted: 10 })
+    await foldSilent()
+    expect([await openProducers(), await balance()]).toEqual([0, { ...nothing, accepted: 10, counted: 10 }])
+    // One more of it, of which nobody knows whether it was confirmed: it belongs to a finished one, and stays so.
+    await count([message(4, clicks(4), { settled: 3, confirmed: 9 })])
+    for (let call = 0; call < 2; call += 1) {
+      expect(await balance()).toEqual({ ...nothing, accepted: 14, counted: 14 })
+      await foldSilent()
+      expect(await openProducers()).toBe(0)
+    }
+  })
+
   test('folds nothing that is young', async () => {
     const { count, store, owner, messages } = await createLedger()
     await count([message(1, clicks(1)), message(2, clicks(1), { settled: 1, confirmed: 1 })])

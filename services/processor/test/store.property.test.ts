@@ -54,7 +54,9 @@ const happening = fc.oneof(
   { weight: 1, arbitrary: fc.record({ does: fc.constant('vanish' as const), from: some }) },
   {
     weight: 3,
-    arbitrary: fc.record({ does: fc.constantFrom('reconnect' as const, 'fold' as const, 'fold' as const) }),
+    arbitrary: fc.record({
+      does: fc.constantFrom('reconnect' as const, 'fold' as const, 'fold, none is heard' as const),
+    }),
   },
 )
 
@@ -93,7 +95,9 @@ describe('the store, whatever happens', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(happening, { minLength: 5, maxLength: 30 }), async (happenings) => {
         await owner.query(
-          'truncate clicks, counter_deltas, minute_counters, hour_counters, day_counters, month_counters, messages, producers, dead_letters',
+          `truncate clicks, counter_deltas, minute_counters, hour_counters, day_counters, month_counters,
+             messages, producers, unsettled_messages, dead_letters;
+           update ledger_totals set clicks = 0, counted = 0, duplicates = 0`,
         )
         const clicks = Array.from({ length: poolSize }, (_, index) =>
           createClick({
@@ -133,8 +137,12 @@ describe('the store, whatever happens', () => {
             )
           } else if (does === 'reconnect') {
             ledger = new ProducerLedger(ledger.close())
-          } else if (does === 'fold') {
-            await owner.query(`select fold_ledger('0'), fold_counters()`)
+          } else if (does === 'fold' || does === 'fold, none is heard') {
+            const before = await readBalance(db)
+            // As after an hour of silence: producers are finished of which something is yet to be heard.
+            const silentFor = does === 'fold' ? '1 hour' : '0'
+            await owner.query(`select fold_ledger('0', $1), fold_counters()`, [silentFor])
+            expect({ ...(await readBalance(db)), overdue: 0 }).toEqual({ ...before, overdue: 0 })
           } else if ('from' in happens) {
             const taken = queue.splice(happens.from, 'count' in happens ? happens.count : 1)
             if (does === 'vanish') for (const published of taken) vanished.add(published)
@@ -164,6 +172,12 @@ describe('the store, whatever happens', () => {
         expect(balance.inFlight).toBe(sum(owed))
         expect(balance.counted).toBe(countable.size)
         expect(balance.accepted).toBe(sum(owed) + sum(written.union(givenUp)))
+        // Of whatever there was, nothing is left to be looked at but who owes something, and who told of it.
+        await owner.query(`select fold_ledger('0', '0')`)
+        await owner.query(`select fold_ledger('0', '0')`)
+        expect({ ...(await readBalance(db)), overdue: 0 }).toEqual({ ...balance, overdue: 0 })
+        const { rows: open } = await owner.query(`select from producers where not finished`)
+        if (owed.length === 0 && balance.dead === 0) expect(open).toEqual([])
         await expectTally(countable.size)
       }),
       // On a machine that is busy with other tests, fewer.

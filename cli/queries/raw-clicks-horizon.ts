@@ -1,0 +1,17 @@
+import type { Tables } from '@clicktally/database/tables.ts'
+import { sql, type Transaction } from 'kysely'
+
+/** Since when raw clicks are kept; undefined where none was ever dropped. */
+export interface RawClicksHorizon {
+  /** By the time in their ids. */
+  readonly keptSince: Date
+  /** By when they occurred: the counters of minutes before can't be recomputed. */
+  readonly completeSince: Date
+}
+
+export async function rawClicksHorizon(snapshot: Transaction<Tables>): Promise<RawClicksHorizon | undefined> {
+  const { rows } = await sql<RawClicksHorizon>`
+    select kept_since as "keptSince", complete_since as "completeSince" from raw_clicks
+    where isfinite(complete_since)`.execute(snapshot)
+  return rows[0]
+}

@@ -1,0 +1,50 @@
+-- What these producers owe, in clicks: what was reported as confirmed and has not arrived. Of one that is closed, whose
+-- successor has told how it ended, that is exact; messages of unknown outcome are not owed. Producers of which nothing has
+-- arrived have no row in `producers`, and may be asked for as well.
+--
+-- long_owed is what was owed when the newest folded report was made, and has still not arrived.
+create function producer_standing(ids uuid[])
+  returns table (producer uuid, closed_at timestamptz, owed bigint, long_owed bigint, live_messages bigint)
+  language sql
+  stable
+  set search_path = pg_catalog, public
+as $$
+  select known.producer, closed.at,
+    case when closed.at is null
+      then greatest(own.confirmed, report.confirmed) - own.clicks + kept.unsettled - live.settled
+      else closed.confirmed - own.clicks + kept.unknown - live.known
+    end,
+    own.confirmed - own.clicks + kept.long_unsettled - live.long_settled,
+    report.messages
+  from unnest(ids) as known (producer)
+  cross join lateral (
+    select coalesce(max(clicks), 0) as clicks, coalesce(max(settled), 0) as settled,
+      coalesce(max(confirmed), 0) as confirmed, coalesce(range_agg(folded), '{}') as folded
+    from producers where producers.producer = known.producer
+  ) as own
+  left join lateral (
+    -- Several may tell it, where the first of them did not know whether it had got through. They tell the same.
+    select first_seen_at as at, previous_confirmed as confirmed, previous_unknown as unknown
+    from producers
+    where previous = known.producer and previous_confirmed is not null
+    order by first_seen_at limit 1
+  ) as closed on true
+  cross join lateral (
+    select count(*) as messages, coalesce(max(settled), 0) as settled, coalesce(max(confirmed), 0) as confirmed
+    from messages where messages.producer = known.producer and not own.folded @> sequence
+  ) as report
+  cross join lateral (
+    select
+      coalesce(sum(clicks) filter (where sequence <= own.settled), 0) as long_settled,
+      coalesce(sum(clicks) filter (where sequence <= greatest(own.settled, report.settled)), 0) as settled,
+      coalesce(sum(clicks) filter (where sequence <> all (closed.unknown)), 0) as known
+    from messages where messages.producer = known.producer and not own.folded @> sequence
+  ) as live
+  cross join lateral (
+    select
+      coalesce(sum(clicks) filter (where sequence > own.settled), 0) as long_unsettled,
+      coalesce(sum(clicks) filter (where sequence > greatest(own.settled, report.settled)), 0) as unsettled,
+      coalesce(sum(clicks) filter (where sequence = any (closed.unknown)), 0) as unknown
+    from unsettled_messages where unsettled_messages.producer = known.producer
+  ) as kept
+$$;
