@@ -18,8 +18,11 @@ leaderless=/tmp/leaderless
 floor=$((512 * 1024 * 1024))
 # A start writes segments itself, and must not come to the floor by that.
 start=$((floor + 256 * 1024 * 1024))
-# Seconds. A queue elects its leader within one or two.
+# Seconds. A queue elects its leader within one or two; but one that has had none since the start may have gigabytes to
+# recover, and a kill would begin that anew. The health check makes this file when all queues have leaders.
+led=/tmp/checked
 leaderless_for=20
+leaderless_from_start_for=300
 
 pause_ms=1000
 
@@ -54,7 +57,9 @@ while kill -0 "$server" 2>/dev/null; do
     ((pause_ms < 100)) && pause_ms=100
     ((pause_ms > 5000)) && pause_ms=5000
   fi
-  if [ -e "$leaderless" ] && (($(date +%s) - $(stat -c %Y "$leaderless") >= leaderless_for)); then
+  patience=$leaderless_from_start_for
+  [ -e "$led" ] && patience=$leaderless_for
+  if [ -e "$leaderless" ] && (($(date +%s) - $(stat -c %Y "$leaderless") >= patience)); then
     say 'kills RabbitMQ: queues have had no leader for too long'
     exit 1
   fi

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { brokerDefinitions } from '@clicktally/broker/definitions.ts'
 import { topology } from '@clicktally/broker/topology.ts'
 import { rabbitmqctl, startRabbitmq } from '@clicktally/local/rabbitmq.ts'
+import { makeScratchFolder } from '@clicktally/local/scratch-folder.ts'
 import { onTestFinished } from 'vitest'
 
 /** A RabbitMQ that belongs to one test, which may do to it what no test that runs beside would survive. */
@@ -17,7 +17,7 @@ export interface OwnBroker {
 
 /** Starts it, which takes some ten seconds, and stops it when the test is over. Nobody watches over its queues. */
 export async function createOwnBroker(): Promise<OwnBroker> {
-  const dir = await mkdtemp(join(tmpdir(), 'clicktally-broker-'))
+  const dir = await makeScratchFolder('broker')
   const password = randomBytes(12).toString('hex')
   const definitions = brokerDefinitions({ ingest: password, processor: password, operator: password })
   const { amqpPort, server, stop } = await startRabbitmq({ dir: join(dir, 'rabbitmq'), definitions })
