@@ -166,8 +166,10 @@ export class AnswerWatch {
       const body = JSON.parse(text) as Body
       const claims = claimsOf(body)
       const { asOf } = body.meta as { asOf: string | null }
-      if (asOf === null) return
-      const asOfMs = numberOf(Date.parse(asOf))
+      // The balance says it twice.
+      const times = [asOf, body.knownThrough].filter((time) => typeof time === 'string')
+      if (times.length === 0) return
+      const asOfMs = numberOf(Math.max(...times.map((time) => Date.parse(time))))
       this.#answers[kind] += 1
       const question = `${door}${path.slice(0, shownPath)}`
       const isFromBefore = asOfMs < this.#options.before.atMs

@@ -73,6 +73,9 @@ export class FaultStage implements Stage {
     const row = await this.#play.play(fault)
     this.#findings.rows.push(row)
     this.#findings.promise('ingest answers, whatever is broken', answerWithinMs, row.slowestAnswerMs)
+    const lies = row.told.counts.lies + row.told.balance.lies
+    if (options.mayLieBecause !== undefined && lies > 0)
+      this.note(`${name}: ${lies} answers claimed too much, for ${options.mayLieBecause}.`)
     this.#onRow(row)
     return row
   }

@@ -66,7 +66,7 @@ async function main(options: Options, scenarios: Scenario[]): Promise<boolean> {
         if (rows > 0 && rows % rowsUnderHeader === 0) status.print(headerLine())
         rows += 1
         status.print(rowLine(row))
-        for (const problem of [...row.problems, ...row.told.problems]) status.print(`     ✗ ${problem}`)
+        for (const problem of row.problems) status.print(`     ✗ ${problem}`)
       },
     })
     status.stop()

@@ -165,6 +165,7 @@ export class RowPlay {
       told,
     }
     const problems = this.#problems
+    if (this.#options.mayLieBecause === undefined) problems.push(...told.problems)
     if (row.lost > 0) problems.push(`${row.lost} clicks are lost, such as ${lost.slice(0, 3).join(', ')}`)
     if (row.unexpected > 0)
       problems.push(`${row.unexpected} were never sent, such as ${unexpected.slice(0, 3).join(', ')}`)

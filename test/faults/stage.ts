@@ -42,6 +42,11 @@ export interface RowOptions {
   readonly clicksAround?: number
   /** How long the row may take to settle without anything moving, in milliseconds. Default 60,000. */
   readonly patienceMs?: number
+  /**
+   * Why answers of the api may claim too much while this row is played, where a documented limit says so; a clause. They are counted
+   * and shown all the same, but the row does not fail by them.
+   */
+  readonly mayLieBecause?: string
 }
 
 export interface Breaking {

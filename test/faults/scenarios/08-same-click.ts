@@ -67,31 +67,35 @@ const dayMs = 86_400_000
 /** Partitions end at midnight UTC too. */
 async function aroundMidnight(stage: Stage): Promise<void> {
   const { system } = stage
-  await stage.row('the same around midnight', async ({ load }) => {
-    const clicks = clicksAroundMidnight(load)
-    const sendAll = async () =>
-      await inLanes(clicks.length, async (index) => {
-        const click = clicks[index] as SentClick
-        const { id } = click
-        // The same id on either side of midnight, by what the client says of its time.
-        const elsewhere = { ...click, occurredAt: new Date(lastMidnight() + (index % 2) - 1).toISOString() }
-        const copies = Array.from({ length: 1 + (index % 5) }, () => load.attempt([click]))
-        await Promise.all([...copies, load.attempt([elsewhere]), load.attempt([{ id, target: click.target }])])
-        if (!(await load.send([click]))) throw new Error(`the click ${id} was not accepted`)
-      })
-    await sendAll()
-    const [, name = ''] = system.ingests
-    const shiftMs = lastMidnight() + dayMs + 1_000 - Date.now()
-    await withVariables(
-      system.program(name),
-      preloading('clock-shift', { CLOCK_SHIFT_MS: String(shiftMs) }),
-      async () => {
-        await sendAll()
-        await checkAsOf(system, load)
-      },
-    )
-    await sendAll()
-  })
+  await stage.row(
+    'the same around midnight',
+    async ({ load }) => {
+      const clicks = clicksAroundMidnight(load)
+      const sendAll = async () =>
+        await inLanes(clicks.length, async (index) => {
+          const click = clicks[index] as SentClick
+          const { id } = click
+          // The same id on either side of midnight, by what the client says of its time.
+          const elsewhere = { ...click, occurredAt: new Date(lastMidnight() + (index % 2) - 1).toISOString() }
+          const copies = Array.from({ length: 1 + (index % 5) }, () => load.attempt([click]))
+          await Promise.all([...copies, load.attempt([elsewhere]), load.attempt([{ id, target: click.target }])])
+          if (!(await load.send([click]))) throw new Error(`the click ${id} was not accepted`)
+        })
+      await sendAll()
+      const [, name = ''] = system.ingests
+      const shiftMs = lastMidnight() + dayMs + 1_000 - Date.now()
+      await withVariables(
+        system.program(name),
+        preloading('clock-shift', { CLOCK_SHIFT_MS: String(shiftMs) }),
+        async () => {
+          await sendAll()
+          await checkAsOf(system, load)
+        },
+      )
+      await sendAll()
+    },
+    { mayLieBecause: 'an ingest runs with a clock that is up to a day ahead, and receipts are in its clock' },
+  )
 }
 
 function lastMidnight(): number {

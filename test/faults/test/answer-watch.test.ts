@@ -14,6 +14,8 @@ class StandInApi {
   /** What the balance says is in flight. */
   inFlight = 0
   asOfMs: number | null = null
+  /** What the balance says beside it. */
+  knownThroughMs: number | null = null
   /** Answered instead, where it is set. */
   instead: ((response: ServerResponse) => void) | undefined
   /** Questions answered, by path. */
@@ -43,8 +45,11 @@ class StandInApi {
     if (pathname === '/v1/counts') return { total: total - 1, bots: 1, visitors: 0 }
     if (pathname === '/v1/counts/top')
       return { targets: rows.map(([target, clicks]) => ({ target, total: clicks, bots: 0 })) }
-    const { dead, inFlight } = this
+    const { dead, inFlight, knownThroughMs } = this
+    const knownThrough = knownThroughMs === null ? null : new Date(knownThroughMs).toISOString()
     return {
+      knownThrough,
+
       accepted: total + dead + inFlight,
       counted: total,
       duplicates: 0,
@@ -143,6 +148,15 @@ describe('the watch over the answers', () => {
     })
     await untilAskedAgain(watched)
     expect(await judge(watched)).toMatchObject({ counts: true, balance: false })
+  })
+
+  test('calls a balance a lie that says to be known through a later time than its asOf, and is not', async () => {
+    const watched = await startWatch((api, log) => {
+      log.accept([click(4, 'a')], startMs + 5_500)
+      api.knownThroughMs = startMs + 6_000
+    })
+    await untilAskedAgain(watched)
+    expect(await judge(watched)).toMatchObject({ counts: false, balance: true })
   })
 
   test('does not look for dead clicks in counts, but in the balance', async () => {
