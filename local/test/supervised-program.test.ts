@@ -156,7 +156,7 @@ test('a program that its watch finds unfit is killed, and started again', async 
   reason = 'it is ill'
   await vi.waitFor(() => expect(program.restarts).toBeGreaterThan(0), { timeout: 5_000 })
   reason = undefined
-  expect(await program.ready(10_000)).toBe(true)
+  expect(await program.ready(120_000)).toBe(true)
   expect(program.pid).not.toBe(pid)
   expect(lines[0]).toBe('example was killed because it is ill; it is started again in 0.2 s')
 })
@@ -173,9 +173,9 @@ test('a program that cannot start again at present is tried again until it can, 
   await program.start()
   isHindered = true
   program.kill()
-  await vi.waitFor(() => expect(attempts).toBeGreaterThan(2), { timeout: 10_000 })
+  await vi.waitFor(() => expect(attempts).toBeGreaterThan(2), patience)
   isHindered = false
-  expect(await program.ready(10_000)).toBe(true)
+  expect(await program.ready(120_000)).toBe(true)
   expect(lines.filter((line) => line.includes('there is no room'))).toHaveLength(1)
 })
 

@@ -27,4 +27,4 @@ test('a queue without a leader makes ingest not ready, clicks or no clicks, unti
   await broker.startQueue()
   await ready()
   expect(await post(app, '/v1/events', { target: 't' })).toMatchObject({ status: 202 })
-}, 180_000)
+})

@@ -14,13 +14,15 @@ import { idOf } from '../taken-click.ts'
 import type { DeadLetter, TakenMessage } from '../taken-message.ts'
 import { createBench, createClick, takenFrom } from './processor-under-test.ts'
 
+const patience = { timeout: 120_000, interval: 50 }
+
 const logger = pino({ level: 'silent' })
 const nothing: Balance = { accepted: 0, counted: 0, duplicates: 0, dead: 0, discarded: 0, inFlight: 0, overdue: 0 }
 
 /** A store over a database of the test's own. */
 async function createLedger() {
   const { ownerUrl, processorUrl } = await createTestDatabase()
-  const limits = { name: 'test', logger, maxConnections: 3, statementTimeoutMs: 5_000 }
+  const limits = { name: 'test', logger, maxConnections: 3, statementTimeoutMs: 60_000 }
   const owner = createPool({ ...limits, url: ownerUrl })
   const pool = createPool({ ...limits, url: processorUrl })
   onTestFinished(async () => {
@@ -247,7 +249,7 @@ describe('the ledger', () => {
         `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
       )
       expect(rows).toHaveLength(1)
-    })
+    }, patience)
     await folding.query('commit')
     folding.release()
     await burying
@@ -272,8 +274,6 @@ describe('the ledger', () => {
     expect(await balance()).toEqual({ ...nothing, accepted: 8, counted: 8 })
   })
 })
-
-const patience = { timeout: 30_000, interval: 50 }
 
 describe('the ledger of a running system', () => {
   test('shows a message that was taken out of the queue behind its back', async () => {
@@ -324,6 +324,7 @@ describe('the ledger of a running system', () => {
         },
       ])
     }, patience)
-    expect(await bench.broker.depth(topology.deadQueue)).toBe(0)
+    // It is acknowledged after the letter is committed.
+    await vi.waitFor(async () => expect(await bench.broker.depth(topology.deadQueue)).toBe(0), patience)
   })
 })

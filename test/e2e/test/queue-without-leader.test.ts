@@ -16,7 +16,7 @@ const lines: string[] = []
 beforeAll(async () => {
   dir = await makeScratchFolder('leader')
   system = await startSystem({ dir, port: 0, ingests: 1, processors: 1, onLine: (line) => lines.push(line) })
-}, 240_000)
+})
 
 afterAll(async () => {
   await system?.stop()
