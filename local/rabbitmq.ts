@@ -157,6 +157,8 @@ function configuration(dir: string, ports: RabbitmqPorts): string {
     `management.tcp.port = ${ports.management}`,
     `load_definitions = ${join(configDir(dir), 'definitions.json')}`,
     'heartbeat = 10',
+    // A day: processors hand back what they cannot write after 15 s (decision 0013). This is for when the broker cannot take it.
+    'consumer_timeout = 86400000',
     // On a machine that does other things too: a quarter of the memory, 1 GiB at most. Above it publishers wait.
     `vm_memory_high_watermark.absolute = ${Math.floor(Math.min(Math.min(memory, totalmem()) / 4, 1024 ** 3))}`,
     `disk_free_limit.absolute = ${alarmBytes}`,

@@ -1,0 +1,44 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { rabbitmqctl } from '@clicktally/local/rabbitmq.ts'
+import { checkAsOf } from '../as-of.ts'
+import type { Scenario, Stage } from '../stage.ts'
+import { withTableLocked } from '../table-lock.ts'
+
+/** Moments in which asOf could claim what is not counted. Every answer is compared with what was accepted. */
+export const scenario: Scenario = {
+  number: 12,
+  title: 'a queue without a leader',
+  async run(stage) {
+    await withoutLeader(stage)
+  },
+}
+
+const queueServer = "{'%2F_clicks', node()}"
+
+/** Accepted clicks lie in the queue, nobody holds any, and the queue answers nobody. */
+async function withoutLeader(stage: Stage): Promise<void> {
+  const { system } = stage
+  const broker = system.program('rabbitmq')
+  const usual = system.processors.map((name) => system.program(name))
+  await stage.row('queue without a leader, not empty', async ({ broken, restored, recovered, load }) => {
+    // So few messages at a time that the others stay in the queue.
+    const small = await system.addProcessor({ variables: { PREFETCH: '2' } })
+    await Promise.all(usual.map((program) => program.stop()))
+    try {
+      broken()
+      await withTableLocked(stage, 'clicks', async () => {
+        await sleep(2_000)
+        await rabbitmqctl(broker, ['eval', `ra:stop_server(quorum_queues, ${queueServer}).`])
+      })
+      // What was held is counted now, and cannot be acknowledged.
+      await sleep(stage.short ? 6_000 : 20_000)
+    } finally {
+      await rabbitmqctl(broker, ['eval', `ra:restart_server(quorum_queues, ${queueServer}).`])
+      await Promise.all(usual.map((program) => program.start()))
+      restored()
+    }
+    await recovered()
+    await small.remove()
+    await checkAsOf(system, load)
+  })
+}
