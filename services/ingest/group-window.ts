@@ -3,6 +3,11 @@
  * themselves (`quorum_commands_soft_limit`).
  */
 export const maxGroupsInFlight = 32
+/**
+ * At the least: while one message is written to disk, the next is being filled and sent. With one alone, ingest and broker
+ * wait for each other in turns.
+ */
+export const minGroupsInFlight = 2
 /** While confirms take no longer than this many times the base, the window is fully open. Noise alone stays below it. */
 const toleratedSlowdown = 1.5
 /** Weight of the newest confirm in the moving average: as in TCP's smoothed round-trip time (RFC 6298). */
@@ -29,10 +34,10 @@ export interface GroupWindowOptions {
  *
  * While the broker confirms about as fast as it ever does, an extra message costs nobody time: the window is open, and no
  * click waits for another's confirm. When confirms get slower, the broker, this process or the machine has a backlog, and
- * every message adds to it: the window closes, down to one message in flight, and clicks travel in fewer, fuller messages.
+ * every message adds to it: the window closes, down to two messages in flight, and clicks travel in fewer, fuller messages.
  *
  *     slowdown = moving average of the confirm times / base          (1: as fast as ever)
- *     size     = slowdown / (slowdown - 1.5), from 1 to 32           (1.5: 32, 2: 4, 3: 2, from 6 on: 1)
+ *     size     = slowdown / (slowdown - 1.5), from 2 to 32           (1.5: 32, 2: 4, from 3 on: 2)
  *
  * The base is the least that the average was in the last 30 to 60 s. It rises only while this process has time to spare:
  * then a slower broker is simply a slower broker, and the window opens again. A base learnt under full load would take the
@@ -54,7 +59,7 @@ export class GroupWindow {
     this.#periodEndsAtMs = this.#options.now() + basePeriodMs
   }
 
-  /** Messages that may be unconfirmed at once: a whole number from 1 to 32. */
+  /** Messages that may be unconfirmed at once: a whole number from 2 to 32. */
   get size(): number {
     return this.#size
   }
@@ -83,7 +88,7 @@ export class GroupWindow {
 
 function sizeAt(slowdown: number): number {
   if (slowdown <= toleratedSlowdown) return maxGroupsInFlight
-  return Math.min(maxGroupsInFlight, Math.max(1, Math.floor(slowdown / (slowdown - toleratedSlowdown))))
+  return Math.min(maxGroupsInFlight, Math.max(minGroupsInFlight, Math.floor(slowdown / (slowdown - toleratedSlowdown))))
 }
 
 /** How busy the event loop was between two calls. */
