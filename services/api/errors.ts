@@ -24,10 +24,16 @@ export function problem(code: keyof typeof problems, detail: string, field?: str
   return new ServiceProblem(code, problems[code], detail, { cause, ...(field !== undefined && { field }) })
 }
 
+export function unknownTimeZone(cause?: unknown): ServiceProblem {
+  return problem('time_zone_unknown', '"tz" must be an IANA time zone, like Europe/Paris or UTC.', 'tz', cause)
+}
+
 /** An error of the database as the problem to answer with; undefined where it is no such error, or a fault of ours. */
 export function databaseProblem(error: unknown): ServiceProblem | undefined {
   const state = sqlStateOf(error)
   if (state === '57014') return problem('query_timeout', 'Ask for a shorter range or wider buckets.', undefined, error)
+  // Not every zone that JavaScript knows is one of PostgreSQL's: they bring lists of their own.
+  if (state === '22023' && /time zone/.test((error as Error).message)) return unknownTimeZone(error)
   const { code, message } = error as { code?: string; message?: string }
   const lost =
     // 08: connection, 57P: shut down or starting, 53: out of resources, 28: login refused; the rest is said by Node or pg.

@@ -8,6 +8,7 @@ import { asOf } from '../queries/as-of.ts'
 import { rollupHorizon } from '../queries/rollup-horizon.ts'
 import { type SeriesFilter, series } from '../queries/series.ts'
 import { inSnapshot } from '../snapshot.ts'
+import { readTimeZone } from '../time-zone.ts'
 
 const widthMs = { minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const satisfies Record<Interval, number>
 const defaultPoints = { minute: 60, hour: 24, day: 30 } as const satisfies Record<Interval, number>
@@ -23,10 +24,10 @@ export function getSeries(app: HttpApp, { db }: ApiContext): void {
     async handler(request, reply): Promise<Series> {
       const { interval, tz = 'UTC' } = request.query
       const filter = withRange(readCountsFilter(request.query), interval)
-      checkTimeZone(tz)
+      const zone = readTimeZone(tz)
       const answer = await inSnapshot(db, async (snapshot) => {
         const freshness = await asOf(snapshot)
-        const points = await series(snapshot, filter, await rollupHorizon(snapshot), interval, tz)
+        const points = await series(snapshot, filter, await rollupHorizon(snapshot), interval, zone)
         return {
           points: points.map(({ start, total, bots }) => ({ start: start.toISOString(), total, bots })),
           meta: metaOf(freshness, 'counters', filter, tz),
@@ -53,14 +54,4 @@ function withRange(filter: CountsFilter, interval: Interval): SeriesFilter {
     )
   }
   return { ...filter, fromMs, toMs }
-}
-
-/** PostgreSQL also takes abbreviations and offsets, whose signs mean the opposite of what most expect: names only. */
-function checkTimeZone(tz: string): void {
-  try {
-    if (/^[+-]/.test(tz)) throw new RangeError('an offset is no name')
-    new Intl.DateTimeFormat('en', { timeZone: tz })
-  } catch (error) {
-    throw problem('time_zone_unknown', '"tz" must be an IANA time zone, like Europe/Paris or UTC.', 'tz', error)
-  }
 }

@@ -85,6 +85,34 @@ describe('GET /v1/counts/series', () => {
     }
   })
 
+  test('every zone that is taken has the days that its clocks have, also those that PostgreSQL takes for abbreviations', async () => {
+    const api = await createApi()
+    const midnightIn = (tz: string) => {
+      const clock = new Intl.DateTimeFormat('en', { timeZone: tz, hourCycle: 'h23', timeStyle: 'medium' })
+      return (start: string) => clock.format(new Date(start)) === '00:00:00'
+    }
+    // What either of them might know by a name: every name of JavaScript's, and all that could be an abbreviation.
+    const letters = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ']
+    const threeLetters = letters.flatMap((a) => letters.flatMap((b) => letters.map((c) => a + b + c)))
+    const isKnown = (tz: string) => {
+      try {
+        return new Intl.DateTimeFormat('en', { timeZone: tz }) !== undefined
+      } catch {
+        return false
+      }
+    }
+    const taken: string[] = []
+    for (const tz of [...threeLetters, 'EST5EDT', 'GMT0', 'Zulu', 'Japan', 'Etc/GMT+5', 'US/Pacific'].filter(isKnown)) {
+      const range = 'from=2026-07-14T12:00:00Z&to=2026-07-16T12:00:00Z'
+      const { status, body } = await api.get(`/v1/counts/series?interval=day&tz=${encodeURIComponent(tz)}&${range}`)
+      expect([tz, status]).toEqual([tz, body.code === 'time_zone_unknown' ? 422 : 200])
+      if (status !== 200) continue
+      taken.push(tz)
+      expect([tz, ...starts(body).filter((start) => !midnightIn(tz)(start))]).toEqual([tz])
+    }
+    expect(taken).toEqual(expect.arrayContaining(['CET', 'WET', 'UTC', 'EST', 'ROK', 'EST5EDT', 'Japan']))
+  })
+
   test('without a range it shows the newest buckets', async () => {
     const api = await createApi()
     const { points, meta } = (await api.get('/v1/counts/series?interval=hour')).body
@@ -97,6 +125,13 @@ describe('GET /v1/counts/series', () => {
     ['interval=second', 'parameter_invalid', 'interval'],
     ['interval=hour&tz=Mars/Olympus', 'time_zone_unknown', 'tz'],
     ['interval=hour&tz=%2B05:00', 'time_zone_unknown', 'tz'],
+    // JavaScript knows it, PostgreSQL does not.
+    ['interval=hour&tz=VST', 'time_zone_unknown', 'tz'],
+    ['interval=minute&tz=US/Pacific-New', 'time_zone_unknown', 'tz'],
+    // Both know them: one means Bangladesh, India, Darwin, the other Britain, Israel, Brazil.
+    ['interval=hour&tz=BST', 'time_zone_unknown', 'tz'],
+    ['interval=hour&tz=ist', 'time_zone_unknown', 'tz'],
+    ['interval=hour&tz=ACT', 'time_zone_unknown', 'tz'],
     ['interval=minute&from=2026-01-01T00:00:00Z&to=2026-03-01T00:00:00Z', 'too_many_points', 'interval'],
     ['interval=hour&from=2999-01-01T00:00:00Z', 'range_empty', 'from'],
   ])('refuses "%s"', async (query, code, field) => {
