@@ -1,5 +1,5 @@
+import { printable } from '@clicktally/terminal/printable.ts'
 import { formatCount } from '@clicktally/terminal/progress.ts'
-import { printable } from '@clicktally/terminal/table.ts'
 import type { CounterDifference, CounterFigures } from './queries/counter-differences.ts'
 
 /** A sketch of this size stands for as many visitors or more. */

@@ -1,5 +1,5 @@
 import { clicksMessageType } from '@clicktally/contract/message-type.ts'
-import { printable } from '@clicktally/terminal/table.ts'
+import { printable } from '@clicktally/terminal/printable.ts'
 
 /** A line of a message can be a little longer than an event may be: this many bytes always hold the first one whole. */
 export const firstLineBytes = 40_000

@@ -1,5 +1,5 @@
+import { printable } from '@clicktally/terminal/printable.ts'
 import { formatCount } from '@clicktally/terminal/progress.ts'
-import { printable } from '@clicktally/terminal/table.ts'
 import type { LetterTotal } from './queries/letter-totals.ts'
 
 /** `12 letters (34 clicks): refused_by_database 10, undecodable 2` */

@@ -1,3 +1,4 @@
+import { printableLines } from '@clicktally/terminal/printable.ts'
 import { Command, CommanderError } from 'commander'
 import type { CliContext } from './cli-context.ts'
 import { registerBalance } from './commands/balance.ts'
@@ -18,7 +19,8 @@ For scripts: npm run --silent clicktally -- <command> --json
 Exit code: 0 fine, 1 a difference, a loss or a failure, 2 wrong usage, 130 Ctrl-C.`
 
 /** Runs the command that the context's arguments name, and returns the exit code. Throws nothing. */
-export async function runProgram(context: CliContext): Promise<number> {
+export async function runProgram(given: CliContext): Promise<number> {
+  const context = withPrintableOutput(given)
   try {
     await createProgram(context).parseAsync(context.args, { from: 'user' })
     return context.exitCode
@@ -28,6 +30,16 @@ export async function runProgram(context: CliContext): Promise<number> {
     const { message, exitCode } = explain(error)
     if (message !== '') context.notices.line(message)
     return exitCode
+  }
+}
+
+/** Nothing that a click, a file or a server brought may act on the terminal, whichever command shows it. */
+function withPrintableOutput(context: CliContext): CliContext {
+  const { print, notices } = context
+  return {
+    ...context,
+    print: (line) => print(printableLines(line)),
+    notices: { ...notices, line: (text) => notices.line(printableLines(text)) },
   }
 }
 

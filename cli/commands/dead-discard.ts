@@ -1,6 +1,6 @@
 import type { Tables } from '@clicktally/database/tables.ts'
+import { printable } from '@clicktally/terminal/printable.ts'
 import { withProgress } from '@clicktally/terminal/progress.ts'
-import { printable } from '@clicktally/terminal/table.ts'
 import type { Command } from 'commander'
 import type { Kysely } from 'kysely'
 import type { CliContext } from '../cli-context.ts'

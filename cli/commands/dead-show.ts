@@ -1,5 +1,5 @@
+import { printable } from '@clicktally/terminal/printable.ts'
 import { formatCount, labelled } from '@clicktally/terminal/progress.ts'
-import { printable } from '@clicktally/terminal/table.ts'
 import type { Command } from 'commander'
 import type { CliContext } from '../cli-context.ts'
 import { withDatabase } from '../database.ts'

@@ -1,3 +1,4 @@
+import { printable } from '@clicktally/terminal/printable.ts'
 import { CliError } from '../cli-error.ts'
 
 const fields = ['target', 'occurredAt', 'id', 'visitorId', 'url', 'referrer', 'bot'] as const
@@ -12,9 +13,9 @@ export function readHeader(name: string, cells: readonly string[]): string[] {
   const wrong = (problem: string) =>
     new CliError(`${name}: ${problem}\nThe first line must name the columns: ${allowed}.`)
   const unknown = columns.find((column) => !isColumn(column))
-  if (unknown !== undefined) throw wrong(`there is no field "${unknown.slice(0, 100)}".`)
+  if (unknown !== undefined) throw wrong(`there is no field "${printable(unknown.slice(0, 100))}".`)
   const twice = columns.find((column, index) => columns.indexOf(column) !== index)
-  if (twice !== undefined) throw wrong(`the column "${twice}" is there twice.`)
+  if (twice !== undefined) throw wrong(`the column "${printable(twice.slice(0, 100))}" is there twice.`)
   if (!columns.includes('target')) throw wrong('the column "target" is missing.')
   if (!columns.includes('occurredAt') && !columns.includes('id')) {
     throw wrong('one of the columns "occurredAt" and "id" must be there, to tell when a click took place.')

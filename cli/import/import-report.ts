@@ -1,5 +1,6 @@
+import { printable } from '@clicktally/terminal/printable.ts'
 import { formatCount, formatDuration, labelled, perSecond } from '@clicktally/terminal/progress.ts'
-import { cutMiddle, printable, tableColumns } from '@clicktally/terminal/table.ts'
+import { cutMiddle, tableColumns } from '@clicktally/terminal/table.ts'
 import type { ImportInput } from './import-input.ts'
 import type { ImportTally } from './import-tally.ts'
 

@@ -1,5 +1,6 @@
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { CliError, usageError } from '../cli-error.ts'
+import { jsonLine } from '../json-line.ts'
 import type { ImportInput } from './import-input.ts'
 import type { Reject } from './import-tally.ts'
 
@@ -44,7 +45,7 @@ export class RejectsFile {
     if (rejects.length === 0) return
     const lines = rejects.map(({ input, record, refusal }) => {
       const { code, detail } = refusal
-      return `${JSON.stringify({ file: inputs[input]?.name, line: record.line, code, detail, text: record.text })}\n`
+      return `${jsonLine({ file: inputs[input]?.name, line: record.line, code, detail, text: record.text })}\n`
     })
     const bytes = Buffer.from(lines.join(''))
     await this.#handle.appendFile(bytes)

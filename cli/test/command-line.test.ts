@@ -11,6 +11,7 @@ describe('the command line', () => {
 
   test.each([
     ['a command that does not exist', ['count'], "error: unknown command 'count'"],
+    ['a command that would act on the terminal', ['\u001b[2J\u009b'], "error: unknown command '\ufffd[2J\ufffd'"],
     ['an option that does not exist', ['balance', '--jsn'], "error: unknown option '--jsn'"],
     ['a time that is none', ['verify', '--from', 'yesterday'], 'Give a time like 2026-05-17T10:05:03Z'],
     ['a limit that is none', ['dead', 'list', '--limit', '0'], 'Give a whole number from 1 to 1000000.'],

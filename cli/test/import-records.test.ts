@@ -115,6 +115,13 @@ describe('a line of an access log', () => {
 })
 
 describe('a record of CSV', () => {
+  test('with a header that would act on the terminal is refused with its name made harmless', async () => {
+    const header = '"x\u001b[2J\nAll clicks are counted.\u009b",target,occurredAt'
+    await expect(readAll(`${header}\na,b,c`)).rejects.toThrow('"x\ufffd[2J\ufffdAll clicks are counted.\ufffd"')
+    const twice = '"props.\u001b[2J",target,"props.\u001b[2J",id'
+    await expect(readAll(`${twice}\na,b,c,d`)).rejects.toThrow('"props.\ufffd[2J" is there twice')
+  })
+
   const header = 'target,occurredAt,bot,props.plan,props.__proto__'
   const readAll = (text: string) => read(new CsvReader('a.csv', ''), text)
 

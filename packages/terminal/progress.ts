@@ -1,5 +1,6 @@
 import type { WriteStream } from 'node:tty'
 import { SingleBar } from 'cli-progress'
+import { printable } from './printable.ts'
 
 /** Where lines go, and the terminal that may show a moving bar. */
 export interface Output {
@@ -61,12 +62,13 @@ export function labelled(label: string, text: string): string {
 }
 
 function startBar(terminal: WriteStream, options: ProgressOptions): Progress {
-  const { label, unit, withSpeed, format = formatCount, note = () => '' } = options
+  const { label, unit, withSpeed, format = formatCount } = options
+  const note = () => printable(options.note?.() ?? '')
   let { total } = options
   const startedAtMs = performance.now()
   const speed = (done: number) => (withSpeed ? `, ${perSecond(done, performance.now() - startedAtMs)} ${unit}/s` : '')
   const bar = new SingleBar({
-    format: labelled(label, `{bar} {percentage} %  {done} of {all} ${unit}{speed}{note}`),
+    format: labelled(printable(label), `{bar} {percentage} %  {done} of {all} ${unit}{speed}{note}`),
     barCompleteChar: '█',
     barIncompleteChar: '░',
     barsize: 25,
@@ -92,7 +94,8 @@ function startBar(terminal: WriteStream, options: ProgressOptions): Progress {
 }
 
 function startLines(output: Output, options: ProgressOptions): Progress {
-  const { label, unit, withSpeed, format = formatCount, note = () => '' } = options
+  const { label, unit, withSpeed, format = formatCount } = options
+  const note = () => printable(options.note?.() ?? '')
   let { total } = options
   const startedAtMs = performance.now()
   let lineAtMs = startedAtMs

@@ -1,4 +1,5 @@
 import type { WriteStream } from 'node:tty'
+import { printable, printableLines } from './printable.ts'
 
 export interface StatusLineOptions {
   /** The terminal whose last line may be written again and again; none where the output goes elsewhere. */
@@ -23,7 +24,7 @@ export class StatusLine {
   /** A line that stays. */
   print(line: string): void {
     this.#clear()
-    this.#options.print(line)
+    this.#options.print(printableLines(line))
   }
 
   stop(): void {
@@ -33,7 +34,7 @@ export class StatusLine {
 
   #show(): void {
     const { terminal, print, status } = this.#options
-    const text = status()
+    const text = printable(status())
     if (text === '') return
     if (terminal === undefined) print(text)
     else {

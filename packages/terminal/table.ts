@@ -1,3 +1,5 @@
+import { printable } from './printable.ts'
+
 /** Every table fits a terminal of this many columns. */
 export const tableColumns = 100
 
@@ -7,9 +9,6 @@ const ellipsis = '…'
 const wide =
   /^[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]$/u
 const combining = /^[\p{Mn}\p{Me}]$/u
-// Control characters, and those that reorder text, would let a log's line write on the terminal what it likes.
-const unprintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
-
 export interface Column {
   title: string
   align: 'left' | 'right'
@@ -40,11 +39,6 @@ function fitWidths(columns: Column[], widths: number[]): void {
     widths[index] = Math.min(widths[index] ?? 0, Math.floor(left / (flexible.length - place)))
     left -= widths[index]
   }
-}
-
-/** The text with everything that a terminal would act on, rather than show, as U+FFFD. */
-export function printable(text: string): string {
-  return text.replaceAll(unprintable, '\ufffd')
 }
 
 /** The text in so many columns at most, by leaving out its middle: of a path, both ends tell most. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { cutMiddle, printable, renderTable } from '../table.ts'
+import { printable } from '../printable.ts'
+import { cutMiddle, renderTable } from '../table.ts'
 
 describe('a table', () => {
   it('aligns its columns, wide characters and combining marks included', () => {
