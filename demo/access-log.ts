@@ -13,16 +13,21 @@ import type { Timeline } from './timeline.ts'
 export class AccessLog implements ClickSource {
   readonly name: string
   readonly #file: TextFile
+  readonly #visitorKey: Buffer
 
-  private constructor(file: TextFile) {
+  private constructor(file: TextFile, visitorKey: Buffer) {
     this.#file = file
+    this.#visitorKey = visitorKey
     this.name = basename(file.path)
   }
 
-  /** @throws {TextFileError} where the file can't be opened, {DemoError} where it is empty */
-  static async open(path: string): Promise<AccessLog> {
+  /**
+   * @param visitorKey from which the ids of its visitors are made
+   * @throws {TextFileError} where the file can't be opened, {DemoError} where it is empty
+   */
+  static async open(path: string, visitorKey: Buffer): Promise<AccessLog> {
     const file = await TextFile.open(path)
-    if (file.sizeBytes > 0) return new AccessLog(file)
+    if (file.sizeBytes > 0) return new AccessLog(file, visitorKey)
     await file.close()
     throw new DemoError(`${path} is empty.`)
   }
@@ -64,7 +69,7 @@ export class AccessLog implements ClickSource {
         yield {
           id: clickId(timeMs, timeline.endMs, number, text),
           occurredAt: new Date(timeMs).toISOString(),
-          ...logClick(read),
+          ...logClick(read, this.#visitorKey),
         }
       }
     }

@@ -1,3 +1,4 @@
+import { readVisitorKey } from '@clicktally/access-log/visitor-key.ts'
 import { CountsReader } from '@clicktally/client/counts-reader.ts'
 import { waitForMoment } from '@clicktally/client/wait-for-moment.ts'
 import { formatCount, formatDuration, labelled, type Output, withProgress } from '@clicktally/terminal/progress.ts'
@@ -28,6 +29,8 @@ export interface DemoOptions {
   /** How many clicks to make, and the seed that they are made from. */
   clicks: number
   seed: number
+  /** Where the key of the visitors' ids is kept. */
+  stateDir: string
   /** Leaves out sending everything again. */
   once: boolean
   /** How long one batch is tried (120,000 ms), and how long the counts may stand still (60,000 ms). */
@@ -58,7 +61,9 @@ export async function runDemo(
   signal: AbortSignal = new AbortController().signal,
 ): Promise<DemoResult> {
   const source =
-    options.log === undefined ? new SyntheticClicks(options.clicks, options.seed) : await AccessLog.open(options.log)
+    options.log === undefined
+      ? new SyntheticClicks(options.clicks, options.seed)
+      : await AccessLog.open(options.log, await readVisitorKey(options.stateDir))
   try {
     return await new Run(options, source, output, signal).run()
   } finally {

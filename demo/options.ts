@@ -30,7 +30,7 @@ sends in the meantime show up as differences. Exit code: 0 equal, 1 not equal or
  *
  * @throws {DemoError} which names every option that is wrong
  */
-export function parseOptions(args: string[]): DemoOptions | 'help' {
+export function parseOptions(args: string[]): Omit<DemoOptions, 'stateDir'> | 'help' {
   const problems: string[] = []
   const values = parsed(args)
   if (values.help) return 'help'

@@ -1,3 +1,4 @@
+import { VisitorKeyError } from '@clicktally/access-log/visitor-key.ts'
 import { ClientError } from '@clicktally/client/client-error.ts'
 import { CountsReader } from '@clicktally/client/counts-reader.ts'
 import { waitForMoment } from '@clicktally/client/wait-for-moment.ts'
@@ -34,6 +35,10 @@ A click without an id gets one made from its time, its line's number and content
 when it has grown: nothing is counted twice. Lines that have moved are other clicks: do not insert or remove any in
 between. Where files of two sources may have the same line at the same place, give each source a name.
 
+The visitors of a log are told by their addresses, which are not sent: their ids are made with the key in
+$XDG_STATE_HOME/clicktally/visitor-key (~/.local/state without it), which is made at first. Keep it: with another key
+the same log is other visitors and other clicks.
+
 An import that was interrupted (Ctrl-C, an error, a kill) goes on where it stopped when the same command is given again.
 Exit code: 0 all accepted, 1 some lines were not, or it came to no end, 130 Ctrl-C.`
 
@@ -53,7 +58,7 @@ export function registerImport(program: Command, context: CliContext): void {
       try {
         await importFiles(context, paths, options)
       } catch (error) {
-        if (error instanceof ClientError || error instanceof TextFileError) {
+        if (error instanceof ClientError || error instanceof TextFileError || error instanceof VisitorKeyError) {
           throw new CliError(error.message, 1, { cause: error })
         }
         throw error

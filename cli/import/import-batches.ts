@@ -25,6 +25,8 @@ export interface ImportPlan {
   /** Undefined: each input tells by itself. */
   readonly format: ImportFormat | undefined
   readonly source: string
+  /** See readerOf(). */
+  readonly visitorKey: () => Promise<Buffer>
   /** Where to begin in each input; `done` leaves it out. */
   readonly starts: readonly (LinePosition | 'done')[]
   readonly signal: AbortSignal
@@ -62,7 +64,7 @@ export async function* importBatches(plan: ImportPlan): AsyncGenerator<ImportBat
 }
 
 async function* readRecords(
-  { format, source }: ImportPlan,
+  { format, source, visitorKey }: ImportPlan,
   { name }: ImportInput,
   open: OpenInput,
   start: LinePosition,
@@ -72,7 +74,7 @@ async function* readRecords(
   try {
     const first = await lines.next()
     if (first.done) return
-    const reader = readerOf(format ?? detected(name, first.value), name, source)
+    const reader = await readerOf(format ?? detected(name, first.value), name, source, visitorKey)
     if (isAtStart) yield reader.read(first.value)
     else {
       await readHeader(reader, first.value, lines)

@@ -22,7 +22,13 @@ export function detectFormat(name: string, lines: readonly Line[]): ImportFormat
 
 const formatsByExtension: Record<string, ImportFormat> = { ndjson: 'ndjson', jsonl: 'ndjson', csv: 'csv', log: 'log' }
 
-export function readerOf(format: ImportFormat, name: string, source: string): RecordReader {
+/** @param visitorKey gives the key from which a log's visitors are made; asked for by no other format */
+export async function readerOf(
+  format: ImportFormat,
+  name: string,
+  source: string,
+  visitorKey: () => Promise<Buffer>,
+): Promise<RecordReader> {
   if (format === 'csv') return new CsvReader(name, source)
-  return format === 'log' ? logReader(source) : ndjsonReader(source)
+  return format === 'log' ? logReader(source, await visitorKey()) : ndjsonReader(source)
 }

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { readVisitorKey } from '@clicktally/access-log/visitor-key.ts'
 import { type Answer, describeAnswer } from '@clicktally/client/answer.ts'
 import { sendBatches } from '@clicktally/client/batch-sender.ts'
 import { labelled, type Output } from '@clicktally/terminal/progress.ts'
@@ -94,13 +95,20 @@ export class ImportRun {
   }
 
   async #sendAll(onBatch: (batch: ImportBatch) => void): Promise<void> {
-    const { inputs, format, source, endpoint, signal } = this.#options
+    const { inputs, format, source, endpoint, signal, stateDir } = this.#options
     const { files } = this.#start
     const starts = inputs.map((_, index) => {
       const { isDone, position } = files[index] ?? { isDone: false, position: startOfText }
       return isDone ? 'done' : position
     })
-    const batches = importBatches({ inputs, format, source, starts, signal })
+    const batches = importBatches({
+      inputs,
+      format,
+      source,
+      visitorKey: () => readVisitorKey(stateDir),
+      starts,
+      signal,
+    })
     const onAnswer = (answer: Answer) => this.#noticeTrouble(answer)
     try {
       for await (const answered of sendBatches(batches, { endpoint, signal, inFlight, patienceMs, onAnswer })) {

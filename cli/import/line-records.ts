@@ -13,8 +13,8 @@ export function ndjsonReader(source: string): RecordReader {
 }
 
 /** Reads an access log, in the common or the combined format. */
-export function logReader(source: string): RecordReader {
-  return lineReader((line) => readLogLine(line, source))
+export function logReader(source: string, visitorKey: Buffer): RecordReader {
+  return lineReader((line) => readLogLine(line, source, visitorKey))
 }
 
 /** Every line that is not blank is a record. */
@@ -53,16 +53,18 @@ function readEvent({ text, number, isCut }: Line, source: string): Reading {
   return { event: id === undefined ? json : `{"id":"${id}",${json.slice(1)}`, timeMs: occurredAtMs }
 }
 
-function readLogLine({ text, number }: Line, source: string): Reading {
+function readLogLine({ text, number }: Line, source: string, visitorKey: Buffer): Reading {
   const read = parseLogLine(text)
   if (read === undefined) {
     return {
       event: { code: 'not_a_log_line', detail: 'The line is in neither the common nor the combined log format.' },
     }
   }
-  const { timeMs, target, address = '' } = read
-  // A line of a log that is being written may end early. Whatever else is missing then, these three are there.
-  const id = importId(timeMs, source, number, `${address}\n${target}`)
-  const event = { ...(id !== undefined && { id }), occurredAt: new Date(timeMs).toISOString(), ...logClick(read) }
+  const { timeMs, target } = read
+  const click = logClick(read, visitorKey)
+  // A line of a log that is being written may end early. Whatever else is missing then, these three are there. The visitor
+  // stands for the address: of an id made from the address itself, everybody could find out which it was.
+  const id = importId(timeMs, source, number, `${click.visitorId ?? ''}\n${target}`)
+  const event = { ...(id !== undefined && { id }), occurredAt: new Date(timeMs).toISOString(), ...click }
   return { event: JSON.stringify(event), timeMs }
 }

@@ -8,6 +8,8 @@ import { detectFormat } from '../import/import-format.ts'
 import type { ImportRecord, RecordReader } from '../import/import-record.ts'
 import { logReader, ndjsonReader } from '../import/line-records.ts'
 
+const visitorKey = Buffer.alloc(32, 7)
+
 const time = '2015-05-17T10:05:03.250Z'
 const timeMs = Date.parse(time)
 
@@ -92,7 +94,10 @@ describe('a line of an access log', () => {
     `192.0.2.1 - - [17/May/2015:10:05:03 +0000] "GET ${path} HTTP/1.1" 200 5 ${rest}`
 
   test('is a click on its path', async () => {
-    const records = await read(logReader(''), `${line('/a?b', `"https://e.com/" "Googlebot/2.1"`)}\nwhat?\n`)
+    const records = await read(
+      logReader('', visitorKey),
+      `${line('/a?b', `"https://e.com/" "Googlebot/2.1"`)}\nwhat?\n`,
+    )
     expect(contents(records)).toEqual([
       {
         target: '/a',
@@ -107,9 +112,9 @@ describe('a line of an access log', () => {
 
   test('that was still being written when it was imported has the same id when it is whole', async () => {
     const whole = line('/a')
-    const [expected] = ids(await read(logReader(''), whole))
+    const [expected] = ids(await read(logReader('', visitorKey), whole))
     for (const length of [whole.length - 5, whole.indexOf('"-"'), whole.indexOf(' 200') + 4]) {
-      expect(ids(await read(logReader(''), whole.slice(0, length)))).toEqual([expected])
+      expect(ids(await read(logReader('', visitorKey), whole.slice(0, length)))).toEqual([expected])
     }
   })
 })

@@ -10,6 +10,8 @@ import { AccessLog } from '../access-log.ts'
 import type { Click } from '../click.ts'
 import { Timeline } from '../timeline.ts'
 
+const visitorKey = Buffer.alloc(32, 7)
+
 const endMs = Date.parse('2025-11-21T10:00:00.500Z')
 const signal = new AbortController().signal
 const browser = 'Mozilla/5.0 (X11; Linux x86_64; rv:138.0) Gecko/20100101 Firefox/138.0'
@@ -36,7 +38,7 @@ async function fileWith(content: string | Buffer): Promise<string> {
 }
 
 async function openLog(content: string | Buffer): Promise<AccessLog> {
-  const log = await AccessLog.open(await fileWith(content))
+  const log = await AccessLog.open(await fileWith(content), visitorKey)
   onTestFinished(() => log.close())
   return log
 }
@@ -63,14 +65,14 @@ describe('an access log', () => {
         id: expect.stringMatching(/-7[0-9a-f]{3}-[89ab]/),
         target: '/a',
         occurredAt: '2025-11-21T09:59:58.500Z',
-        visitorId: visitorIdFor('192.0.2.10'),
+        visitorId: visitorIdFor('192.0.2.10', visitorKey),
         referrer: 'https://e.com/',
       },
       {
         id: expect.stringMatching(/-7[0-9a-f]{3}-[89ab]/),
         target: '/b',
         occurredAt: '2025-11-21T10:00:00.500Z',
-        visitorId: visitorIdFor('192.0.2.12'),
+        visitorId: visitorIdFor('192.0.2.12', visitorKey),
         bot: true,
       },
     ])
@@ -158,7 +160,7 @@ describe('an access log', () => {
 
   it('is read as far as it went when it was opened, though a server goes on writing', async () => {
     const path = await fileWith(`${line('/a', 1)}\n`)
-    const log = await AccessLog.open(path)
+    const log = await AccessLog.open(path, visitorKey)
     onTestFinished(() => log.close())
     const { survey } = await read(log)
     await appendFile(path, `${line('/b', 2)}\n`)
@@ -174,8 +176,10 @@ describe('an access log', () => {
 
 describe('what is no access log', () => {
   it('is named, with the reason', async () => {
-    await expect(AccessLog.open(join(folder, 'missing.log'))).rejects.toThrow("can't be read: there is no such file")
-    await expect(AccessLog.open(folder)).rejects.toThrow('is not an ordinary file')
+    await expect(AccessLog.open(join(folder, 'missing.log'), visitorKey)).rejects.toThrow(
+      "can't be read: there is no such file",
+    )
+    await expect(AccessLog.open(folder, visitorKey)).rejects.toThrow('is not an ordinary file')
     await expect(openLog('')).rejects.toThrow('is empty')
     for (const content of ['hello\nworld\n', gzipSync('hello\n'), Buffer.alloc(100_000, 0xff)]) {
       const log = await openLog(content)
@@ -194,7 +198,7 @@ describe('what is no access log', () => {
 
   it('stops being one when it is emptied', async () => {
     const path = await fileWith(line('/a', 1))
-    const log = await AccessLog.open(path)
+    const log = await AccessLog.open(path, visitorKey)
     onTestFinished(() => log.close())
     await truncate(path)
     await expect(log.survey(signal, () => {})).rejects.toThrow('is not an access log')

@@ -12,7 +12,10 @@ async function startServer(): Promise<{ server: CountingServer; options: DemoOpt
   server.pageSize = 100
   const url = await server.listen()
   onTestFinished(() => server.close())
-  return { server, options: { url, clicks: 1_500, seed: 3, once: false, countPatienceMs: 1_000 } }
+  return {
+    server,
+    options: { url, clicks: 1_500, seed: 3, stateDir: '/nonexistent', once: false, countPatienceMs: 1_000 },
+  }
 }
 
 function collector() {

@@ -13,10 +13,11 @@ export interface LogClick {
   bot?: true
 }
 
-export function logClick(read: LogLine): LogClick {
+/** @param visitorKey from which the visitor's id is made, so that no address leaves the log */
+export function logClick(read: LogLine, visitorKey: Buffer): LogClick {
   return {
     target: read.target,
-    ...(read.address !== undefined && { visitorId: visitorIdFor(read.address) }),
+    ...(read.address !== undefined && { visitorId: visitorIdFor(read.address, visitorKey) }),
     ...(read.referrer !== undefined && { referrer: read.referrer }),
     ...(isBot(read) && { bot: true }),
   }

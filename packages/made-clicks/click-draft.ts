@@ -1,4 +1,4 @@
-import { visitorIdFor } from '@clicktally/access-log/visitor-id.ts'
+import { hash } from 'node:crypto'
 import { seededRandom } from './seeded-random.ts'
 import { Zipf } from './zipf.ts'
 
@@ -53,7 +53,7 @@ export class ClickDrafts {
 
 /** How a visitor of these drafts is called: 16 hex digits. */
 export function visitorName(seed: number, visitor: number): string {
-  return visitorIdFor(`${seed} ${visitor}`)
+  return hash('sha256', `${seed} ${visitor}`, 'hex').slice(0, 16)
 }
 
 function targetName(rank: number): string {

@@ -188,7 +188,7 @@ describe('the system', () => {
         await new Promise((resolve) => setTimeout(resolve, 700))
       }
     })()
-    const demo = runDemo({ url: `${system.baseUrl}/`, clicks: 20_000, seed: 7, once: true })
+    const demo = runDemo({ url: `${system.baseUrl}/`, clicks: 20_000, seed: 7, stateDir: '/nonexistent', once: true })
     await Promise.race([demo, new Promise((resolve) => setTimeout(resolve, 5_000))])
     killing.abort()
     await killer
