@@ -3,6 +3,7 @@ import { accepting } from './measurements/accepting.ts'
 import { acceptingBatches } from './measurements/accepting-batches.ts'
 import { acceptingLatency } from './measurements/accepting-latency.ts'
 import { bytesPerClick } from './measurements/bytes-per-click.ts'
+import { costliestBody } from './measurements/costliest-body.ts'
 import { endToEnd } from './measurements/end-to-end.ts'
 import { loneClick } from './measurements/lone-click.ts'
 import { memory } from './measurements/memory.ts'
@@ -22,6 +23,7 @@ export const measurements: readonly Measurement[] = [
   processors,
   memory,
   microCache,
+  costliestBody,
   yearCount,
   bytesPerClick,
 ]
