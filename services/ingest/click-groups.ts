@@ -34,7 +34,10 @@ interface HeldClicks {
   readonly reject: (error: Error) => void
 }
 
-/** What RabbitMQ takes in one frame: its default of 128 KiB, less what a frame adds. A larger message costs it more. */
+/**
+ * The most that a message carries: one frame of RabbitMQ's default of 128 KiB, less what a frame adds. A larger message costs the
+ * broker more; and a processor's prefetch counts messages, so what bounds a message bounds the memory that a prefetch takes.
+ */
 export const maxGroupBytes = 128 * 1024 - 8
 
 /**
@@ -73,13 +76,25 @@ export class ClickGroups {
     return this.#heldBytes
   }
 
-  /** Takes the clicks of a request. They wait for a flush(); the promise settles with them. */
+  /**
+   * Takes the clicks of a request, all or none of them. They wait for a flush(); the promise settles with them. A request that
+   * is larger than a message becomes several, and its promise resolves when all are confirmed.
+   *
+   * @param lines no line may be larger than a message
+   * @throws {ServiceProblem} with status 503. After `overloaded` none of the clicks is counted; else some or all may be.
+   */
   add(lines: string, clicks: number): Promise<void> {
     const { maxHeldClicks, maxHeldBytes } = this.#options
     const bytes = Buffer.byteLength(lines)
     if (this.#heldClicks + clicks > maxHeldClicks || this.#heldBytes + bytes > maxHeldBytes) {
       return Promise.reject(publishFailure('overloaded'))
     }
+    if (bytes <= maxGroupBytes) return this.#hold(lines, clicks, bytes)
+    const parts = splitLines(lines).map((part) => this.#hold(part.join('\n'), part.length, bytesOf(part)))
+    return Promise.all(parts).then(() => {})
+  }
+
+  #hold(lines: string, clicks: number, bytes: number): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ lines, clicks, bytes, sinceMs: this.#now(), settled: false, resolve, reject })
       this.#waitingClicks += clicks
@@ -174,4 +189,25 @@ export class ClickGroups {
       else member.reject(error)
     }
   }
+}
+
+/** The lines in runs that each fit into one message. */
+function splitLines(lines: string): string[][] {
+  const parts: string[][] = []
+  let bytes = Infinity
+  for (const line of lines.split('\n')) {
+    const lineBytes = Buffer.byteLength(line) + 1
+    if (bytes + lineBytes > maxGroupBytes) {
+      parts.push([])
+      bytes = 0
+    }
+    parts.at(-1)?.push(line)
+    bytes += lineBytes
+  }
+  return parts
+}
+
+/** With a line break between two. */
+function bytesOf(lines: readonly string[]): number {
+  return lines.reduce((bytes, line) => bytes + Buffer.byteLength(line), lines.length - 1)
 }

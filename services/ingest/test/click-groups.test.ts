@@ -87,6 +87,41 @@ describe('groups of clicks', () => {
     expect(sizes()).toEqual([2, 1])
   })
 
+  test('split a request that is larger than a message, and answer it when all of it is confirmed', async () => {
+    const { groups, window, sent } = createGroups(8)
+    const lines = Array.from({ length: 6 }, (_, n) => `${n}`.padEnd(30_000, 'é'))
+    const adding = answerOf(groups.add(lines.join('\n'), lines.length))
+    groups.flush()
+    const messages = sent.map(({ members }) => members.map((member) => member.lines).join('\n'))
+    expect(messages.join('\n')).toBe(lines.join('\n'))
+    expect(sent.map(({ clicks }) => clicks)).toEqual([2, 2, 2])
+    for (const message of messages) expect(Buffer.byteLength(message)).toBeLessThanOrEqual(maxGroupBytes)
+    let answer: string | undefined
+    adding.then((given) => {
+      answer = given
+    })
+    for (const group of sent.slice(1)) groups.confirmed(group)
+    await new Promise(setImmediate)
+    expect(answer).toBeUndefined()
+    groups.confirmed(sent[0] as ClickGroup)
+    expect(await adding).toBe('accepted')
+    expect(groups.heldClicks + groups.heldBytes).toBe(0)
+    expect(window.confirmTimesMs).toHaveLength(3)
+  })
+
+  test('refuse a request that is larger than a message as a whole, or answer it by the part that failed', async () => {
+    const { groups, sent } = createGroups(8)
+    const lines = Array.from({ length: 10 }, (_, n) => `${n}`.padEnd(30_000, 'x'))
+    const first = answerOf(groups.add(lines.join('\n'), lines.length))
+    expect(await answerOf(groups.add(lines.join('\n'), lines.length))).toBe('overloaded')
+    groups.flush()
+    expect(sent).toHaveLength(3)
+    groups.failed(sent[1] as ClickGroup, publishFailure('queue_full'))
+    expect(await first).toBe('queue_full')
+    for (const group of sent) groups.confirmed(group)
+    expect(groups.heldBytes).toBe(0)
+  })
+
   test('are no fewer for a confirm that comes after the deadline', async () => {
     const { groups, clock, sent, sizes } = createGroups()
     const late = addMany(groups, 1)
@@ -180,7 +215,8 @@ describe('whatever happens to groups', () => {
   const request = fc.oneof(
     { weight: 12, arbitrary: size(3, 400) },
     { weight: 2, arbitrary: size(500, 20_000) },
-    { weight: 1, arbitrary: size(500, 300_000) },
+    // A line has characters of two bytes here; what is larger than a message has a test of its own.
+    { weight: 1, arbitrary: size(500, maxGroupBytes / 2) },
   )
   const step = fc.oneof(
     { weight: 6, arbitrary: fc.record({ arrive: fc.array(request, { minLength: 1, maxLength: 40, size: 'max' }) }) },
