@@ -45,6 +45,7 @@ describe('.env.example', () => {
   test('gives each variable that a program reads, and none that no program reads', async () => {
     expect(configs.map((path) => path.replaceAll('\\', '/')).sort()).toEqual([
       'cli/config.ts',
+      'demo/config.ts',
       'local/config.ts',
       'migrations/config.ts',
       'packages/testing/config.ts',
