@@ -38,7 +38,8 @@ export function judge(state: LedgerState, broker: BrokerView | string): Verdict 
 }
 
 function notKnown({ knownThrough }: LedgerState): string {
-  if (knownThrough === null) return 'NOT KNOWN: no processor reports, so nothing is known of clicks accepted lately'
+  if (knownThrough === null)
+    return 'NOT KNOWN: no processor has ever reported, so nothing is known of clicks accepted lately'
   return (
     `NOT KNOWN since ${formatMoment(knownThrough)}: clicks accepted after that may wait in a queue that processors do ` +
     'not reach, or do not keep up with'

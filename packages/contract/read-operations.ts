@@ -87,7 +87,7 @@ export const ClickBalance = Type.Object(
   {
     status: Type.Union([Type.Literal('current'), Type.Literal('stale'), Type.Literal('unknown')], {
       description:
-        '`current`: known up to the last 10 seconds. `stale`: nothing is known of clicks accepted after `knownThrough`, and `inFlight: 0` does not mean that there are none. `unknown`: no processor reports.',
+        '`current`: known up to the last 10 seconds. `stale`: nothing is known of clicks accepted after `knownThrough`, and `inFlight: 0` does not mean that there are none. `unknown`: no processor has ever reported.',
     }),
     knownThrough: Type.Union([Type.String(), Type.Null()], {
       description: 'Every click accepted before this time is in these figures.',
