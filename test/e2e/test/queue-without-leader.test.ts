@@ -51,6 +51,8 @@ test('a queue without a leader: the balance claims nothing, and RabbitMQ is rest
   const broker = service('rabbitmq').program
   const client = new Client({ connectionString: system.postgresUrl })
   await client.connect()
+  // Before its first report nothing is known, so nothing can become stale.
+  await vi.waitFor(async () => expect((await balance()).status).toBe('current'), patience)
   // Clicks that are accepted and cannot be counted …
   await client.query('begin; lock table clicks in share row exclusive mode')
   const clicks = 20
