@@ -1,4 +1,5 @@
 import { ClosingLine } from '@clicktally/testing/closing-line.ts'
+import { SlowestFirst } from '@clicktally/testing/slowest-first.ts'
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
@@ -6,16 +7,17 @@ export default defineConfig({
     include: ['**/test/**/*.test.ts'],
     globalSetup: '@clicktally/testing/global-setup.ts',
     reporters: ['default', new ClosingLine()],
-    // Real servers on a small machine that may be busy with other things: the limits are for what hangs, not for what is slow.
-    // Longer than any wait within a test, which then says what it waited for.
+    // To stop tests that hang, on small and busy machines too. Longer than any wait within a test, which says what it waited for.
     testTimeout: 300_000,
     hookTimeout: 300_000,
     teardownTimeout: 120_000,
     expect: { poll: { timeout: 120_000, interval: 20 } },
-    // What opens processes and connections of its own runs in processes of its own.
+    // Tests that open processes and connections run in processes of their own.
     pool: 'forks',
-    // Files are loaded by Node itself, as in production, not by Vite's own loader.
+    // Node loads the files, as in production, not Vite.
     experimental: { viteModuleRunner: false },
-    maxWorkers: 2,
+    // More than the two cores of a small machine: most tests wait for a broker, a database or a timeout.
+    maxWorkers: 4,
+    sequence: { sequencer: SlowestFirst },
   },
 })

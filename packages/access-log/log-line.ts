@@ -1,29 +1,29 @@
 import { isIP } from 'node:net'
-import { clickLimits } from '@clicktally/contract/click-event.ts'
-import { cutText } from './cut-text.ts'
+import { cutText } from '@clicktally/event/cut-text.ts'
+import { maxCharsOf } from '@clicktally/event/event-fields.ts'
 
-/** What a click needs of a line of an access log. Fields that the line gives as `-` are left out. */
+/** The fields of an access log line that a click needs. Omits fields that are `-`. */
 export interface LogLine {
   timeMs: number
-  /** The request's path without the query string; the request as it stands where it has no path. Never empty. */
+  /** Path of the request without the query string; the whole request if it has no path. Never empty. */
   target: string
   address?: string
   referrer?: string
   userAgent?: string
 }
 
-// The fraction of a second and the zone are missing in some servers' logs.
+// Fractional seconds and the time zone are missing in the logs of some servers.
 const timePattern =
   /\[(\d{1,2})\/([A-Za-z]{3})\/(\d{4}):(\d\d):(\d\d):(\d\d)(?:\.\d{1,9})?(?: ?([+-])(\d\d):?(\d\d)| Z)?\]/
 
-// `"` that ends the request is told from one inside it, which some servers do not escape, by the status behind it.
+// Some servers do not escape `"` inside the request. The closing one is followed by the status code.
 const statusPattern = /" +(?:\d{3}|-)(?: |$)/y
 
 const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec']
 
 /**
- * Reads a line in the common or combined log format (https://httpd.apache.org/docs/current/logs.html#accesslog), with or
- * without a virtual host in front and further fields behind. `undefined` where it is no such line.
+ * Parses a line in the common or combined log format (https://httpd.apache.org/docs/current/logs.html#accesslog), optionally
+ * with a leading virtual host and additional fields at the end. Returns undefined for any other line.
  */
 export function parseLogLine(line: string): LogLine | undefined {
   const time = timePattern.exec(line)
@@ -42,7 +42,7 @@ export function parseLogLine(line: string): LogLine | undefined {
     timeMs,
     target: targetOf(unescapeQuoted(line.slice(requestStart, requestEnd))),
     ...present('address', addressOf(line.slice(0, time.index))),
-    ...present('referrer', referrer && cutText(referrer.text, clickLimits.urlChars)),
+    ...present('referrer', referrer && cutText(referrer.text, maxCharsOf('referrer'))),
     ...present('userAgent', userAgent?.text),
   }
 }
@@ -55,10 +55,10 @@ function timeOf(match: RegExpExecArray): number | undefined {
   const [, day, monthName = '', year, hour, minute, second, sign, zoneHours = 0, zoneMinutes = 0] = match
   const month = months.indexOf(monthName.toLowerCase())
   if (month === -1 || Number(hour) > 23 || Number(minute) > 59 || Number(second) > 60) return undefined
-  // A leap second is written :60.
+  // Leap seconds are written as :60.
   const leapMs = second === '60' ? 1000 : 0
   const timeMs = Date.UTC(Number(year), month, Number(day), Number(hour), Number(minute), Number(second)) - leapMs
-  // Date.UTC takes 31 February for 3 March.
+  // Date.UTC turns 31 February into 3 March.
   if (new Date(timeMs).getUTCDate() !== Number(day)) return undefined
   const offsetMinutes = Number(zoneHours) * 60 + Number(zoneMinutes)
   return timeMs + leapMs - (sign === '-' ? -1 : 1) * offsetMinutes * 60_000
@@ -73,7 +73,7 @@ function endOfRequest(line: string, start: number): number | undefined {
   return undefined
 }
 
-/** The next field in quotes. A line that was cut off inside it ends it. */
+/** Returns the next quoted field, up to the end of the line if the line was truncated. */
 function quotedField(line: string, from: number): { text: string; end: number } | undefined {
   const start = line.indexOf('"', from) + 1
   if (start === 0) return undefined
@@ -89,27 +89,27 @@ function isEscaped(line: string, position: number, start: number): boolean {
   return backslashes % 2 === 1
 }
 
-// `\xHH` stays as it is written: it stands for bytes that need not be text.
+// `\xHH` is kept: it represents bytes that may not be text.
 function unescapeQuoted(text: string): string {
   return text.includes('\\') ? text.replace(/\\(["\\])/g, '$1') : text
 }
 
-/** `address ident user`, or `vhost address ident user`; a user's name may hold spaces. */
+/** `address ident user`, or `vhost address ident user`. The user may contain spaces. */
 function addressOf(prefix: string): string | undefined {
   const fields = prefix.split(' ').filter((field) => field !== '')
   const [first, second] = fields.slice(0, 2).map((field) => field.replace(/^\[|[\],]+$/g, ''))
   if (first === undefined || second === undefined) return first
   if (isIP(first)) return first
   if (isIP(second)) return second
-  // Names instead of addresses: without a virtual host the second field is the ident, which no server fills today.
+  // With host names instead of addresses: no current server fills the ident, so a second field that is not `-` is the address.
   return fields.length >= 4 && second !== '-' ? second : first
 }
 
 function targetOf(request: string): string {
-  return cutText(pathOf(request) ?? (request.trim() || '-'), clickLimits.targetChars)
+  return cutText(pathOf(request) ?? (request.trim() || '-'), maxCharsOf('target'))
 }
 
-/** The path of `GET /path?query HTTP/1.1` or of `GET http://host/path HTTP/1.1`; `undefined` in a malformed request. */
+/** Returns the path of `GET /path?query HTTP/1.1` or `GET http://host/path HTTP/1.1`; undefined if the request is malformed. */
 function pathOf(request: string): string | undefined {
   const methodEnd = request.indexOf(' ')
   if (methodEnd < 1 || !/^[A-Za-z][\w-]{0,31}$/.test(request.slice(0, methodEnd))) return undefined

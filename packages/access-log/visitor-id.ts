@@ -1,9 +1,8 @@
 import { createHmac } from 'node:crypto'
 
 /**
- * 16 hex digits that stand for the visitor of an address: HMAC-SHA-256 with a key of the operator's, cut to 64 bits. The same
- * address and key give the same id. Without the key nobody can tell the address from the id: there are so few addresses
- * that a plain hash of each is made in seconds.
+ * Derives a visitor id of 16 hexadecimal digits from an address: HMAC-SHA-256 with a secret key, truncated to 64 bits. Equal
+ * addresses and keys yield equal ids. A plain hash would not hide the address: all addresses can be hashed in seconds.
  *
  * @param key see {@link readVisitorKey}
  */

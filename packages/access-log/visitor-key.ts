@@ -4,7 +4,7 @@ import { join } from 'node:path'
 
 const keyBytes = 32
 
-/** The key is there, but can't be used as it is: told to the person, who decides. */
+/** The key file exists but cannot be used. The message is for the user, who has to fix it. */
 export class VisitorKeyError extends Error {
   constructor(message: string) {
     super(message)
@@ -13,11 +13,11 @@ export class VisitorKeyError extends Error {
 }
 
 /**
- * The key from which visitor ids are made of addresses, in the file `visitor-key`: 64 hex digits, readable by its owner alone.
- * Made at the first call, and never again: with another key the same visitors would be others.
+ * Reads the key for visitor ids from the file `visitor-key`: 64 hexadecimal digits, readable by its owner only. The first call
+ * generates it. It must not change, since a different key yields different visitors.
  *
- * @param dir of this user; made where it is missing
- * @throws {VisitorKeyError} where the file can be read by others, or is no key
+ * @param dir folder of this user; created if missing
+ * @throws {VisitorKeyError} if other users can read the file, or it contains no key
  */
 export async function readVisitorKey(dir: string): Promise<Buffer> {
   const path = join(dir, 'visitor-key')
@@ -47,7 +47,7 @@ async function read(path: string): Promise<Buffer | undefined> {
   }
 }
 
-/** On disk before it is used, and whole: another process that makes one at the same time gets this one, or we get its. */
+/** Writes a new key to disk atomically. If another process does the same at the same time, both get the same key. */
 async function make(dir: string, path: string): Promise<Buffer> {
   await mkdir(dir, { recursive: true, mode: 0o700 })
   const key = randomBytes(keyBytes)

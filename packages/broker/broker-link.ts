@@ -1,33 +1,34 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type ChannelModel, connect } from 'amqplib'
+import type { ChannelModel } from 'amqplib'
 import type { Logger } from 'pino'
+import { closeConnection, connectToBroker } from './broker-connection.ts'
 
 export interface BrokerLinkOptions {
   /** amqp:// or amqps://, with user and password. */
   readonly url: string
-  /** What the connection is for; shown in RabbitMQ's list of connections and in the log. */
+  /** Shown in RabbitMQ's list of connections and in the log. */
   readonly name: string
   readonly logger: Logger
-  /** Opens channels, declares, consumes: whatever the new connection needs before it counts as open. */
+  /** Prepares a new connection before it counts as open: opens channels, declares, consumes. */
   readonly setUp: (model: ChannelModel) => Promise<void>
-  /** The connection is gone, and all its channels with it. Called once for each `setUp` that was begun. */
+  /** Called when a connection is lost with its channels, once for each call of `setUp`. */
   readonly onDown: () => void
 }
 
-/** The longest wait between two attempts: after a broker's restart ingest accepts again within 10 s. */
+/** The longest wait between two attempts. It lets ingest accept clicks within 10 s after a restart of the broker. */
 const maxBackoffMs = 2_000
 const handshakeTimeoutMs = 5_000
 const setUpTimeoutMs = 10_000
 
 /**
- * One connection to RabbitMQ that comes back by itself.
+ * A connection to RabbitMQ that reconnects by itself.
  *
- * States: `connecting` (first state; an attempt is under way or waited for) → `open` (setUp has succeeded) → `connecting`
- * when the connection ends for whatever reason → … → `closed` after close(), for good. Channels, consumers and unconfirmed
- * messages do not survive a connection: they belong to whoever passed setUp and onDown.
+ * States: `connecting` (the initial state: an attempt, or the wait before the next) → `open` (setUp has succeeded) →
+ * `connecting` when the connection is lost → … → `closed` after close(), which is final. Channels, consumers and unconfirmed
+ * messages do not survive a connection: the owner handles them in setUp and onDown.
  *
- * amqplib's own `recovery` is not used: it does not notice a channel that the broker closed while the connection lives
- * (404, 406), and an error while its setup runs ends the process.
+ * amqplib's own `recovery` is not used: it does not notice that the broker closed a channel of an open connection (404, 406),
+ * and an error during its setup ends the process.
  */
 export class BrokerLink {
   readonly #options: BrokerLinkOptions
@@ -45,22 +46,22 @@ export class BrokerLink {
     return this.#state === 'open'
   }
 
-  /** Why the broker takes no messages at present (a memory or disk alarm). Undefined while it does. */
+  /** Why the broker has blocked the connection (a memory or disk alarm). Undefined while it is not blocked. */
   get blocked(): string | undefined {
     return this.#blocked
   }
 
-  /** Begins to connect and keeps trying; returns at once. */
+  /** Connects in the background, and keeps trying. */
   start(): void {
     this.#running ??= this.#run()
   }
 
-  /** Gives the connection up and makes a new one: for a channel that is of no use any more. */
+  /** Drops the connection and opens a new one, for instance because a channel failed. */
   restart(reason: Error): void {
     this.#drop(reason)
   }
 
-  /** Closes for good. Channels should have been closed by their owner; what is not yet sent on them is lost. */
+  /** Closes the connection. The owner should have closed its channels: what is not yet sent on them is lost. */
   async close(): Promise<void> {
     this.#stop.abort()
     this.#drop(new Error('closed by us'))
@@ -72,7 +73,7 @@ export class BrokerLink {
     const { name, logger } = this.#options
     const stop = this.#stop.signal
     for (let attempt = 0; !stop.aborted; attempt += 1) {
-      // Full jitter, so that many processes do not return to a broker that has just restarted in step.
+      // Jitter, so that many processes do not reconnect to a restarted broker in lockstep.
       if (attempt > 0) {
         const backoffMs = Math.min(maxBackoffMs, 100 * 2 ** Math.min(attempt, 6))
         await sleep(backoffMs * (0.5 + Math.random() / 2), undefined, { signal: stop }).catch(() => {})
@@ -91,39 +92,33 @@ export class BrokerLink {
   /** Resolves or rejects when the connection is over. */
   async #connectOnce(opened: () => void): Promise<void> {
     const { url, name, logger, setUp, onDown } = this.#options
-    const model = await connect(withHeartbeat(url), {
-      // amqplib leaves Nagle on and sets no time limit.
-      noDelay: true,
-      keepAlive: true,
-      timeout: handshakeTimeoutMs,
-      clientProperties: { connection_name: name },
-    })
-    const over = new Promise<Error | undefined>((resolve) => {
+    const model = await connectToBroker(url, name, handshakeTimeoutMs)
+    const ended = new Promise<Error | undefined>((resolve) => {
       this.#drop = resolve
-      // A clean shutdown of the broker emits only `close`; a cut emits `error`, then `close`.
+      // A clean shutdown of the broker emits only `close`. A broken connection emits `error`, then `close`.
       model.on('error', (error) => resolve(error))
       model.on('close', (error) => resolve(error))
     })
     model.on('blocked', (reason) => {
       this.#blocked = reason || 'no reason given'
-      logger.warn({ connection: name, reason }, 'broker takes no messages')
+      logger.warn({ connection: name, reason }, 'broker blocked the connection')
     })
     model.on('unblocked', () => {
       this.#blocked = undefined
-      logger.info({ connection: name }, 'broker takes messages again')
+      logger.info({ connection: name }, 'broker unblocked the connection')
     })
     try {
       if (this.#stop.signal.aborted) return
       const failed = await Promise.race([
         setUp(model).then(() => 'ready' as const),
-        over.then((error) => error ?? new Error('the connection closed during set-up')),
+        ended.then((error) => error ?? new Error('the connection closed during set-up')),
         sleep(setUpTimeoutMs, new Error(`set-up took longer than ${setUpTimeoutMs} ms`), { ref: false }),
       ])
       if (failed !== 'ready') throw failed
       opened()
       this.#state = 'open'
       logger.info({ connection: name }, 'broker connected')
-      const error = await over
+      const error = await ended
       if (error !== undefined && !this.#stop.signal.aborted) {
         logger.warn({ err: error, connection: name }, 'broker connection lost')
       }
@@ -132,22 +127,7 @@ export class BrokerLink {
       this.#blocked = undefined
       this.#drop = () => {}
       onDown()
-      await discard(model)
+      await closeConnection(model)
     }
   }
-}
-
-/** Closes politely where the other side still answers, and cuts the socket where it does not. */
-async function discard(model: ChannelModel): Promise<void> {
-  const closed = model.close().catch(() => {})
-  await Promise.race([closed, sleep(1_000, undefined, { ref: false })])
-  const { stream } = model.connection as unknown as { stream?: { destroy(): void } }
-  stream?.destroy()
-}
-
-/** The broker's default of 60 s means 2 to 3 minutes of not noticing; 10 s means 20 to 30 s. */
-function withHeartbeat(url: string): string {
-  const parsed = new URL(url)
-  if (!parsed.searchParams.has('heartbeat')) parsed.searchParams.set('heartbeat', '10')
-  return parsed.href
 }

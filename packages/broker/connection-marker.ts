@@ -4,18 +4,18 @@ import type { Channel, ChannelModel } from 'amqplib'
 const notFound = 404
 const lockedByAnother = 405
 
-/** The names that newMarkerName() gives, as a regular expression. */
+/** Matches the names that newMarkerName() generates. */
 export const markerPattern = '^clicks\\.connection\\.[0-9a-f-]{36}$'
 
 /**
- * A name for the marker of a connection: an exclusive queue, which the broker deletes when it drops the connection. While
- * it exists, the broker may hold messages for that connection's consumers; once it is gone, it has taken them back.
+ * Generates the name of a connection's marker: an exclusive queue, which the broker deletes when the connection ends. While
+ * the queue exists, messages may still be assigned to the connection's consumers. Once it is deleted, they are requeued.
  */
 export function newMarkerName(): string {
   return `clicks.connection.${randomUUID()}`
 }
 
-/** Marks the connection of this channel. @throws 403 where the user may not declare `clicks.connection.*`. */
+/** Marks the connection of this channel. @throws 403 if the user may not declare `clicks.connection.*`. */
 export async function markConnection(channel: Channel, marker: string): Promise<void> {
   await channel.assertQueue(marker, { exclusive: true, durable: false, autoDelete: false })
 }
@@ -23,12 +23,12 @@ export async function markConnection(channel: Channel, marker: string): Promise<
 /**
  * Whether the broker has dropped the connection with this marker.
  *
- * @param model a connection of the caller's own: a channel is opened on it, which the answer closes
- * @throws when the broker does not say so either way
+ * @param model the connection to ask on. A channel is opened on it, and closed again.
+ * @throws if the broker gives neither answer.
  */
 export async function isConnectionDropped(model: ChannelModel, marker: string): Promise<boolean> {
   const channel = await model.createChannel()
-  // The refusal closes the channel, and without a listener that ends the process.
+  // A refusal closes the channel with an error, which would end the process without a listener.
   channel.on('error', () => {})
   try {
     await channel.checkQueue(marker)
@@ -38,7 +38,7 @@ export async function isConnectionDropped(model: ChannelModel, marker: string): 
     if (code === lockedByAnother) return false
     throw error
   }
-  // It is the caller's own connection.
+  // Allowed, so it is the marker of this very connection.
   await channel.close()
   return false
 }

@@ -1,27 +1,27 @@
 import { randomUUID } from 'node:crypto'
-import type { LedgerStamp, PreviousProducer } from '@clicktally/contract/ledger-stamp.ts'
+import type { LedgerStamp, PreviousProducer } from '@clicktally/message/ledger-stamp.ts'
 
-/** A message without an outcome, between the one before it and the one after it that have none either. */
+/** A message without an outcome: an entry of a doubly linked list, in the order of publishing. */
 interface Pending {
   readonly sequence: number
   readonly clicks: number
-  /** What its stamp says: as good as told, unless the message is refused. */
-  readonly told: number
-  /** Confirmed clicks of the messages after it, up to the next that is pending. */
+  /** Confirmed clicks that its stamp reports: they count as reported unless the message is refused. */
+  readonly reported: number
+  /** Confirmed clicks of the messages between it and the next pending one. */
   confirmedAfter: number
   before: Pending | undefined
   after: Pending | undefined
 }
 
 /**
- * What one connection of a publisher knows of its messages: it numbers them, and makes the stamp by which each tells what
- * became of those before it.
+ * Numbers the messages of one connection of a publisher, and makes the stamp with which each message reports the outcomes of
+ * those before it.
  *
- * A message: stamped (pending) → confirmed or refused, in any order, once → told, as soon as all before it are settled and
- * a later stamp is on its way. After close() what is pending stays of unknown outcome, and nothing changes any more.
+ * A message: stamped (pending) → confirmed or refused, in any order, once → reported, as soon as all before it are settled
+ * and a later stamp is on its way. After close() the outcome of pending messages stays unknown, and nothing changes any more.
  *
- * Only pending messages are kept, never those that are settled, however many overtake a late one. Who publishes keeps them
- * below 1,000: a longer list of unknown outcomes is not read.
+ * Only pending messages are kept in memory, however many settled messages overtake a late one. The publisher must keep them
+ * below 1,000: readers ignore a longer list of unknown outcomes.
  */
 export class ProducerLedger {
   readonly producer = randomUUID()
@@ -32,67 +32,74 @@ export class ProducerLedger {
   #stamped = 0
   /** Clicks that were confirmed, in messages before which none is pending. */
   #confirmed = 0
-  /** How many of those are told by messages that are pending or confirmed; -1 while not even `previous` is. */
-  #told: number
-  /** The same of confirmed messages alone. */
-  #toldForSure: number
+  /** How many of those are reported by pending or confirmed messages; -1 while not even `previous` is reported. */
+  #reported: number
+  /** The same for confirmed messages only. */
+  #surelyReported: number
   #end: PreviousProducer | undefined
 
-  /** @param previous what close() of the connection before this one has returned. */
+  /** @param previous what close() returned for the publisher's connection before this one. */
   constructor(previous?: PreviousProducer) {
     this.#previous = previous
-    this.#told = previous === undefined ? 0 : -1
-    this.#toldForSure = this.#told
+    this.#reported = previous === undefined ? 0 : -1
+    this.#surelyReported = this.#reported
   }
 
-  /** The stamp for a message with so many clicks, which is to be published now; with 0 it only reports. */
+  /** The stamp of a message that is published now. A message with 0 clicks only reports. */
   stamp(clicks: number): LedgerStamp {
     if (this.#end !== undefined) throw new Error('the ledger of a closed connection stamps no message')
     const before = this.#last
     const settled = this.#first === undefined ? this.#stamped : this.#first.sequence - 1
     const sequence = ++this.#stamped
-    const pending: Pending = { sequence, clicks, told: this.#confirmed, confirmedAfter: 0, before, after: undefined }
+    const pending: Pending = {
+      sequence,
+      clicks,
+      reported: this.#confirmed,
+      confirmedAfter: 0,
+      before,
+      after: undefined,
+    }
     if (before === undefined) this.#first = pending
     else before.after = pending
     this.#last = pending
     this.#pending.set(sequence, pending)
-    this.#told = pending.told
+    this.#reported = pending.reported
     return {
       producer: this.producer,
       sequence,
       clicks,
       settled,
       confirmed: this.#confirmed,
-      // On every message: whichever of them gets through tells it.
+      // On every message, so that any one that arrives reports it.
       ...(this.#previous !== undefined && { previous: this.#previous }),
     }
   }
 
-  /** The broker has this message, and has routed it to the queue. */
+  /** The broker has stored this message and routed it to the queue. */
   confirmed(sequence: number): void {
-    const pending = this.#take(sequence)
+    const pending = this.#removePending(sequence)
     if (pending === undefined) return
-    this.#toldForSure = Math.max(this.#toldForSure, pending.told)
+    this.#surelyReported = Math.max(this.#surelyReported, pending.reported)
     this.#unlink(pending, pending.clicks)
   }
 
   /** This message is certainly not in the queue: the broker refused it, or returned it as unroutable. */
   refused(sequence: number): void {
-    const pending = this.#take(sequence)
+    const pending = this.#removePending(sequence)
     if (pending === undefined) return
     this.#unlink(pending, 0)
-    // What it was to tell nobody has read. A later stamp tells at least as much, so the last of them tells the most.
-    this.#told = Math.max(this.#toldForSure, this.#last?.told ?? this.#toldForSure)
+    // Its report is lost. Each later stamp reports at least as much, so the last one reports the most.
+    this.#reported = Math.max(this.#surelyReported, this.#last?.reported ?? this.#surelyReported)
   }
 
-  /** Whether clicks were confirmed, or the connection before ended, and no message tells it that is at the broker or on its way. */
-  get hasNews(): boolean {
-    return this.#told < this.#confirmed
+  /** Whether clicks were confirmed, or the previous connection ended, and no pending or confirmed message reports it. */
+  get hasUnreportedConfirms(): boolean {
+    return this.#reported < this.#confirmed
   }
 
   /**
-   * The connection is gone: how it ended, for the ledger of the next. What has no outcome by now stays unknown; an outcome
-   * told later changes nothing.
+   * Call it when the connection is lost. Returns how it ended, for the ledger of the next. Pending messages stay of unknown
+   * outcome: an outcome that comes later is ignored.
    */
   close(): PreviousProducer {
     this.#end ??= this.#readEnd()
@@ -100,21 +107,21 @@ export class ProducerLedger {
   }
 
   #readEnd(): PreviousProducer {
-    // Nothing of this connection is surely at the broker, so the one before it may still be untold: the next tells of that.
-    if (this.#previous !== undefined && this.#toldForSure < 0) return this.#previous
+    // No message of this connection was confirmed, so the end of the one before it may be unreported: pass that on.
+    if (this.#previous !== undefined && this.#surelyReported < 0) return this.#previous
     let confirmed = this.#confirmed
     for (const pending of this.#pending.values()) confirmed += pending.confirmedAfter
     return { producer: this.producer, confirmed, unknown: [...this.#pending.keys()] }
   }
 
-  #take(sequence: number): Pending | undefined {
+  #removePending(sequence: number): Pending | undefined {
     if (this.#end !== undefined) return undefined
     const pending = this.#pending.get(sequence)
     this.#pending.delete(sequence)
     return pending
   }
 
-  /** Takes a message out of the chain and passes its clicks to the one before it, or to the total. */
+  /** Removes a message from the list and adds its clicks to the one before it, or to the total. */
   #unlink({ before, after, confirmedAfter }: Pending, confirmedClicks: number): void {
     if (before === undefined) {
       this.#first = after

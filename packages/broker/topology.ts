@@ -1,10 +1,10 @@
 import type { Channel } from 'amqplib'
 
 /**
- * The names at the broker. A click is published to the exchange `clicks.incoming` and waits in the queue `clicks`. What was
- * with processors that died of it, or beside it, is moved to `clicks.suspect`, to be taken one by one; what they die of there
- * too ends in `clicks.dead`. No exchange has the name of a queue: rights are given by name, and who may
- * bind to an exchange must not be able to consume from a queue.
+ * The names at the broker. Clicks are published to the exchange `clicks.incoming` and wait in the queue `clicks`. Messages that
+ * were in the hands of processors that crashed move to `clicks.suspect`, where they are consumed one by one. Those that crash
+ * processors there too move to `clicks.dead`. No exchange has the name of a queue: permissions are granted by name, and a user
+ * who may bind to an exchange must not be able to consume from a queue.
  */
 export const topology = {
   exchange: 'clicks.incoming',
@@ -16,10 +16,10 @@ export const topology = {
   deadQueue: 'clicks.dead',
 } as const
 
-/** All of them direct and durable. */
+/** All exchanges are direct and durable. */
 export const exchanges = [topology.deadExchange, topology.exchange] as const
 
-/** All of them durable quorum queues; each is bound to its exchange by this key. */
+/** All queues are durable quorum queues, each bound to its exchange by this key. */
 export const queues = [
   { name: topology.deadQueue, exchange: topology.deadExchange, routingKey: topology.routingKey },
   { name: topology.suspectQueue, exchange: topology.deadExchange, routingKey: topology.suspectKey },
@@ -27,16 +27,16 @@ export const queues = [
 ] as const
 
 /**
- * Only what can never change is an argument (the queue's type): limits and dead-lettering are a policy (see definitions.ts),
- * because an argument can't be changed without deleting the queue.
+ * Only the queue's type is an argument, as arguments cannot be changed without deleting the queue. Limits and dead-lettering
+ * are policies (see definitions.ts).
  */
 export const queueArguments = { 'x-queue-type': 'quorum' } as const
 
 /**
- * Declares exchanges, queues and bindings; does nothing where they exist. The broker makes them from its definitions when it
- * starts; this is for what was deleted since.
+ * Declares exchanges, queues and bindings, unless they exist. The broker creates them from its definitions when it starts; this
+ * restores what was deleted since.
  *
- * @throws when an exchange or queue of that name exists with other properties (406), or the user may not declare (403).
+ * @throws if an exchange or queue of that name exists with other properties (406), or the user may not declare (403).
  */
 export async function assertTopology(channel: Channel): Promise<void> {
   for (const name of exchanges) await channel.assertExchange(name, 'direct', { durable: true, autoDelete: false })
@@ -48,10 +48,10 @@ export async function assertTopology(channel: Channel): Promise<void> {
 }
 
 /**
- * Checks that clicks can be published, for a user who may declare nothing. That the queue and its binding exist can't be
- * asked with his rights: a click published without them is returned.
+ * Checks that clicks can be published, for a user who may not declare. It cannot check that the queue and its binding exist:
+ * clicks that are published without them are returned.
  *
- * @throws when the exchange is missing; the channel is closed then.
+ * @throws if the exchange is missing. This closes the channel.
  */
 export async function checkPublishing(channel: Channel): Promise<void> {
   try {
@@ -59,7 +59,7 @@ export async function checkPublishing(channel: Channel): Promise<void> {
   } catch (cause) {
     if ((cause as { code?: number }).code !== 404) throw cause
     throw new Error(
-      `the broker has no exchange ${topology.exchange}: it makes it from its definitions when it starts, and a processor makes what was deleted since`,
+      `the broker has no exchange ${topology.exchange}: the broker creates it from its definitions at startup, and a processor restores it after a deletion`,
       { cause },
     )
   }

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
 
-/** Every variable that was wrong or missing, in one error. */
+/** Names every variable that is invalid or missing. */
 export class ConfigurationError extends Error {
   readonly problems: readonly string[]
 
   constructor(problems: readonly string[]) {
-    super(`The configuration is wrong:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`)
+    super(`The configuration is invalid:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`)
     this.name = 'ConfigurationError'
     this.problems = problems
   }
@@ -14,8 +14,8 @@ export class ConfigurationError extends Error {
 type Source = Readonly<Record<string, string | undefined>>
 
 /**
- * Reads settings from environment variables and collects what is wrong with them, so that one start names every bad
- * variable. Read all, then call {@link Environment.check} before using any.
+ * Reads settings from environment variables and collects all errors, so that one start reports every invalid variable. Read
+ * all settings, then call {@link Environment.check} before using any.
  */
 export class Environment {
   readonly #source: Source
@@ -25,24 +25,38 @@ export class Environment {
     this.#source = source
   }
 
-  /** Text that is not empty. Without a fallback the variable must be set. */
+  /** A non-empty string. Without a fallback the variable must be set. */
   text(name: string, fallback?: string): string {
     const value = this.#source[name] || fallback
     if (value === undefined) this.#problems.push(`${name} is not set`)
     return value ?? ''
   }
 
-  /** A whole number from `least` to `most`, both included. */
-  integer(name: string, fallback: number, least: number, most: number): number {
+  /** A non-empty string; undefined if it is not set. */
+  optionalText(name: string): string | undefined {
+    return this.#source[name] || undefined
+  }
+
+  /** What `parse` makes of a non-empty string. It returns undefined for what is wrong; `form` says what is right. */
+  parsed<Value>(name: string, fallback: Value, parse: (text: string) => Value | undefined, form: string): Value {
+    const raw = this.#source[name]
+    if (!raw) return fallback
+    const value = parse(raw)
+    if (value === undefined) this.#problems.push(`${name} is "${raw}" but must be ${form}`)
+    return value ?? fallback
+  }
+
+  /** An integer from `min` to `max`, inclusive. */
+  integer(name: string, fallback: number, min: number, max: number): number {
     const raw = this.#source[name]
     if (!raw) return fallback
     const value = Number(raw)
-    if (/^\d{1,15}$/.test(raw) && value >= least && value <= most) return value
-    this.#problems.push(`${name} is "${raw}" but must be a whole number from ${least} to ${most}`)
+    if (/^\d{1,15}$/.test(raw) && value >= min && value <= max) return value
+    this.#problems.push(`${name} is "${raw}" but must be a whole number from ${min} to ${max}`)
     return fallback
   }
 
-  /** One of a few words. */
+  /** One of the choices. */
   choice<const Choice extends string>(name: string, fallback: Choice, choices: readonly Choice[]): Choice {
     const raw = this.#source[name]
     if (!raw) return fallback
@@ -51,7 +65,7 @@ export class Environment {
     return found ?? fallback
   }
 
-  /** Words separated by blanks or commas, each of this form; `example` is only shown. None where the variable is not set. */
+  /** Words separated by spaces or commas, each matching `form`. `example` is for the error message. Empty if not set. */
   words(name: string, form: RegExp, example: string): readonly string[] {
     const words = (this.#source[name] ?? '').split(/[\s,]+/).filter((word) => word !== '')
     const wrong = words.filter((word) => !form.test(word))
@@ -59,7 +73,7 @@ export class Environment {
     return words
   }
 
-  /** A secret: the variable itself, or the content of the file that `<name>_FILE` names. Undefined where neither is set. */
+  /** A secret: the variable itself, or the content of the file that `<name>_FILE` names. Undefined if neither is set. */
   secret(name: string): string | undefined {
     const direct = this.#source[name]
     const file = this.#source[`${name}_FILE`]
@@ -75,7 +89,7 @@ export class Environment {
     }
   }
 
-  /** As {@link secret}, but it must be set. */
+  /** Like {@link secret}, but required. */
   requiredSecret(name: string): string {
     const value = this.secret(name)
     const isGiven = value !== undefined || Boolean(this.#source[`${name}_FILE`])
@@ -84,8 +98,8 @@ export class Environment {
   }
 
   /**
-   * The URL of a server, its password taken from `<passwordName>` or `<passwordName>_FILE` where the URL has none.
-   * A wrong URL is never quoted: it may hold a password.
+   * The URL of a server. If it has no password, the secret `passwordName` is added. Errors never quote the URL, as it may
+   * contain a password.
    */
   serverUrl(name: string, fallback: string, protocols: readonly string[], passwordName?: string): string {
     const raw = this.#source[name] || fallback
@@ -99,7 +113,7 @@ export class Environment {
     return url.href
   }
 
-  /** As {@link serverUrl}, but it need not be set. `example` is only shown. */
+  /** Like {@link serverUrl}, but optional. `example` is for the error message. */
   optionalServerUrl(
     name: string,
     example: string,
@@ -113,15 +127,19 @@ export class Environment {
     return undefined
   }
 
-  /** @throws {ConfigurationError} that names every variable that was wrong. */
+  /** Reports settings that are invalid together. */
+  reject(problem: string): void {
+    this.#problems.push(problem)
+  }
+
+  /** @throws {ConfigurationError} if any setting is invalid or missing. */
   check(): void {
     if (this.#problems.length > 0) throw new ConfigurationError(this.#problems)
   }
 }
 
 /**
- * Runs `read` over the environment and checks it. On a wrong configuration it prints what is wrong and ends the process
- * with status 1, because nothing can be done without it.
+ * Reads the configuration. If it is invalid, prints the errors and ends the process with status 1.
  */
 export function readConfigOrExit<Config>(read: (source: Source) => Config, source: Source): Config {
   try {

@@ -1,37 +1,37 @@
 import { type Kysely, sql } from 'kysely'
 import type { Tables } from './tables.ts'
 
-/** In clicks, since the beginning. accepted = counted + duplicates + dead + discarded + inFlight. */
+/** Numbers of clicks, since the beginning. accepted = counted + duplicates + dead + discarded + inFlight. */
 export interface Balance {
-  /** Clicks that the broker has taken: every click answered 202, and those whose answer got lost on its way. */
+  /** Clicks that the broker accepted: every click answered 202, and those whose answer was lost. */
   readonly accepted: number
   readonly counted: number
-  /** Clicks sent again with an id that was counted already. */
+  /** Clicks with an id that was already counted. */
   readonly duplicates: number
   /** In the dead letters, waiting for a person. */
   readonly dead: number
-  /** Dead letters that a person gave up. */
+  /** Dead letters that a person discarded. */
   readonly discarded: number
-  /** Accepted, but not yet at any of those ends. */
+  /** Accepted, but none of the above yet. */
   readonly inFlight: number
   /**
-   * Those of them that should have come through over a minute ago, since later ones did. A processor that is cut off from
-   * the database may still hold them; where none does, they are lost.
+   * Clicks in flight that should have arrived over a minute ago, because later ones did. A processor that is cut off from the
+   * database may still hold them; otherwise they are lost.
    */
   readonly overdue: number
 }
 
 /**
- * Reads the balance off the ledger, in one statement, so that it holds at any moment.
+ * Reads the balance from the ledger in one statement, so that it is consistent at any moment.
  *
- * What a producer's newest report says was confirmed, less what has arrived of that, is in flight. Of a producer whose
- * connection has ended, the next connection reports, and names the messages of unknown outcome: they are not owed
- * (producer_standing). Finished producers, which owe nothing, are not looked at: their sums are in ledger_totals.
+ * In flight is what a producer's newest report says was confirmed, minus what has arrived of it. For a producer whose connection
+ * has ended, the next connection reports, and names the messages with unknown outcome, which are not expected
+ * (producer_standing). Finished producers, from which nothing is expected, are not read: their sums are in ledger_totals.
  */
 export async function readBalance(db: Kysely<Tables>): Promise<Balance> {
   const { rows } = await sql<Balance>`
     with heard as materialized (
-      -- Looked up one by one: joined, all producers that there ever were might be read.
+      -- A lookup for each, because a join might read all producers that ever existed.
       select producer, (select folded from producers where producers.producer = sender.producer) as folded
       from (select distinct producer from messages) as sender
     ), live as (
@@ -43,7 +43,7 @@ export async function readBalance(db: Kysely<Tables>): Promise<Balance> {
       select * from producer_standing(array(
         select producer from open
         union select producer from live
-        -- Of a connection that was told of, perhaps nothing has arrived, or it was thought over.
+        -- From a previous connection perhaps nothing has arrived, or it was considered finished.
         union select previous from open where previous is not null))
       -- The clicks from before the ledger have no report.
       where producer <> '00000000-0000-0000-0000-000000000000'
@@ -61,7 +61,7 @@ export async function readBalance(db: Kysely<Tables>): Promise<Balance> {
     ), letters as (
       select coalesce(sum(clicks) filter (where resolution is null), 0) as dead,
         coalesce(sum(clicks) filter (where resolution = 'discarded'), 0) as discarded,
-        -- A replayed click is accepted a second time, by the message that carries it then.
+        -- A replayed click is accepted a second time, with the message that carries it then.
         coalesce(sum(clicks) filter (where resolution = 'replayed'), 0) as replayed
       from dead_letters
     )

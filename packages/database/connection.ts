@@ -1,8 +1,15 @@
 import { Kysely, PostgresDialect } from 'kysely'
-import type { Pool } from 'pg'
+import type { Pool, PoolClient } from 'pg'
 import type { Tables } from './tables.ts'
 
 /** Typed queries over the pool. Destroying it ends the pool. */
 export function createDatabase(pool: Pool): Kysely<Tables> {
   return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
+}
+
+/** Typed queries over a connection that is checked out, for example in a transaction. It stays checked out. */
+export function createDatabaseOn(client: PoolClient): Kysely<Tables> {
+  const connection = { query: client.query.bind(client), release: () => {} } as unknown as PoolClient
+  const pool = { connect: async () => connection, end: async () => {} } as unknown as Pool
+  return createDatabase(pool)
 }

@@ -1,10 +1,10 @@
-/** How wide the buckets are that counters are kept in, the widest first. All are in UTC. */
+/** The widths of the buckets of counters, widest first. Buckets are in UTC. */
 export const bucketWidths = ['month', 'day', 'hour', 'minute'] as const
 export type BucketWidth = (typeof bucketWidths)[number]
 
 const widthMs = { day: 86_400_000, hour: 3_600_000, minute: 60_000 }
 
-/** The start of the bucket that a time is in. Milliseconds since 1970; what is infinite stays so. */
+/** The start of the bucket that contains a time. Milliseconds since 1970; infinite times are returned unchanged. */
 export function floorToBucket(timeMs: number, width: BucketWidth): number {
   if (!Number.isFinite(timeMs)) return timeMs
   if (width !== 'month') return Math.floor(timeMs / widthMs[width]) * widthMs[width]
@@ -12,7 +12,7 @@ export function floorToBucket(timeMs: number, width: BucketWidth): number {
   return date.setUTCDate(1)
 }
 
-/** The first start of a bucket that is not before a time. Milliseconds since 1970; what is infinite stays so. */
+/** The first start of a bucket at or after a time. Milliseconds since 1970; infinite times are returned unchanged. */
 export function ceilToBucket(timeMs: number, width: BucketWidth): number {
   const floorMs = floorToBucket(timeMs, width)
   if (floorMs === timeMs) return timeMs

@@ -1,8 +1,8 @@
 /**
- * The time before which everything accepted has been counted: the least that any process says. Null if that is not known.
+ * The time before which everything accepted has been counted: the minimum over all processes. Null if it is unknown.
  *
- * No clock is asked, and no row is left out: the row of a process that is gone stands for what it held until a survivor has
- * taken over (services/processor/progress-report.ts).
+ * It involves no clock and skips no row: the row of a process that is gone stands for what it held, until another process has
+ * taken it over (services/processor/progress/progress-report.ts).
  */
 export const asOfQuery = `
 select nullif(min(counted_through), '-infinity') as as_of from processor_progress`

@@ -9,18 +9,18 @@ export interface DatabaseOptions {
   readonly name: string
   readonly logger: Logger
   readonly maxConnections: number
-  /** Milliseconds after which the server gives a statement up. */
+  /** Milliseconds after which the server cancels a statement. */
   readonly statementTimeoutMs: number
-  /** Milliseconds that making a connection may take; 3,000 by default. */
+  /** Milliseconds that connecting may take; 3,000 by default. */
   readonly connectTimeoutMs?: number
-  /** Settings of the server for these connections, by name. */
+  /** Server settings for these connections, by name. */
   readonly settings?: Readonly<Record<string, string>>
 }
 
 const int8 = 20
 const numeric = 1700
 
-/** A pool of connections with every time limit set; pg's defaults wait for ever. */
+/** A connection pool with all timeouts set; pg's defaults wait for ever. */
 export function createPool(options: DatabaseOptions): Pool {
   const { url, name, logger, maxConnections, statementTimeoutMs, connectTimeoutMs = 3_000, settings } = options
   const config: PoolConfig = {
@@ -32,12 +32,12 @@ export function createPool(options: DatabaseOptions): Pool {
     idleTimeoutMillis: 30_000,
     keepAlive: true,
     statement_timeout: statementTimeoutMs,
-    // The server's limit does not help when the network goes silent: ours, a little later, does.
+    // The server's timeout does not help if the network is silent. This one, a little later, does.
     query_timeout: statementTimeoutMs + 2_000,
     lock_timeout: 5_000,
     idle_in_transaction_session_timeout: 10_000,
     types: {
-      // Counts are far below 2^53; as text they would be added up as text.
+      // Counts are far below 2^53. pg would return them as strings.
       getTypeParser: ((oid: number, format?: 'text') =>
         oid === int8 || oid === numeric ? Number : types.getTypeParser(oid, format)) as typeof types.getTypeParser,
     },

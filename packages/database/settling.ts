@@ -5,20 +5,20 @@ import { type Balance, readBalance } from './balance.ts'
 import { asOfQuery } from './freshness.ts'
 import type { Tables } from './tables.ts'
 
-/** Whoever may read the ledger, twice. */
+/** A connection that may read the ledger, as a pool and for typed queries. */
 export interface LedgerReader {
   readonly pool: Pool
   readonly database: Kysely<Tables>
 }
 
 /**
- * Waits until everything that was sent up to now has come to its end: nothing is in flight by the balance, and every
- * processor has counted all that was accepted before this moment.
+ * Waits until everything sent so far is accounted for: the balance has nothing in flight, and every processor has counted all that
+ * was accepted before the call.
  *
- * Gives up when nothing has moved for `patienceMs`: what is missing then the balance shows.
+ * Gives up if nothing has changed for `patienceMs`. The returned balance shows what is missing.
  */
 export async function settle({ database, pool }: LedgerReader, patienceMs: number): Promise<Balance> {
-  // By this machine's clock, which is the processors' too.
+  // By this machine's clock, which the processors also use.
   const sentUpTo = new Date()
   let moved = ''
   let movedAtMs = performance.now()
@@ -27,7 +27,7 @@ export async function settle({ database, pool }: LedgerReader, patienceMs: numbe
       const { rows } = await pool.query<{ as_of: Date | null }>(asOfQuery)
       const through = rows[0]?.as_of
       const isThrough = through !== null && through !== undefined && through > sentUpTo
-      // Read after that: a balance from before may not know yet of the last clicks that were counted.
+      // Read afterwards: an earlier balance may not include the last clicks that were counted.
       const balance = await readBalance(database)
       if (balance.inFlight === 0 && isThrough) return balance
       const now = JSON.stringify([balance, isThrough])

@@ -1,9 +1,10 @@
+import type { OptionalTextName, StoredField } from '@clicktally/event/event-fields.ts'
 import type { Generated, GeneratedAlways } from 'kysely'
 import type { BucketWidth } from './counter-buckets.ts'
+import type { KeysTables } from './keys-tables.ts'
 
-/** The tables as Kysely sees them; migrations/ makes them. */
-export interface Tables {
-  projects: ProjectsTable
+/** The tables, for Kysely. migrations/ creates them. */
+export interface Tables extends KeysTables {
   clicks: ClicksTable
   raw_clicks: RawClicksTable
   counters: CountersView
@@ -13,6 +14,11 @@ export interface Tables {
   day_counters: RolledUp<'day'>
   month_counters: RolledUp<'month'>
   rollup_horizon: RollupHorizonTable
+  dimension_values: DimensionValuesTable
+  click_columns: ClickColumnsTable
+  stale_hours: StaleHoursTable
+  dimension_sums: DimensionSumsTable
+  stale_sums: StaleSumsTable
   dead_letters: DeadLettersTable
   producers: ProducersTable
   messages: MessagesTable
@@ -21,36 +27,37 @@ export interface Tables {
   processor_progress: ProcessorProgressTable
 }
 
-export interface ProjectsTable {
-  id: number
-  name: string
+interface ColumnValues {
+  uuid: string
+  text: string
+  timestamptz: Date
+  boolean: boolean
+  jsonb: unknown
 }
 
-/** Raw clicks, partitioned by day of the id's own time. */
-export interface ClicksTable {
-  id: string
+/** Raw clicks, partitioned by day of the id's own time. Besides these it has a column for each field of an event. */
+export interface ClicksTable extends FieldColumns {
   project_id: number
-  target: string
-  occurred_at: Date
   received_at: Date
   counted_at: Generated<Date>
-  bot: boolean
-  visitor_id: string | null
-  url: string | null
-  referrer: string | null
-  props: unknown
 }
 
-/** One row: since when raw clicks are kept. -Infinity where none was ever dropped. */
+type FieldColumns = {
+  [Field in StoredField as Field['column']]:
+    | ColumnValues[Field['type']]
+    | (Field['name'] extends OptionalTextName ? null : never)
+}
+
+/** One row: since when raw clicks are kept. -Infinity if none was ever dropped. */
 export interface RawClicksTable {
   only_row: Generated<boolean>
-  /** By the time in their ids. */
+  /** By the time in the id. */
   kept_since: Generated<Date | number>
-  /** By when they occurred: the counters of minutes from here on can be recomputed. */
+  /** By occurrence: the counters of later minutes can be recomputed. */
   complete_since: Generated<Date | number>
 }
 
-/** What is counted of a target in a minute, folded or not: several rows together are one counter. None is of all targets. */
+/** Counters of targets by minute, folded or not. Several rows together are one counter. There are no rows for all targets. */
 export interface CountersView {
   project_id: number
   target: string
@@ -62,27 +69,27 @@ export interface CountersView {
   visitors: number[]
 }
 
-/** What was added to the counters and is not folded into them yet; also to those of all targets together, target ''. */
+/** Additions to the counters that are not folded yet, including those of all targets together (target ''). */
 export interface CounterDeltasTable extends CountersView {
-  /** Of a delta that PostgreSQL refuses to add to a counter: when that is tried again. Null in all others. */
+  /** If PostgreSQL refuses to add the delta to a counter: when that is retried. Otherwise null. */
   set_aside_until: Generated<Date | null>
 }
 
-/** One row for (project, bucket, target); buckets are in UTC, and target '' stands for all targets together. */
+/** One row for each (project, bucket, target). Buckets are in UTC. Target '' stands for all targets together. */
 export type RolledUp<Width extends BucketWidth> = Record<Width, Date> &
   Omit<CountersView, 'minute'> & {
-    /** The largest hash where the sketch is full, else null. */
+    /** The largest hash if the sketch is full, else null. */
     visitors_below: GeneratedAlways<number | null>
   }
 
 /**
- * One row: each bucket that begins before these times is rolled up, and stays exact. They only ever move on. Of the bucket
- * that begins there, all is rolled up in the order (project, target) up to the project and target given.
+ * One row: each bucket that begins before these times is rolled up, and stays exact. The times only advance. The bucket that begins
+ * at such a time is rolled up in the order (project, target), up to the project and target in the row.
  */
 export interface RollupHorizonTable {
   only_row: Generated<boolean>
   hours_before: Date
-  /** 0 where nothing of the bucket is rolled up. */
+  /** 0 if nothing of the bucket is rolled up. */
   hours_project: Generated<number>
   hours_target: Generated<string>
   days_before: Date
@@ -91,14 +98,57 @@ export interface RollupHorizonTable {
   months_before: Date
   months_project: Generated<number>
   months_target: Generated<string>
-  /** Every delta committed before this moment is folded, or set aside. */
+  /** Every delta committed before this time is folded or set aside. */
   folded_through: Generated<Date>
 }
 
-/** What can't be counted: clicks that the database refused, parts of messages that can't be read, whole messages. */
+/** The ids that stand for values in `click_columns`. */
+export interface DimensionValuesTable {
+  project_id: number
+  dimension: string
+  id: number
+  value: string
+}
+
+/** Clicks of an hour by dimension, at most 65,536 in a part. Valid if the hour is not in `stale_hours` and has no delta. */
+export interface ClickColumnsTable {
+  project_id: number
+  hour: Date
+  part: number
+  dimension: string
+  /** See packages/columns/column.ts. */
+  data: Buffer
+}
+
+/** Hours of which `click_columns` lacks clicks. */
+export interface StaleHoursTable {
+  project_id: number
+  hour: Date
+  folds: Generated<number>
+  stale_since: Generated<Date>
+}
+
+/** Clicks of a day or month in UTC by the ids of a dimension. Valid if it is not in `stale_sums` and its hours are valid. */
+export interface DimensionSumsTable {
+  project_id: number
+  dimension: string
+  width: 'day' | 'month'
+  start: Date
+  /** See packages/columns/sums.ts. */
+  data: Buffer
+}
+
+/** Days and months with columns that are not in `dimension_sums`. */
+export interface StaleSumsTable {
+  project_id: number
+  width: 'day' | 'month'
+  start: Date
+}
+
+/** What cannot be counted: clicks that the database refused, unreadable parts of messages, whole messages. */
 export interface DeadLettersTable {
   id: Generated<number>
-  /** The message that it came with: see packages/contract/ledger-stamp.ts. */
+  /** Its message: see packages/message/ledger-stamp.ts. */
   producer: string
   sequence: number
   reason: string
@@ -107,17 +157,19 @@ export interface DeadLettersTable {
   /** The AMQP type of the message, so that it can be replayed as it was. */
   type: string | null
   content: Buffer
-  /** How many clicks these are. */
+  /** Number of clicks. */
   clicks: number
-  /** Their ids, as far as they can be made out. */
+  /** Their ids, as far as they can be recognised. */
   click_ids: string[]
+  /** The project of each of them, in the same order; 0 where it is unknown. */
+  click_projects: Generated<number[]>
   request_id: string | null
-  /** Null while it waits for a person; `counted` where its clicks came through all the same. */
+  /** Null while it waits for a person; `counted` if its clicks were counted after all. */
   resolution: 'replayed' | 'discarded' | 'counted' | null
   resolved_at: Date | null
 }
 
-/** A connection of a publisher, with the sums of those of its messages that are in `folded`. */
+/** A connection of a publisher, with sums over its messages in `folded`. */
 export interface ProducersTable {
   producer: string
   previous: string | null
@@ -130,12 +182,12 @@ export interface ProducersTable {
   duplicates: number
   settled: number
   confirmed: number
-  /** Whether it is over and owes nothing: its sums are in ledger_totals too. */
+  /** Whether it is closed and nothing more is expected from it. Its sums are then also in ledger_totals. */
   finished: Generated<boolean>
   last_heard_at: Generated<Date>
 }
 
-/** Messages that are in the sums of their producer, though no report has said whether they were confirmed. */
+/** Messages in the sums of their producer for which no report has said whether they were confirmed. */
 export interface UnsettledMessagesTable {
   producer: string
   sequence: number
@@ -150,7 +202,7 @@ export interface LedgerTotalsTable {
   duplicates: Generated<number>
 }
 
-/** Messages that are accounted for. */
+/** Messages whose clicks are all accounted for. */
 export interface MessagesTable {
   producer: string
   sequence: number
@@ -163,12 +215,12 @@ export interface MessagesTable {
   written_at: Generated<Date>
 }
 
-/** A row for each process that takes messages, and for each that is gone and whose messages are not yet accounted for. */
+/** A row for each process that consumes messages, and for each process that is gone while its messages are not accounted for. */
 export interface ProcessorProgressTable {
-  /** A UUID of its own for each process. */
+  /** A UUID, unique for each process. */
   processor: string
   name: string
-  /** A number where it is -infinity. */
+  /** A number if it is -infinity. */
   counted_through: Date | number
   reports: Generated<number>
   connections: string[]

@@ -1,6 +1,6 @@
 import { collectDefaultMetrics, Registry } from 'prom-client'
 
-/** A registry with the process's own figures (CPU, memory, event loop lag), for one service. */
+/** Creates a registry with the process metrics (CPU, memory, event loop lag), labelled with the service. */
 export function createRegistry(service: string): Registry {
   const registry = new Registry()
   registry.setDefaultLabels({ service })

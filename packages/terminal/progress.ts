@@ -2,28 +2,28 @@ import type { WriteStream } from 'node:tty'
 import { SingleBar } from 'cli-progress'
 import { printable } from './printable.ts'
 
-/** Where lines go, and the terminal that may show a moving bar. */
+/** Destination of lines, and the terminal for a progress bar, if there is one. */
 export interface Output {
   line: (text: string) => void
   terminal?: WriteStream | undefined
 }
 
 export interface ProgressOptions {
-  /** One word, as in `Sending`. */
+  /** One word, such as `Sending`. */
   label: string
-  /** What is counted, as in `clicks`. */
+  /** Unit of the amounts, such as `clicks`. */
   unit: string
-  /** How much there is, as far as that is known at the beginning. */
+  /** Expected total; may change later. */
   total: number
-  /** Leave out where the speed says nothing, as while waiting. */
+  /** Shows the rate. Leave out where it means nothing, for example while waiting. */
   withSpeed?: boolean
-  /** How an amount is written, where it is not a count. */
+  /** Formats an amount that is not a count. */
   format?: (amount: number) => string
-  /** More to say behind it, asked for each time that it is shown. */
+  /** Text to append, evaluated at each update. */
   note?: () => string
 }
 
-/** Told how much is done, and of how much if that has changed. */
+/** Reports the completed amount, and the total if it has changed. */
 export type Update = (done: number, total?: number) => void
 
 interface Progress {
@@ -31,17 +31,16 @@ interface Progress {
   stop: () => void
 }
 
-/** Between two lines where no bar can move, and where the second would say what the first did. */
+/** Intervals between lines without a terminal: with progress, and without. */
 const lineEveryMs = 2_000
 const sameLineEveryMs = 10_000
 const labelWidth = 10
 
 /**
- * Shows how far some work is: as a bar on a terminal, else as a line every few
- * seconds. The bar is gone when this returns or
- * throws.
+ * Shows the progress of some work: as a bar on a terminal, otherwise as a line every few seconds. Removes the bar when the
+ * work ends or fails.
  *
- * @param work gets a function that it calls with how much is done
+ * @param work receives a function to report its progress
  */
 export async function withProgress<Result>(
   output: Output,
@@ -56,7 +55,7 @@ export async function withProgress<Result>(
   }
 }
 
-/** A line that begins like those of the progress. */
+/** Formats a line that is aligned with progress lines. */
 export function labelled(label: string, text: string): string {
   return label.padEnd(labelWidth) + text
 }
@@ -76,9 +75,9 @@ function startBar(terminal: WriteStream, options: ProgressOptions): Progress {
     stream: terminal,
     clearOnComplete: true,
     hideCursor: true,
-    // The cursor comes back in stop(), which runs on Ctrl-C too: signals are main's.
+    // stop() restores the cursor, on Ctrl-C too. Signals are handled by the main program.
     gracefulExit: false,
-    // A line that was printed meanwhile has taken its place.
+    // Another line may have been printed over the bar.
     forceRedraw: true,
   })
   bar.start(total, 0, { done: format(0), all: format(total), speed: '', note: note() })
@@ -121,7 +120,7 @@ export function formatCount(count: number): string {
   return count.toLocaleString('en-US')
 }
 
-/** `9,090`, for so many in so many milliseconds */
+/** Formats a rate: `9,090` */
 export function perSecond(count: number, elapsedMs: number): string {
   return formatCount(Math.round((count / Math.max(1, elapsedMs)) * 1000))
 }

@@ -1,8 +1,9 @@
 import type { WriteStream } from 'node:tty'
+import cliTruncate from 'cli-truncate'
 import { printable, printableLines } from './printable.ts'
 
 export interface StatusLineOptions {
-  /** The terminal whose last line may be written again and again; none where the output goes elsewhere. */
+  /** The terminal whose last line shows the status; undefined if the output is not a terminal. */
   readonly terminal: WriteStream | undefined
   readonly print: (line: string) => void
   readonly status: () => string
@@ -11,7 +12,7 @@ export interface StatusLineOptions {
 const onTerminalEveryMs = 250
 const elsewhereEveryMs = 5_000
 
-/** Shows what goes on while it goes on: as one moving line on a terminal, else as a line every few seconds. */
+/** Shows a changing status: on a terminal as its last line, otherwise as a line every few seconds. */
 export class StatusLine {
   readonly #options: StatusLineOptions
   readonly #timer: NodeJS.Timeout
@@ -21,7 +22,7 @@ export class StatusLine {
     this.#timer = setInterval(() => this.#show(), options.terminal ? onTerminalEveryMs : elsewhereEveryMs)
   }
 
-  /** A line that stays. */
+  /** Prints a permanent line. */
   print(line: string): void {
     this.#clear()
     this.#options.print(printableLines(line))
@@ -39,7 +40,7 @@ export class StatusLine {
     if (terminal === undefined) print(text)
     else {
       this.#clear()
-      terminal.write(text.slice(0, terminal.columns - 1))
+      terminal.write(cliTruncate(text, Math.max(1, terminal.columns - 1)))
     }
   }
 

@@ -3,12 +3,12 @@ import { createGunzip } from 'node:zlib'
 
 const chunkBytes = 262_144
 
-/** Whether data that begins so is gzip. */
+/** Whether data starting with these bytes is gzip. */
 export function isGzip(head: Uint8Array): boolean {
   return head[0] === 0x1f && head[1] === 0x8b
 }
 
-/** What gzip data holds, of one member or several. */
+/** Decompresses gzip data of one or more members. */
 export async function* inflate(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const deflated = Readable.from(chunks, { objectMode: false })
   const inflated = createGunzip({ chunkSize: chunkBytes })
@@ -21,7 +21,7 @@ export async function* inflate(chunks: AsyncIterable<Buffer>): AsyncGenerator<Bu
   }
 }
 
-/** The chunks behind the first `bytes`. */
+/** Skips the first `bytes` of the chunks. */
 export async function* skipBytes(chunks: AsyncIterable<Buffer>, bytes: number): AsyncGenerator<Buffer> {
   let left = bytes
   for await (const chunk of chunks) {

@@ -1,40 +1,40 @@
-/** Where a line begins. */
+/** Start of a line. */
 export interface LinePosition {
-  /** How many lines are before it. */
+  /** Number of lines before it. */
   readonly lines: number
-  /** How many bytes are before it: of the text, where the file is gzip. */
+  /** Number of bytes before it; of the decompressed text if the file is gzip. */
   readonly bytes: number
 }
 
 export interface Line {
-  /** Without its line break. Bytes that are not UTF-8 are U+FFFD, and so is U+0000, which no event may hold. */
+  /** Without the line break. Invalid UTF-8, and U+0000, which no event may contain, are replaced by U+FFFD. */
   readonly text: string
-  /** Counted from 1. */
+  /** Line number, from 1. */
   readonly number: number
-  /** How many bytes of the text end with it: where the next line begins. */
+  /** Offset of the next line in bytes. */
   readonly endBytes: number
-  /** It was longer than 64 KiB: `text` has its beginning only. */
+  /** The line was longer than 64 KiB, and `text` is truncated. */
   readonly isCut: boolean
 }
 
 export const startOfText: LinePosition = { lines: 0, bytes: 0 }
 
-/** A longer line is cut here: no event and no request line comes near it, and what holds no line is no text. */
+/** Longer lines are truncated: no event and no request comes close to this length. */
 export const maxLineBytes = 65_536
 
 const newline = 0x0a
 
 /**
- * Splits a text into lines, as many at a time as a chunk gives.
+ * Splits a text into lines, and yields the lines of each chunk together.
  *
- * @param from where the first byte of `chunks` stands in the whole
+ * @param from position of the first byte of `chunks` in the whole text
  */
 export async function* splitLines(
   chunks: AsyncIterable<Buffer>,
   from: LinePosition = startOfText,
 ): AsyncGenerator<Line[]> {
   let { lines: number, bytes: endBytes } = from
-  // The beginning of a line that has not ended yet: what is kept of it, and how long it is in truth.
+  // The unfinished line: its possibly truncated bytes, and its real length.
   let begun: Buffer = Buffer.alloc(0)
   let begunBytes = 0
 
@@ -46,7 +46,7 @@ export async function* splitLines(
     number += 1
     endBytes += length + breakBytes
     const text = decode(whole)
-    // A byte order mark, which some programs put in front of UTF-8.
+    // Some programs write a byte order mark before UTF-8.
     const tidy = number === 1 && text.startsWith('\ufeff') ? text.slice(1) : text
     return { text: tidy, number, endBytes, isCut: whole.length > maxLineBytes }
   }
@@ -60,14 +60,14 @@ export async function* splitLines(
     }
     const rest = chunk.subarray(start)
     begunBytes += rest.length
-    // What is beyond the limit is let go, so that a file without newlines takes no more memory than a line.
+    // Drop what exceeds the limit, so that a file without newlines takes no more memory than a line.
     if (begun.length <= maxLineBytes) begun = withoutHole(Buffer.concat([begun, rest]))
     if (lines.length > 0) yield lines
   }
   if (begun.length > 0) yield [finish(Buffer.alloc(0), 0)]
 }
 
-// A log that was truncated while its server wrote on begins with a hole, which may be larger than any line.
+// A log that was truncated while its server continued to write starts with zero bytes, maybe more than fit in a line.
 function withoutHole(bytes: Buffer): Buffer {
   let start = 0
   while (bytes[start] === 0) start++

@@ -1,4 +1,4 @@
-/** The file can't be read. The message is for the person who named it: what is wrong, and what to do about it. */
+/** A file cannot be read. The message tells the user what is wrong and what to do. */
 export class TextFileError extends Error {
   override name = 'TextFileError'
 }

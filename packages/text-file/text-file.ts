@@ -3,18 +3,17 @@ import { inflate, isGzip, skipBytes } from './inflate.ts'
 import { type Line, type LinePosition, splitLines, startOfText } from './line.ts'
 import { TextFileError, unreadable } from './text-file-error.ts'
 
-/** Small enough that a compressed file shows how far it is read, too. */
+/** Small enough for smooth progress, with compressed files too. */
 const chunkBytes = 131_072
 
 /**
- * A text on disk, plain or gzip (told by its first bytes, not its name), that can be read more than once with the same
- * result: one open handle and the size at the start, so that lines which somebody appends meanwhile, or a rotation, do
- * not show. Close it.
+ * A text file, plain or gzip (detected by its first bytes), that can be read repeatedly with the same result: it keeps the file
+ * open and reads up to its initial size, so appended lines and log rotation have no effect. Close it after use.
  */
 export class TextFile {
   readonly path: string
   readonly sizeBytes: number
-  /** How much of the file the last reading has taken from disk. */
+  /** Bytes that the last reader has read from disk. */
   bytesRead = 0
   readonly #handle: FileHandle
   readonly #isGzip: boolean
@@ -26,7 +25,7 @@ export class TextFile {
     this.#isGzip = isGzipped
   }
 
-  /** @throws {TextFileError} where the file is missing, no ordinary file, or not ours to read */
+  /** @throws {TextFileError} if the file is missing, not a regular file, or not readable */
   static async open(path: string): Promise<TextFile> {
     const handle = await open(path).catch((error: unknown) => {
       throw unreadable(path, error)
@@ -43,9 +42,9 @@ export class TextFile {
   }
 
   /**
-   * The lines from there to the last, as many at a time as a read gives.
+   * Reads the lines from this position to the end, those of a chunk at a time.
    *
-   * @throws {TextFileError} where the file can't be read to its end, as with damaged gzip data
+   * @throws {TextFileError} if the file cannot be read to its end, for example because gzip data is damaged
    */
   async *lines(from: LinePosition = startOfText): AsyncGenerator<Line[]> {
     try {
@@ -55,22 +54,22 @@ export class TextFile {
     }
   }
 
-  /** The first bytes as they are on disk: they tell whether this is still the file that it was. */
+  /** Returns the first bytes on disk, to detect whether it is still the same file. */
   async head(bytes: number): Promise<Buffer> {
     const length = Math.min(bytes, this.sizeBytes)
     const { bytesRead, buffer } = await this.#handle.read(Buffer.alloc(length), 0, length, 0)
     return buffer.subarray(0, bytesRead)
   }
 
-  // Not createReadStream: to destroy such a stream closes the handle, whatever autoClose says.
+  // Not createReadStream(): destroying such a stream closes the handle, whatever autoClose says.
   async *#bytes(from: number): AsyncGenerator<Buffer> {
-    // Of its own: a reading that was given up may still take a chunk while the next one has begun.
+    // Not shared: an abandoned reader may still fill its buffer when the next one has started.
     let position = from
     this.bytesRead = from
     while (position < this.sizeBytes) {
       const length = Math.min(chunkBytes, this.sizeBytes - position)
       const { bytesRead, buffer } = await this.#handle.read(Buffer.allocUnsafe(length), 0, length, position)
-      // Somebody has cut the file off since it was opened.
+      // The file was truncated after it was opened.
       if (bytesRead === 0) return
       position += bytesRead
       this.bytesRead = position

@@ -3,10 +3,10 @@ import { inflate, isGzip } from './inflate.ts'
 import { type Line, splitLines } from './line.ts'
 import { unreadable } from './text-file-error.ts'
 
-/** A text that comes through a pipe, plain or gzip. It can be read once. */
+/** A text from a pipe, plain or gzip. It can be read once. */
 export class TextStream {
   readonly name: string
-  /** How much has come, before inflating. */
+  /** Bytes received, before decompression. */
   bytesRead = 0
   readonly #stream: Readable
 
@@ -15,7 +15,7 @@ export class TextStream {
     this.#stream = stream
   }
 
-  /** @throws {TextFileError} where it can't be read to its end, as with damaged gzip data */
+  /** @throws {TextFileError} if it cannot be read to its end, for example because gzip data is damaged */
   async *lines(): AsyncGenerator<Line[]> {
     try {
       yield* splitLines(this.#text())
@@ -28,7 +28,7 @@ export class TextStream {
     const chunks = this.#chunks()
     const first: Buffer[] = []
     let length = 0
-    // A pipe may give a byte at a time; two tell whether it is gzip.
+    // A pipe may deliver single bytes; two are needed to detect gzip.
     while (length < 2) {
       const next = await chunks.next()
       if (next.done) break

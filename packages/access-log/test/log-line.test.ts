@@ -13,13 +13,13 @@ function addressOf(prefix: string): string | undefined {
   return parseLogLine(`${prefix} ${time} "GET / HTTP/1.1" 200 5`)?.address
 }
 
-describe('a line of an access log', () => {
-  it('is read in the common format', () => {
+describe('an access log line', () => {
+  it('may be in the common format', () => {
     const line = `192.0.2.1 - frank ${time} "GET /apache_pb.gif HTTP/1.0" 200 2326`
     expect(parseLogLine(line)).toEqual({ timeMs, target: '/apache_pb.gif', address: '192.0.2.1' })
   })
 
-  it('is read in the combined format', () => {
+  it('may be in the combined format', () => {
     const line = `192.0.2.1 - - ${time} "GET /a HTTP/1.1" 200 5 "https://example.com/x" "${browser}"`
     expect(parseLogLine(line)).toEqual({
       timeMs,
@@ -30,21 +30,21 @@ describe('a line of an access log', () => {
     })
   })
 
-  it('may have fields behind the user agent, and a carriage return at its end', () => {
+  it('may have fields after the user agent, and a carriage return at the end', () => {
     const line = `192.0.2.1 - - ${time} "GET /a HTTP/1.1" 200 5 "-" "${browser}" "198.51.100.7" 0.003\r`
     expect(parseLogLine(line)).toEqual({ timeMs, target: '/a', address: '192.0.2.1', userAgent: browser })
   })
 
-  it('leaves out what is `-` or empty', () => {
+  it('omits fields that are `-` or empty', () => {
     expect(parseLogLine(`- - - ${time} "GET /a HTTP/1.1" - - "-" ""`)).toEqual({ timeMs, target: '/a' })
   })
 
-  it('may end inside a field', () => {
+  it('may be truncated inside a field', () => {
     const line = `192.0.2.1 - - ${time} "GET /a HTTP/1.1" 200 5 "https://example.com/x" "Mozilla/5.0 (X11`
     expect(parseLogLine(line)).toMatchObject({ referrer: 'https://example.com/x', userAgent: 'Mozilla/5.0 (X11' })
   })
 
-  it('has quotes and backslashes that are escaped', () => {
+  it('may have escaped quotes and backslashes', () => {
     const line = String.raw`192.0.2.1 - - ${time} "GET /say/\"hi\"/\\ HTTP/1.1" 200 5 "https://e.com/\"" "a \"b\" c\\"`
     expect(parseLogLine(line)).toMatchObject({
       target: String.raw`/say/"hi"/\ `.trim(),
@@ -53,7 +53,7 @@ describe('a line of an access log', () => {
     })
   })
 
-  it('may have quotes in the request that are not escaped', () => {
+  it('may have unescaped quotes in the request', () => {
     expect(targetOf('GET /say/"hi" now HTTP/1.1')).toBe('/say/"hi" now')
   })
 
@@ -115,18 +115,18 @@ describe('the target of a line', () => {
     ['GET HTTP/1.1', 'GET HTTP/1.1'],
     [String.raw`\x16\x03\x01 \x02`, String.raw`\x16\x03\x01 \x02`],
     ['SSH-2.0-Go', 'SSH-2.0-Go'],
-  ])('is the request itself where that is malformed: %j', (request, target) => {
+  ])('is the request itself if it is malformed: %j', (request, target) => {
     expect(targetOf(request)).toBe(target)
   })
 
-  it('is cut to 256 UTF-16 units, and not inside a character', () => {
+  it('is truncated to 256 UTF-16 code units, but not inside a character', () => {
     expect(targetOf(`GET /${'a'.repeat(400)} HTTP/1.1`)).toBe(`/${'a'.repeat(255)}`)
     expect(targetOf(`GET /${'a'.repeat(254)}😀b HTTP/1.1`)).toBe(`/${'a'.repeat(254)}`)
     expect(targetOf(`GET /${'a'.repeat(253)}😀b HTTP/1.1`)).toBe(`/${'a'.repeat(253)}😀`)
   })
 
-  it('is not searched for by a pattern that a hostile line could slow down', () => {
-    // CPU time: what else runs on the machine is no matter.
+  it('takes linear time to find, even in hostile lines', () => {
+    // CPU time does not depend on what else runs on the machine.
     const before = process.cpuUsage()
     for (const filling of [' ', '"', '\\', '\\"', ' HTTP/', '[1/', 'a ']) {
       parseLogLine(`192.0.2.1 - - ${time} "GET /${filling.repeat(60_000 / filling.length)}`)
@@ -137,7 +137,7 @@ describe('the target of a line', () => {
   })
 })
 
-describe('what is no line of an access log', () => {
+describe('a line that is not from an access log', () => {
   it.each([
     '',
     'hello',

@@ -13,7 +13,7 @@ async function folder(): Promise<string> {
 }
 
 describe('a visitor id', () => {
-  it('is the same for the same address and key, and another for another of either', () => {
+  it('depends on the address and the key, and on nothing else', () => {
     const [one, other] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)]
     expect(visitorIdFor('192.0.2.1', one)).toMatch(/^[0-9a-f]{16}$/)
     expect(visitorIdFor('192.0.2.1', one)).toBe(visitorIdFor('192.0.2.1', one))
@@ -21,7 +21,7 @@ describe('a visitor id', () => {
     expect(visitorIdFor('192.0.2.1', one)).not.toBe(visitorIdFor('192.0.2.1', other))
   })
 
-  it('can not be looked up among the hashes of all addresses', () => {
+  it('cannot be found among the hashes of all addresses', () => {
     const id = visitorIdFor('192.0.2.1', Buffer.alloc(32, 1))
     const hashes = Array.from({ length: 256 }, (_, last) =>
       createHash('sha256').update(`192.0.2.${last}`).digest('hex'),
@@ -31,7 +31,7 @@ describe('a visitor id', () => {
 })
 
 describe('the visitor key', () => {
-  it('is made once, for its owner alone, and is the same ever after', async () => {
+  it('is generated once, readable by its owner only, and never changes', async () => {
     const dir = await folder()
     const key = await readVisitorKey(dir)
     expect(key).toHaveLength(32)
@@ -41,14 +41,14 @@ describe('the visitor key', () => {
     expect(await readVisitorKey(await folder())).not.toEqual(key)
   })
 
-  it('is one for all who make it at the same time', async () => {
+  it('is the same for all processes that generate it at the same time', async () => {
     const dir = await folder()
     const keys = await Promise.all(Array.from({ length: 16 }, () => readVisitorKey(dir)))
     expect(new Set(keys.map((key) => key.toString('hex'))).size).toBe(1)
     expect(await readdir(dir)).toEqual(['visitor-key'])
   })
 
-  it('is refused, and left as it is, where others can read it or it is cut off', async () => {
+  it('is rejected, and left unchanged, if others can read it or it is truncated', async () => {
     const dir = await folder()
     await readVisitorKey(dir)
     const path = join(dir, 'visitor-key')

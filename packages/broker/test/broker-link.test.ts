@@ -28,7 +28,7 @@ function createLink(url: string, options: Partial<BrokerLinkOptions> = {}) {
   return { link, counts, isOpen: () => vi.waitFor(() => expect(link.isOpen).toBe(true), patience) }
 }
 
-/** A server that takes connections and says nothing on them. */
+/** A server that accepts connections and sends nothing. */
 async function createSilentServer(): Promise<{ url: string; server: Server; sockets: Set<Socket> }> {
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
@@ -45,7 +45,7 @@ async function createSilentServer(): Promise<{ url: string; server: Server; sock
 }
 
 describe('a link to the broker', () => {
-  test('is open when its set-up is done, and not before', async () => {
+  test('is open only after its set-up has finished', async () => {
     const broker = await createTestBroker()
     const done = Promise.withResolvers<void>()
     const { link, counts, isOpen } = createLink(broker.url, { setUp: () => done.promise })
@@ -58,7 +58,7 @@ describe('a link to the broker', () => {
     expect(counts).toEqual({ setUps: 1, downs: 0 })
   })
 
-  test('comes back when the server closes its connection, each time with a new set-up', async () => {
+  test('reconnects when the broker closes its connection, each time with a new set-up', async () => {
     const broker = await createTestBroker()
     const { link, counts, isOpen } = createLink(broker.url)
     link.start()
@@ -75,7 +75,7 @@ describe('a link to the broker', () => {
     expect(counts).toEqual({ setUps: 4, downs: 3 })
   })
 
-  test('tries again when its set-up fails, however it fails', async () => {
+  test('retries when its set-up fails, in any way', async () => {
     const broker = await createTestBroker()
     const failures = [
       () => Promise.reject(new Error('fails by itself')),
@@ -106,7 +106,7 @@ describe('a link to the broker', () => {
     expect(counts).toEqual({ setUps: 5, downs: 4 })
   })
 
-  test('makes a new connection when it is told to', async () => {
+  test('opens a new connection on restart()', async () => {
     const broker = await createTestBroker()
     const { link, counts, isOpen } = createLink(broker.url)
     link.start()
@@ -117,7 +117,7 @@ describe('a link to the broker', () => {
     expect(counts.downs).toBe(1)
   })
 
-  test('tries on while nobody listens, and opens when somebody does', async () => {
+  test('retries while no server listens, and opens when one does', async () => {
     const broker = await createTestBroker()
     const { server, url } = await createSilentServer()
     const { port } = server.address() as AddressInfo
@@ -144,7 +144,7 @@ describe('a link to the broker', () => {
     await link.close()
   })
 
-  test('opens no second connection when it is started twice', async () => {
+  test('opens one connection when it is started twice', async () => {
     const broker = await createTestBroker()
     const { link, counts, isOpen } = createLink(broker.url)
     link.start()
@@ -154,8 +154,8 @@ describe('a link to the broker', () => {
   })
 })
 
-describe('the end of a link', () => {
-  test('closes the connection for good', async () => {
+describe('closing a link', () => {
+  test('closes the connection, and does not reconnect', async () => {
     const broker = await createTestBroker()
     let closed = false
     const { link, counts, isOpen } = createLink(broker.url, {
@@ -173,7 +173,7 @@ describe('the end of a link', () => {
     expect(counts).toEqual({ setUps: 1, downs: 1 })
   })
 
-  test('comes while nobody listens', async () => {
+  test('works while no server listens', async () => {
     const { server, url } = await createSilentServer()
     server.close()
     await once(server, 'close')
@@ -183,7 +183,7 @@ describe('the end of a link', () => {
     expect(counts).toEqual({ setUps: 0, downs: 0 })
   })
 
-  test('comes while it connects to a server that never answers', async () => {
+  test('works while it connects to a server that never answers', async () => {
     const { url, sockets } = await createSilentServer()
     const { link, counts } = createLink(url)
     link.start()
@@ -192,7 +192,7 @@ describe('the end of a link', () => {
     expect(counts.setUps).toBe(0)
   })
 
-  test('comes while its set-up hangs', async () => {
+  test('works while its set-up hangs', async () => {
     const broker = await createTestBroker()
     const { link, counts } = createLink(broker.url, { setUp: () => new Promise(() => {}) })
     link.start()
@@ -202,7 +202,7 @@ describe('the end of a link', () => {
     expect(counts).toEqual({ setUps: 1, downs: 1 })
   })
 
-  test('comes before its beginning', async () => {
+  test('works before start()', async () => {
     const { link } = createLink('amqp://127.0.0.1:1')
     await link.close()
     expect(link.isOpen).toBe(false)

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { brokerUsers } from '@clicktally/system/accounts.ts'
 import { describe, expect, test } from 'vitest'
 import { brokerDefinitions } from '../definitions.ts'
 import { topology } from '../topology.ts'
@@ -9,14 +10,14 @@ interface Definitions {
   policies: { name: string; pattern: string; definition: Record<string, unknown> }[]
 }
 
-const passwords = { ingest: 'ingest-secret', processor: 'processor-secret', operator: 'operator-secret' }
-const definitions = () => brokerDefinitions(passwords) as Definitions
+const restricted = brokerUsers.filter(({ rights }) => rights !== 'administer').map(({ user }) => user)
+const definitions = () => brokerDefinitions((user) => `${user}-secret`) as Definitions
 
 describe("the broker's definitions", () => {
-  test('hold no password, only salted hashes that RabbitMQ accepts for it', () => {
+  test('contain no passwords, only salted hashes that RabbitMQ accepts', () => {
     const { users } = definitions()
     expect(JSON.stringify(definitions())).not.toContain('secret')
-    expect(users.map(({ name }) => name)).toEqual(['ingest', 'processor', 'operator'])
+    expect(users.map(({ name }) => name)).toEqual(brokerUsers.map(({ user }) => user))
     for (const { name, password_hash, hashing_algorithm } of users) {
       const bytes = Buffer.from(password_hash, 'base64')
       const expected = createHash('sha256').update(bytes.subarray(0, 4)).update(`${name}-secret`).digest()
@@ -25,9 +26,9 @@ describe("the broker's definitions", () => {
     }
   })
 
-  test('have a salt of their own for each user, each time', () => {
+  test('have a new salt for each user and each time', () => {
     const hashes = [definitions(), definitions()].flatMap(({ users }) => users.map((user) => user.password_hash))
-    expect(new Set(hashes).size).toBe(6)
+    expect(new Set(hashes).size).toBe(2 * brokerUsers.length)
   })
 
   test('make only the operator an administrator', () => {
@@ -36,11 +37,13 @@ describe("the broker's definitions", () => {
     ])
   })
 
-  test.each(['ingest', 'processor'])('give %s no right on what is not ours', (user) => {
+  test.each(restricted)('give %s no permission on other queues and exchanges', (user) => {
     const rights = definitions().permissions.find((each) => each.user === user)
     for (const name of [
       'other',
       'clicks.other',
+      'keysx',
+      'keys.other',
       'my.clicks',
       'clicksx',
       'clicksXincoming',
@@ -53,7 +56,7 @@ describe("the broker's definitions", () => {
     }
   })
 
-  test('refuse what the queue has no room for, and never drop it', () => {
+  test('make a full queue refuse messages instead of dropping them', () => {
     const policy = definitions().policies.find(({ name }) => name === 'clicks')
     expect(new RegExp(policy?.pattern ?? '^$').test(topology.queue)).toBe(true)
     expect(new RegExp(policy?.pattern ?? '^$').test(topology.deadQueue)).toBe(false)
@@ -67,7 +70,7 @@ describe("the broker's definitions", () => {
     })
   })
 
-  test('move what processors die of to where it is taken one by one, and from there to the dead letters', () => {
+  test('move messages that crash processors to the suspects, and from there to the dead letters', () => {
     const definitionFor = (queue: string) => {
       const fitting = definitions().policies.filter(({ pattern }) => new RegExp(pattern).test(queue))
       expect(fitting).toHaveLength(1)
@@ -79,7 +82,7 @@ describe("the broker's definitions", () => {
       ...moved,
       'dead-letter-routing-key': topology.routingKey,
     })
-    // Its messages have nowhere to go.
+    // It has no dead-letter exchange.
     expect(definitionFor(topology.deadQueue)).toEqual({ 'delivery-limit': 1_000_000_000 })
   })
 })

@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { type LedgerStamp, type PreviousProducer, readStamp, stampHeaders } from '@clicktally/contract/ledger-stamp.ts'
+import { type LedgerStamp, type PreviousProducer, readStamp, stampHeaders } from '@clicktally/message/ledger-stamp.ts'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ProducerLedger } from '../producer-ledger.ts'
@@ -13,7 +13,7 @@ function settle(ledger: ProducerLedger, outcome: Outcome, sequence: number): voi
 }
 
 describe('the ledger of a connection', () => {
-  test('numbers its messages, and tells what became of those before', () => {
+  test('numbers its messages, and reports the outcomes of those before', () => {
     const ledger = new ProducerLedger()
     const { producer } = ledger
     expect(ledger.stamp(5)).toEqual({ producer, sequence: 1, clicks: 5, settled: 0, confirmed: 0 })
@@ -25,7 +25,7 @@ describe('the ledger of a connection', () => {
     expect(ledger.stamp(0)).toEqual({ producer, sequence: 4, clicks: 0, settled: 3, confirmed: 6 })
   })
 
-  test('tells nothing of messages that have overtaken one without an outcome', () => {
+  test('does not report messages that have overtaken one without an outcome', () => {
     const ledger = new ProducerLedger()
     for (let message = 1; message <= 4; message += 1) ledger.stamp(10 ** message)
     for (const sequence of [4, 2]) ledger.confirmed(sequence)
@@ -36,7 +36,7 @@ describe('the ledger of a connection', () => {
     expect(ledger.stamp(0)).toMatchObject({ settled: 4, confirmed: 10_110 })
   })
 
-  test('takes the first outcome of a message, and knows none of a message that was never sent', () => {
+  test('keeps the first outcome of a message, and ignores one of a message that was never sent', () => {
     const ledger = new ProducerLedger()
     ledger.stamp(3)
     ledger.confirmed(1)
@@ -46,11 +46,11 @@ describe('the ledger of a connection', () => {
     expect(ledger.stamp(0)).toMatchObject({ sequence: 2, settled: 1, confirmed: 3 })
   })
 
-  test('has a producer of its own', () => {
+  test('has its own producer id', () => {
     expect(new ProducerLedger().producer).not.toBe(new ProducerLedger().producer)
   })
 
-  test('makes stamps that are read from the headers as they were', () => {
+  test('makes stamps that survive the headers unchanged', () => {
     const before = new ProducerLedger()
     before.stamp(500)
     before.stamp(500)
@@ -64,7 +64,7 @@ describe('the ledger of a connection', () => {
     expect(readStamp(stampHeaders(stamp))).toEqual(stamp)
   })
 
-  test('keeps nothing of the messages that overtake a late one', () => {
+  test('keeps no memory of messages that overtake a late one', () => {
     setFlagsFromString('--expose-gc')
     const collectGarbage = runInNewContext('gc') as () => void
     const ledger = new ProducerLedger()
@@ -84,64 +84,64 @@ describe('the ledger of a connection', () => {
   })
 })
 
-describe('news', () => {
-  test('are clicks that were confirmed, until a stamp tells of them', () => {
+describe('unreported confirms', () => {
+  test('are confirmed clicks, until a stamp reports them', () => {
     const ledger = new ProducerLedger()
-    expect(ledger.hasNews).toBe(false)
+    expect(ledger.hasUnreportedConfirms).toBe(false)
     ledger.stamp(5)
-    expect(ledger.hasNews).toBe(false)
+    expect(ledger.hasUnreportedConfirms).toBe(false)
     ledger.confirmed(1)
-    expect(ledger.hasNews).toBe(true)
+    expect(ledger.hasUnreportedConfirms).toBe(true)
     ledger.stamp(0)
-    expect(ledger.hasNews).toBe(false)
+    expect(ledger.hasUnreportedConfirms).toBe(false)
   })
 
-  test('are not that a report was confirmed', () => {
+  test('do not include the confirm of a report', () => {
     const ledger = new ProducerLedger()
     ledger.stamp(5)
     ledger.confirmed(1)
     ledger.stamp(0)
     ledger.confirmed(2)
-    expect(ledger.hasNews).toBe(false)
+    expect(ledger.hasUnreportedConfirms).toBe(false)
   })
 
-  test('are news again when the message that was to tell them is refused', () => {
+  test('are unreported again when the message that reported them is refused', () => {
     const ledger = new ProducerLedger()
     ledger.stamp(5)
     ledger.confirmed(1)
     ledger.stamp(0)
     ledger.refused(2)
-    expect(ledger.hasNews).toBe(true)
+    expect(ledger.hasUnreportedConfirms).toBe(true)
     ledger.stamp(0)
     ledger.stamp(0)
     ledger.refused(3)
-    expect(ledger.hasNews).toBe(false)
+    expect(ledger.hasUnreportedConfirms).toBe(false)
     ledger.confirmed(4)
-    expect(ledger.hasNews).toBe(false)
+    expect(ledger.hasUnreportedConfirms).toBe(false)
   })
 
-  test('are none when a message before one that tells them is confirmed after it', () => {
+  test('are reported by a confirmed message although one before it is confirmed later', () => {
     const ledger = new ProducerLedger()
     for (const clicks of [5, 0, 0]) ledger.stamp(clicks)
     ledger.confirmed(1)
     ledger.stamp(0)
     for (const sequence of [4, 2]) ledger.confirmed(sequence)
     ledger.refused(3)
-    expect(ledger.hasNews).toBe(false)
+    expect(ledger.hasUnreportedConfirms).toBe(false)
   })
 
-  test('are how the connection before has ended', () => {
+  test('include the end of the previous connection', () => {
     const ledger = new ProducerLedger(new ProducerLedger().close())
-    expect(ledger.hasNews).toBe(true)
+    expect(ledger.hasUnreportedConfirms).toBe(true)
     ledger.stamp(0)
-    expect(ledger.hasNews).toBe(false)
+    expect(ledger.hasUnreportedConfirms).toBe(false)
     ledger.refused(1)
-    expect(ledger.hasNews).toBe(true)
+    expect(ledger.hasUnreportedConfirms).toBe(true)
   })
 })
 
 describe('the end of a connection', () => {
-  test('leaves what has no outcome unknown, and nothing is learned of it any more', () => {
+  test('leaves pending messages of unknown outcome, and ignores later outcomes', () => {
     const ledger = new ProducerLedger()
     for (const clicks of [1, 20, 300]) ledger.stamp(clicks)
     ledger.confirmed(3)
@@ -153,13 +153,13 @@ describe('the end of a connection', () => {
     expect(() => ledger.stamp(1)).toThrow('closed connection')
   })
 
-  test('is told by every message of the next', () => {
+  test('is reported by every message of the next', () => {
     const end = new ProducerLedger().close()
     const next = new ProducerLedger(end)
     expect([next.stamp(1), next.stamp(0)].map(({ previous }) => previous)).toEqual([end, end])
   })
 
-  test('is told by the one after the next, when nothing of the next has surely arrived', () => {
+  test('is passed on to the connection after the next when no message of the next was confirmed', () => {
     const end = new ProducerLedger().close()
     const next = new ProducerLedger(end)
     next.stamp(4)
@@ -169,7 +169,7 @@ describe('the end of a connection', () => {
   })
 })
 
-describe('whatever becomes of messages and connections', () => {
+describe('for any outcomes of messages and connections', () => {
   interface Sent {
     readonly stamp: LedgerStamp
     outcome?: Outcome
@@ -177,19 +177,19 @@ describe('whatever becomes of messages and connections', () => {
   const clicksOf = (messages: readonly Sent[]) =>
     messages.filter(({ outcome }) => outcome === 'confirmed').reduce((sum, { stamp }) => sum + stamp.clicks, 0)
 
-  /** All that a ledger may say of its messages, worked out from the list of them. */
+  /** The expected state of a ledger, computed from the list of its messages. */
   function model(sent: readonly Sent[], previous: PreviousProducer | undefined, producer: string) {
     const open = sent.findIndex(({ outcome }) => outcome === undefined)
     const settled = open === -1 ? sent.length : open
     const confirmed = clicksOf(sent.slice(0, settled))
-    const told = sent.filter(({ outcome }) => outcome !== 'refused').map(({ stamp }) => stamp.confirmed)
-    const hasNews = told.length === 0 ? previous !== undefined : Math.max(...told) < confirmed
+    const reported = sent.filter(({ outcome }) => outcome !== 'refused').map(({ stamp }) => stamp.confirmed)
+    const hasUnreportedConfirms = reported.length === 0 ? previous !== undefined : Math.max(...reported) < confirmed
     const unknown = sent.filter(({ outcome }) => outcome === undefined).map(({ stamp }) => stamp.sequence)
     const end = { producer, confirmed: clicksOf(sent), unknown }
     return {
       settled,
       confirmed,
-      hasNews,
+      hasUnreportedConfirms,
       end: sent.some(({ outcome }) => outcome === 'confirmed') ? end : (previous ?? end),
     }
   }
@@ -206,7 +206,7 @@ describe('whatever becomes of messages and connections', () => {
     { weight: 1, arbitrary: fc.constant({ close: true }) },
   )
 
-  test('each stamp is true, news are news, and every connection with clicks is named by a later one', () => {
+  test('each stamp is right, and every connection with clicks is named by a later one', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200, size: 'max' }), (steps) => {
         let previous: PreviousProducer | undefined
@@ -215,8 +215,8 @@ describe('whatever becomes of messages and connections', () => {
         const ended = new Map<string, number>()
         const named = new Map<string, number>()
         const expectModel = () => {
-          const { hasNews } = model(sent, previous, ledger.producer)
-          expect(ledger.hasNews).toBe(hasNews)
+          const { hasUnreportedConfirms } = model(sent, previous, ledger.producer)
+          expect(ledger.hasUnreportedConfirms).toBe(hasUnreportedConfirms)
         }
         const close = () => {
           const { end } = model(sent, previous, ledger.producer)
@@ -240,7 +240,7 @@ describe('whatever becomes of messages and connections', () => {
             expect(stamp).toEqual({ ...expected, ...(previous !== undefined && { previous }) })
             sent.push({ stamp })
           } else if ('settle' in step) {
-            // Also of messages that have an outcome already, and of some that were never sent.
+            // Also for messages that already have an outcome, and for some that were never sent.
             const sequence = sent.length - step.settle
             settle(ledger, step.as, sequence)
             const message = sent[sequence - 1]
@@ -252,7 +252,7 @@ describe('whatever becomes of messages and connections', () => {
           expectModel()
         }
         close()
-        // A last connection, of which one message arrives: by then nothing is untold.
+        // A last connection whose one message arrives: nothing is unreported then.
         const { previous: last } = ledger.stamp(0)
         if (last !== undefined) named.set(last.producer, last.confirmed)
         for (const [producer, confirmed] of ended) expect(named.get(producer)).toBe(confirmed)

@@ -3,6 +3,8 @@ import { type ChannelModel, type ConfirmChannel, connect } from 'amqplib'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { isConnectionDropped, markConnection, newMarkerName } from '../connection-marker.ts'
 import { brokerDefinitions } from '../definitions.ts'
+import { assertKeysTopology, keysStreamArguments, keysTopology } from '../keys-topology.ts'
+import { assertLiveTopology, liveTopology } from '../live-topology.ts'
 import { assertTopology, checkPublishing, exchanges, queueArguments, queues, topology } from '../topology.ts'
 
 type Act = (channel: ConfirmChannel) => Promise<unknown>
@@ -10,14 +12,14 @@ type Act = (channel: ConfirmChannel) => Promise<unknown>
 const quorum = { durable: true, arguments: queueArguments }
 const queueNames = queues.map(({ name }) => name)
 
-async function connectAs(broker: TestBroker, service: 'ingest' | 'processor'): Promise<ChannelModel> {
+async function connectAs(broker: TestBroker, service: 'api' | 'auth' | 'ingest' | 'processor'): Promise<ChannelModel> {
   const model = await connect(await broker.urlAs(service))
   model.on('error', () => {})
   onTestFinished(() => model.close().catch(() => {}))
   return model
 }
 
-/** The code with which the broker refuses it, or undefined. A refusal closes the channel, so each act has one of its own. */
+/** The broker's reply code if it refuses the action. A refusal closes the channel, so each action has its own. */
 async function refusalOf(model: ChannelModel, act: Act): Promise<number | undefined> {
   const channel = await model.createConfirmChannel()
   let refusal: number | undefined
@@ -42,8 +44,65 @@ async function publish(channel: ConfirmChannel, exchange: string, routingKey: st
 
 const accessRefused = 403
 
+describe("the broker's user auth", () => {
+  test('may declare the stream of the keys and publish to it', async () => {
+    const broker = await createTestBroker()
+    const model = await connectAs(broker, 'auth')
+    expect(await refusalOf(model, assertKeysTopology)).toBeUndefined()
+    expect(await refusalOf(model, (channel) => publish(channel, keysTopology.exchange, ''))).toBeUndefined()
+  })
+
+  test('has no access to clicks', async () => {
+    const broker = await createTestBroker()
+    const model = await connectAs(broker, 'auth')
+    const acts: [string, Act][] = [
+      ['publish clicks', (channel) => publish(channel, topology.exchange, topology.routingKey)],
+      ['publish live clicks', (channel) => publish(channel, liveTopology.exchange, '')],
+      ['read live clicks', (channel) => channel.consume(liveTopology.stream, () => {})],
+      ...queueNames.flatMap((queue): [string, Act][] => [
+        [`consume from ${queue}`, (channel) => channel.consume(queue, () => {})],
+        [`purge ${queue}`, (channel) => channel.purgeQueue(queue)],
+        [`delete ${queue}`, (channel) => channel.deleteQueue(queue)],
+      ]),
+    ]
+    const refusals = []
+    for (const [name, act] of acts) refusals.push([name, await refusalOf(model, act)])
+    expect(refusals).toEqual(acts.map(([name]) => [name, accessRefused]))
+  })
+})
+
+describe("the broker's user api", () => {
+  test('may read the stream of the live clicks, and nothing else', async () => {
+    const broker = await createTestBroker()
+    const model = await connectAs(broker, 'api')
+    const { stream, exchange } = liveTopology
+    const read = async (channel: ConfirmChannel) => {
+      await channel.prefetch(1)
+      await channel.consume(stream, () => {}, { arguments: { 'x-stream-offset': 'last' } })
+    }
+    expect(await refusalOf(model, read)).toBeUndefined()
+    const acts: [string, Act][] = [
+      ['publish live clicks', (channel) => publish(channel, exchange, '')],
+      ['publish to the stream past its exchange', (channel) => publish(channel, '', stream)],
+      ['delete the stream', (channel) => channel.deleteQueue(stream)],
+      ['unbind the stream', (channel) => channel.unbindQueue(stream, exchange, '')],
+      ['publish clicks', (channel) => publish(channel, topology.exchange, topology.routingKey)],
+      ['publish keys', (channel) => publish(channel, keysTopology.exchange, '')],
+      ['read keys', (channel) => channel.consume(keysTopology.stream, () => {})],
+      ['declare a queue without a name', (channel) => channel.assertQueue('', { exclusive: true })],
+      ...queueNames.flatMap((queue): [string, Act][] => [
+        [`consume from ${queue}`, (channel) => channel.consume(queue, () => {})],
+        [`purge ${queue}`, (channel) => channel.purgeQueue(queue)],
+      ]),
+    ]
+    const refusals = []
+    for (const [name, act] of acts) refusals.push([name, await refusalOf(model, act)])
+    expect(refusals).toEqual(acts.map(([name]) => [name, accessRefused]))
+  })
+})
+
 describe("the broker's user ingest", () => {
-  test('may check that the exchange is there, and publish to it', async () => {
+  test('may check that the exchange exists, and publish to it', async () => {
     const broker = await createTestBroker()
     const model = await connectAs(broker, 'ingest')
     expect(await refusalOf(model, checkPublishing)).toBeUndefined()
@@ -53,7 +112,27 @@ describe("the broker's user ingest", () => {
     expect(await broker.depth()).toBe(1)
   })
 
+  test('may read the stream of the keys', async () => {
+    const broker = await createTestBroker()
+    const model = await connectAs(broker, 'ingest')
+    const read = async (channel: ConfirmChannel) => {
+      await channel.prefetch(1)
+      await channel.consume(keysTopology.stream, () => {}, { arguments: { 'x-stream-offset': 'last' } })
+    }
+    expect(await refusalOf(model, read)).toBeUndefined()
+  })
+
   const acts: [string, Act][] = [
+    ['publish keys', (channel) => publish(channel, keysTopology.exchange, '')],
+    ['publish live clicks', (channel) => publish(channel, liveTopology.exchange, '')],
+    ['read live clicks', (channel) => channel.consume(liveTopology.stream, () => {})],
+    ['publish to the stream of the keys past its exchange', (channel) => publish(channel, '', keysTopology.stream)],
+    ['delete the stream of the keys', (channel) => channel.deleteQueue(keysTopology.stream)],
+    [
+      'declare the stream of the keys',
+      (channel) => channel.assertQueue(keysTopology.stream, { durable: true, arguments: keysStreamArguments }),
+    ],
+    ['unbind the stream of the keys', (channel) => channel.unbindQueue(keysTopology.stream, keysTopology.exchange, '')],
     ...queueNames.flatMap((queue): [string, Act][] => [
       [`declare the queue ${queue}`, (channel) => channel.assertQueue(queue, quorum)],
       [`delete the queue ${queue}`, (channel) => channel.deleteQueue(queue)],
@@ -75,7 +154,7 @@ describe("the broker's user ingest", () => {
     ['declare a queue without a name', (channel) => channel.assertQueue('', { exclusive: true })],
   ]
 
-  test('may do nothing else: not declare, delete, purge, bind, consume, nor publish elsewhere', async () => {
+  test('may not declare, delete, purge, bind, consume, or publish elsewhere', async () => {
     const broker = await createTestBroker()
     broker.channel.publish(topology.exchange, topology.routingKey, Buffer.from('x'))
     await broker.channel.waitForConfirms()
@@ -88,7 +167,7 @@ describe("the broker's user ingest", () => {
 })
 
 describe("the broker's user processor", () => {
-  test('may make all that was deleted again, and consume', async () => {
+  test('may declare the topology again after a deletion, and consume', async () => {
     const broker = await createTestBroker()
     for (const queue of queueNames) await broker.channel.deleteQueue(queue)
     for (const exchange of exchanges) await broker.channel.deleteExchange(exchange)
@@ -99,7 +178,7 @@ describe("the broker's user processor", () => {
     }
   })
 
-  test('may mark its connection, which tells others when the broker has dropped it', async () => {
+  test('may declare an exclusive queue, which shows others when its connection has ended', async () => {
     const broker = await createTestBroker()
     const [marked, other] = [await connectAs(broker, 'processor'), await connectAs(broker, 'processor')]
     const marker = newMarkerName()
@@ -118,7 +197,16 @@ describe("the broker's user processor", () => {
     expect(await broker.depth(suspectQueue)).toBe(1)
   })
 
-  test('may not publish clicks, nor touch what is not ours', async () => {
+  test('may declare the stream of the live clicks and publish to it', async () => {
+    const broker = await createTestBroker()
+    await broker.channel.deleteQueue(liveTopology.stream)
+    await broker.channel.deleteExchange(liveTopology.exchange)
+    const model = await connectAs(broker, 'processor')
+    expect(await refusalOf(model, assertLiveTopology)).toBeUndefined()
+    expect(await refusalOf(model, (channel) => publish(channel, liveTopology.exchange, ''))).toBeUndefined()
+  })
+
+  test('may not publish clicks, or access foreign queues and exchanges', async () => {
     const broker = await createTestBroker()
     await broker.channel.assertQueue('other', { durable: true })
     const model = await connectAs(broker, 'processor')
@@ -137,16 +225,16 @@ describe("the broker's user processor", () => {
   })
 })
 
-test('a broker that has only read the definitions has the whole topology', async () => {
+test('the definitions create the whole topology', async () => {
   const broker = await createTestBroker()
   const before = await topologyOf(broker)
   for (const queue of queueNames) await broker.channel.deleteQueue(queue)
   for (const exchange of exchanges) await broker.channel.deleteExchange(exchange)
-  const all = brokerDefinitions({ ingest: '', processor: '', operator: '' }) as Record<string, object[]>
+  const all = brokerDefinitions(() => '') as Record<string, object[]>
   const { queues, exchanges: direct, bindings } = all
   await broker.manage('POST', '/definitions/{vhost}', { queues, exchanges: direct, bindings })
   expect(await topologyOf(broker)).toEqual(before)
-  // What is there is left as it is: the same import again, and a service that declares.
+  // Importing again, or declaring, changes nothing.
   await broker.manage('POST', '/definitions/{vhost}', { queues, exchanges: direct, bindings })
   await assertTopology(broker.channel)
   expect(await topologyOf(broker)).toEqual(before)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { ConfigurationError, Environment } from '../environment.ts'
 
-/** The problems that check() names, none where it is content. */
+/** The problems that check() reports; empty if there are none. */
 function problemsOf(env: Environment): readonly string[] {
   try {
     env.check()
@@ -26,8 +26,8 @@ function secretFile(content: string): string {
 const amqp = ['amqp:', 'amqps:']
 const fallbackUrl = 'amqp://ingest@127.0.0.1:5672'
 
-describe('a configuration that is wrong', () => {
-  test('names every bad variable at once, in one message', () => {
+describe('an invalid configuration', () => {
+  test('names every invalid variable in one message', () => {
     const env = new Environment({ PORT: 'http', LOG_LEVEL: 'loud', BROKER_URL: 'http://broker', SMALL: '0' })
     env.text('NAME')
     env.integer('PORT', 3000, 0, 65_535)
@@ -46,7 +46,7 @@ describe('a configuration that is wrong', () => {
     expect(() => env.check()).toThrow(/NAME.*PORT.*LOG_LEVEL.*BROKER_URL.*API_PASSWORD.*SMALL/s)
   })
 
-  test('never quotes a secret, nor a URL, which may hold one', () => {
+  test('never quotes a secret, or a URL, which may contain one', () => {
     const secret = 'hunter2'
     const file = secretFile(secret)
     const env = new Environment({
@@ -107,19 +107,19 @@ describe('a secret', () => {
     expect(problemsOf(env)).toEqual([])
   })
 
-  test('is undefined where neither is set', () => {
+  test('is undefined if neither is set', () => {
     const env = new Environment({ PASSWORD: '', PASSWORD_FILE: '' })
     expect(env.secret('PASSWORD')).toBeUndefined()
     expect(problemsOf(env)).toEqual([])
   })
 
-  test('given twice is refused: one of the two is stale', () => {
+  test('that is set twice is an error, as one of the two is stale', () => {
     const env = new Environment({ PASSWORD: 'a', PASSWORD_FILE: secretFile('b') })
     env.secret('PASSWORD')
     expect(problemsOf(env)).toEqual(['PASSWORD and PASSWORD_FILE are both set: keep one'])
   })
 
-  test('in a file that is not there is refused, with the path', () => {
+  test('in a missing file is an error that names the path', () => {
     const env = new Environment({ PASSWORD_FILE: '/does/not/exist' })
     env.requiredSecret('PASSWORD')
     expect(problemsOf(env)).toEqual([expect.stringMatching(/^PASSWORD_FILE names \/does\/not\/exist, .*ENOENT/)])
@@ -140,12 +140,12 @@ describe('the URL of a server', () => {
     return new URL(url)
   }
 
-  test('takes its password from the variable, or the file, beside it', () => {
+  test('takes its password from the variable or the file', () => {
     expect(read({ PASSWORD: 'secret' })).toMatchObject({ username: 'ingest', password: 'secret' })
     expect(read({ PASSWORD_FILE: secretFile('secret\n') }).password).toBe('secret')
   })
 
-  test('gives back any password as it was', () => {
+  test('preserves any password', () => {
     for (const password of ['a/b?c#d@e:f', '100%', '%41', 'ä 😀', "a+b&c='d'"]) {
       expect(decodeURIComponent(read({ PASSWORD: password }).password)).toBe(password)
     }

@@ -38,7 +38,7 @@ const half = text.indexOf('\n', text.length / 2) + 1
 const members = Buffer.concat([gzipSync(text.slice(0, half)), gzipSync(text.slice(half))])
 
 describe('a text file', () => {
-  it('has the same lines, plain or gzip, in one gzip member or in several', async () => {
+  it('has the same lines in plain text and in gzip with one or more members', async () => {
     const plain = await linesOf(await openFile(text))
     expect(plain).toHaveLength(20_000)
     for (const content of [gzipSync(text), members]) expect(await linesOf(await openFile(content))).toEqual(plain)
@@ -60,7 +60,7 @@ describe('a text file', () => {
   it.each([
     ['plain', text.repeat(4)],
     ['gzip', gzipSync(text.repeat(4), { level: 0 })],
-  ])('can be read anew while a reading that was given up still takes a chunk: %s', async (_name, content) => {
+  ])('can be read again while an abandoned reader still reads a chunk: %s', async (_name, content) => {
     const file = await openFile(content)
     for (let time = 0; time < 3; time++) {
       const givenUp = file.lines()
@@ -71,7 +71,7 @@ describe('a text file', () => {
     }
   })
 
-  it('is read as far as it went when it was opened, though somebody goes on writing', async () => {
+  it('is read up to its size when it was opened, even if it grows', async () => {
     const path = await fileWith('a\n')
     const file = await TextFile.open(path)
     onTestFinished(() => file.close())
@@ -79,7 +79,7 @@ describe('a text file', () => {
     expect((await linesOf(file)).map((line) => line.text)).toEqual(['a'])
   })
 
-  it('tells how far it is read, and how it begins', async () => {
+  it('reports how much was read, and its first bytes', async () => {
     const file = await openFile(members)
     await linesOf(file)
     expect(file).toMatchObject({ bytesRead: members.length, sizeBytes: members.length })
@@ -91,7 +91,7 @@ describe('a text file', () => {
     expect(await linesOf(await openFile(''))).toEqual([])
   })
 
-  it('may be cut off while it is read', async () => {
+  it('may be truncated while it is read', async () => {
     const path = await fileWith(text)
     const file = await TextFile.open(path)
     onTestFinished(() => file.close())
@@ -100,13 +100,13 @@ describe('a text file', () => {
   })
 })
 
-describe('what can not be read', () => {
-  it('is named, with the reason', async () => {
+describe('an unreadable file', () => {
+  it('is reported with the reason', async () => {
     await expect(TextFile.open(join(folder, 'missing'))).rejects.toThrow("can't be read: there is no such file")
     await expect(TextFile.open(folder)).rejects.toThrow('is not an ordinary file')
   })
 
-  it('is gzip data that is cut off or damaged', async () => {
+  it('may be truncated or damaged gzip data', async () => {
     const bytes = gzipSync(text)
     await expect(linesOf(await openFile(bytes.subarray(0, -20)))).rejects.toThrow('its gzip data ends too early')
     const damaged = Buffer.from(bytes)
@@ -116,18 +116,21 @@ describe('what can not be read', () => {
   })
 })
 
-describe('a text through a pipe', () => {
-  it.each([1, 7, 1_000_000])('has the same lines, plain or gzip, %i bytes at a time', async (chunkBytes) => {
-    const expected = await linesOf(await openFile(text.slice(0, 5_000)))
-    for (const content of [Buffer.from(text.slice(0, 5_000)), gzipSync(text.slice(0, 5_000))]) {
-      const chunks = Array.from({ length: Math.ceil(content.length / chunkBytes) }, (_, n) =>
-        content.subarray(n * chunkBytes, (n + 1) * chunkBytes),
-      )
-      const stream = new TextStream('stdin', Readable.from(chunks))
-      expect(await linesOf(stream)).toEqual(expected)
-      expect(stream.bytesRead).toBe(content.length)
-    }
-  })
+describe('a text from a pipe', () => {
+  it.each([1, 7, 1_000_000])(
+    'has the same lines in plain text and gzip, with chunks of %i bytes',
+    async (chunkBytes) => {
+      const expected = await linesOf(await openFile(text.slice(0, 5_000)))
+      for (const content of [Buffer.from(text.slice(0, 5_000)), gzipSync(text.slice(0, 5_000))]) {
+        const chunks = Array.from({ length: Math.ceil(content.length / chunkBytes) }, (_, n) =>
+          content.subarray(n * chunkBytes, (n + 1) * chunkBytes),
+        )
+        const stream = new TextStream('stdin', Readable.from(chunks))
+        expect(await linesOf(stream)).toEqual(expected)
+        expect(stream.bytesRead).toBe(content.length)
+      }
+    },
+  )
 
   it('may be empty, or a single byte', async () => {
     expect(await linesOf(new TextStream('stdin', Readable.from([])))).toEqual([])

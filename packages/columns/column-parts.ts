@@ -1,0 +1,121 @@
+import { CopyOut } from '@clicktally/database/copy-out.ts'
+import { escapeLiteral, type PoolClient } from 'pg'
+import { decodeColumn, decodeVisitors, maxPartRows } from './column.ts'
+import { noValueId } from './dimension-ids.ts'
+import type { Part, PartColumn } from './part.ts'
+
+export interface ColumnRange {
+  readonly projectId: number
+  /** Half-open times in milliseconds since 1970, or infinite. An hour is read if it begins in one of them. */
+  readonly pieces: readonly { readonly fromMs: number; readonly toMs: number }[]
+  /** Hours whose columns must not be used. */
+  readonly except: readonly number[]
+  /** Dimensions, `minute`, `bot`, `visitor`. */
+  readonly names: readonly string[]
+}
+
+const noValues = { ids: Uint32Array.of(noValueId), positions: new Uint16Array(maxPartRows) }
+/** Always there, so that the number of clicks is known. */
+const target = 'target'
+
+/** Passes the parts of packed hours to a function, in the order of time. @throws the database error */
+export async function readColumnParts(client: PoolClient, range: ColumnRange, onPart: (part: Part) => void) {
+  if (range.pieces.length === 0) return
+  const conditions = [
+    `project_id = ${range.projectId}`,
+    `dimension in (${[...new Set([target, ...range.names])].map(escapeLiteral).join(', ')})`,
+    `(${range.pieces.map(within).join(' or ')})`,
+    ...(range.except.length > 0 ? [`hour <> all (array[${range.except.map(hour).join(', ')}])`] : []),
+  ]
+  const part = new ColumnPart()
+  let [current, at] = [Number.NaN, 0]
+  const copy = new CopyOut(
+    `copy (
+       select (extract(epoch from hour) / 60)::int, part, dimension, data from click_columns
+       where ${conditions.join(' and ')} order by project_id, hour, part
+     ) to stdout (format binary)`,
+    (bytes, start) => {
+      const hourMinute = bytes.readInt32BE(start + 4)
+      const number = bytes.readInt32BE(start + 12)
+      const nameAt = start + 20
+      const dataAt = nameAt + bytes.readInt32BE(nameAt - 4) + 4
+      if (hourMinute !== current || number !== at) {
+        if (!part.isEmpty) onPart(part)
+        part.begin(hourMinute)
+        current = hourMinute
+        at = number
+      }
+      const data = bytes.subarray(dataAt, dataAt + bytes.readInt32BE(dataAt - 4))
+      // A copy: the bytes are valid only now.
+      part.add(bytes.toString('utf8', nameAt, dataAt - 4), Buffer.from(data))
+    },
+  )
+  client.query(copy)
+  await copy.done
+  if (!part.isEmpty) onPart(part)
+}
+
+function hour(ms: number): string {
+  return `'${new Date(ms).toISOString()}'::timestamptz`
+}
+
+function within({ fromMs, toMs }: ColumnRange['pieces'][number]): string {
+  const bounds = ['true']
+  if (Number.isFinite(fromMs)) bounds.push(`hour >= ${hour(fromMs)}`)
+  if (Number.isFinite(toMs)) bounds.push(`hour < ${hour(toMs)}`)
+  return bounds.join(' and ')
+}
+
+class ColumnPart implements Part {
+  readonly #columns = new Map<string, Buffer>()
+  readonly #scratch = new Map<string, Uint16Array>()
+  readonly #bots = new Uint8Array(maxPartRows)
+  readonly #visitors = new Int32Array(maxPartRows)
+  #hourMinute = 0
+
+  begin(hourMinute: number): void {
+    this.#hourMinute = hourMinute
+    this.#columns.clear()
+  }
+
+  add(name: string, data: Buffer): void {
+    this.#columns.set(name, data)
+  }
+
+  get isEmpty(): boolean {
+    return this.#columns.size === 0
+  }
+
+  get rows(): number {
+    return this.#columns.get(target)?.readUInt32LE(4) ?? 0
+  }
+
+  column(name: string): PartColumn {
+    const data = this.#columns.get(name)
+    if (data === undefined) return noValues
+    let positions = this.#scratch.get(name)
+    if (positions === undefined) {
+      positions = new Uint16Array(maxPartRows)
+      this.#scratch.set(name, positions)
+    }
+    return decodeColumn(data, positions)
+  }
+
+  minutes(): PartColumn {
+    const { ids, positions } = this.column('minute')
+    return { ids: Uint32Array.from(ids, (minute) => this.#hourMinute + minute), positions }
+  }
+
+  bots(): Uint8Array {
+    const { ids, positions } = this.column('bot')
+    for (let row = 0; row < this.rows; row += 1) this.#bots[row] = ids[positions[row] as number] as number
+    return this.#bots
+  }
+
+  visitors(): Int32Array {
+    const data = this.#columns.get('visitor')
+    if (data === undefined) this.#visitors.fill(-1)
+    else decodeVisitors(data, this.#visitors)
+    return this.#visitors
+  }
+}

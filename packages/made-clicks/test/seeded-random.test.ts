@@ -1,9 +1,0 @@
-import { describe, expect, it } from 'vitest'
-import { seededRandom } from '../seeded-random.ts'
-
-describe('seeded numbers', () => {
-  it('are the same everywhere', () => {
-    const random = seededRandom(1)
-    expect([random(), random()]).toEqual([0.6270739405881613, 0.002735721180215478])
-  })
-})

@@ -1,0 +1,93 @@
+import { clickLimits } from '@clicktally/event/click-event.ts'
+import Type, { type Static } from 'typebox'
+import { conflict, missing, refusals } from './responses.ts'
+import { closed, ProjectName, params, Time } from './values.ts'
+
+const exampleProject = {
+  name: 'shop',
+  derivesVisitors: true,
+  dimensions: ['plan'],
+  createdAt: '2026-11-28T10:00:00.000Z',
+}
+
+/** Most props that a project may declare as dimensions. */
+const maxDimensions = 20
+
+const Dimensions = Type.Array(
+  Type.String({ minLength: 1, maxLength: clickLimits.propKeyChars, pattern: '^[^\\u0000-\\u001f]*$' }),
+  {
+    description: `Names of props by which clicks can be broken down, as \`props.<name>\`; at most ${maxDimensions}. Their values should be few, such as the names of plans.`,
+    maxItems: maxDimensions,
+    uniqueItems: true,
+  },
+)
+
+export const Project = Type.Object(
+  {
+    name: ProjectName,
+    derivesVisitors: Type.Boolean({
+      description:
+        'Whether the visitor of a browser’s click without `visitorId` is derived from address and user agent, with a salt that is deleted after 48 hours.',
+    }),
+    dimensions: Dimensions,
+    createdAt: Time,
+  },
+  { title: 'Project', examples: [exampleProject] },
+)
+export type Project = Static<typeof Project>
+
+const ProjectList = Type.Object(
+  { projects: Type.Array(Project) },
+  { title: 'ProjectList', examples: [{ projects: [exampleProject] }] },
+)
+
+/** Operations on projects. */
+export const projectOperations = {
+  listProjects: {
+    method: 'GET',
+    url: '/v1/projects',
+    schema: {
+      operationId: 'listProjects',
+      summary: 'List projects',
+      tags: ['Projects'],
+      response: { 200: ProjectList, ...refusals },
+    },
+  },
+  createProject: {
+    method: 'POST',
+    url: '/v1/projects',
+    schema: {
+      operationId: 'createProject',
+      summary: 'Create a project',
+      tags: ['Projects'],
+      body: Type.Object(
+        {
+          name: ProjectName,
+          derivesVisitors: Type.Optional(Type.Boolean({ default: true })),
+          dimensions: Type.Optional(Dimensions),
+        },
+        { ...closed, examples: [{ name: 'shop' }] },
+      ),
+      response: { 201: Project, ...refusals, ...conflict },
+    },
+  },
+  changeProject: {
+    method: 'PATCH',
+    url: '/v1/projects/:name',
+    schema: {
+      operationId: 'changeProject',
+      summary: 'Rename a project, or change whether it derives visitors and which props are dimensions',
+      tags: ['Projects'],
+      params: params({ name: ProjectName }),
+      body: Type.Object(
+        {
+          name: Type.Optional(ProjectName),
+          derivesVisitors: Type.Optional(Type.Boolean()),
+          dimensions: Type.Optional(Dimensions),
+        },
+        { ...closed, examples: [{ derivesVisitors: false }] },
+      ),
+      response: { 200: Project, ...refusals, ...missing, ...conflict },
+    },
+  },
+} as const
