@@ -1,4 +1,5 @@
 import { Environment } from '@clicktally/config/environment.ts'
+import { loginRoles } from '@clicktally/system/accounts.ts'
 import { logLevels } from '@clicktally/telemetry/logger.ts'
 
 export function readConfig(source: NodeJS.ProcessEnv) {
@@ -11,9 +12,8 @@ export function readConfig(source: NodeJS.ProcessEnv) {
       ['postgres:', 'postgresql:'],
       'DATABASE_PASSWORD',
     ),
-    processorPassword: env.requiredSecret('PROCESSOR_DATABASE_PASSWORD'),
-    apiPassword: env.requiredSecret('API_DATABASE_PASSWORD'),
-    operatorPassword: env.requiredSecret('OPERATOR_DATABASE_PASSWORD'),
+    /** The passwords that the login roles get. */
+    passwords: new Map(loginRoles.map(({ account, password }) => [account, env.requiredSecret(password.variable)])),
   }
   env.check()
   return config

@@ -6,8 +6,7 @@ import { migrate } from './migrate.ts'
 const config = readConfigOrExit(readConfig, process.env)
 const logger = createLogger('migrations', config.logLevel)
 try {
-  const { processorPassword: processor, apiPassword: api, operatorPassword: operator } = config
-  await migrate(config.databaseUrl, { processor, api, operator }, logger)
+  await migrate(config.databaseUrl, (account) => config.passwords.get(account) as string, logger)
   logger.info('the schema is up to date')
 } catch (error) {
   logger.fatal({ err: error }, 'migration failed')

@@ -1,56 +1,51 @@
-import { readdir } from 'node:fs/promises'
 import { createPool } from '@clicktally/database/pool.ts'
-import { Kysely, PostgresDialect } from 'kysely'
-import { type Migration, Migrator } from 'kysely/migration'
+import { loginRoles } from '@clicktally/system/accounts.ts'
+import type { DatabaseAccount } from '@clicktally/system/parts.ts'
+import { Kysely, PostgresDialect, sql } from 'kysely'
 import type { Logger } from 'pino'
+import { applyFunctions } from './functions.ts'
+import { createMigrator } from './schema.ts'
 
 /**
- * Brings the schema to the newest state and gives the login roles their passwords. Forward only; may be run again; several
- * at once wait for each other.
+ * Migrates the schema and the stored functions to the current version, in one transaction, then sets the passwords of the
+ * login roles. Forward only. Idempotent; concurrent runs wait for each other.
  *
- * @throws what the database said, naming the migration that failed. That migration has changed nothing.
+ * @throws the database error, naming the migration or function that failed. Schema and functions are unchanged then.
  */
 export async function migrate(
   ownerUrl: string,
-  passwords: { readonly processor: string; readonly api: string; readonly operator: string },
+  passwordOf: (account: DatabaseAccount) => string,
   logger: Logger,
 ): Promise<void> {
   const pool = createPool({ url: ownerUrl, name: 'migrations', logger, maxConnections: 2, statementTimeoutMs: 600_000 })
   const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) })
   try {
-    const migrator = new Migrator({ db, provider: { getMigrations } })
-    // It returns its error instead of throwing it.
-    const { error, results } = await migrator.migrateToLatest()
-    for (const { migrationName, status } of results ?? [])
-      logger.info({ migration: migrationName, status }, 'migration')
-    if (error !== undefined) {
-      const failed = results?.find(({ status }) => status === 'Error')?.migrationName ?? 'unknown'
-      throw new Error(`The migration ${failed} failed.`, { cause: error })
-    }
-    await setPassword(pool, 'clicktally_processor', passwords.processor)
-    await setPassword(pool, 'clicktally_api', passwords.api)
-    await setPassword(pool, 'clicktally_operator', passwords.operator)
+    await db.transaction().execute(async (transaction) => {
+      // Kysely's own lock would come after it has created its tables, at which two first runs would collide.
+      await sql`select pg_advisory_xact_lock(hashtext('clicktally migrations'))`.execute(transaction)
+      // Returns the error instead of throwing it.
+      const { error, results } = await createMigrator(transaction).migrateToLatest()
+      for (const { migrationName, status } of results ?? [])
+        logger.info({ migration: migrationName, status }, 'migration')
+      if (error !== undefined) {
+        const failed = results?.find(({ status }) => status === 'Error')?.migrationName ?? 'unknown'
+        throw new Error(`The migration ${failed} failed.`, { cause: error })
+      }
+      for (const name of await applyFunctions(transaction)) logger.info({ function: name }, 'function applied')
+    })
+    for (const { account, role } of loginRoles) await setPassword(pool, role, passwordOf(account))
   } finally {
     await db.destroy()
   }
 }
 
-async function getMigrations(): Promise<Record<string, Migration>> {
-  const files = (await readdir(import.meta.dirname)).filter((file) => /^\d{4}-[\w-]+\.ts$/.test(file)).sort()
-  return Object.fromEntries(
-    await Promise.all(
-      files.map(async (file) => [file.slice(0, -3), (await import(`./${file}`)) as Migration] as const),
-    ),
-  )
-}
-
 async function setPassword(pool: ReturnType<typeof createPool>, role: string, password: string): Promise<void> {
-  // A password can't be a parameter of ALTER ROLE; format() quotes it.
+  // ALTER ROLE accepts no parameters; format() quotes the password.
   const { rows } = await pool.query<{ statement: string }>(
     `select format('alter role %I login password %L', $1::text, $2::text) as statement`,
     [role, password],
   )
-  // Roles belong to the whole server: two databases that are migrated at once would touch the same row.
+  // Roles belong to the server: concurrent migrations of two databases would update the same row.
   await pool.query(
     `do $clicktally$ begin perform pg_advisory_xact_lock(hashtext('clicktally roles')); ${rows[0]?.statement}; end $clicktally$`,
   )

@@ -1,9 +1,9 @@
--- Rolls up a part of the first bucket that is over, from the position (bucket, project, target), and moves the position
--- behind it. Buckets without clicks are skipped. rows_read is 0 where nothing before `up_to` is left.
+-- Rolls up one part of the first complete bucket, starting after the position (bucket, project, target), and returns the new
+-- position. Skips buckets without clicks. rows_read is 0 if nothing before up_to is left.
 --
--- `narrow` and `wide` are widths such as 'hour' and 'day': the names of the tables and of their columns follow from them.
--- One statement can't serve three pairs of tables otherwise.
-create function roll_up_part(
+-- narrow and wide are widths such as 'hour' and 'day', from which the names of tables and columns follow. Dynamic SQL, because
+-- one static statement cannot serve three pairs of tables.
+create or replace function roll_up_part(
   narrow text, wide text, up_to timestamptz, max_rows int,
   inout bucket timestamptz, inout project int, inout target text, out rows_read bigint
 )
@@ -16,15 +16,15 @@ declare
   narrow_step interval := '1 ' || narrow;
   wide_step interval := '1 ' || wide;
   starts timestamptz[];
-  -- Targets of the project up to this one are done; null where none is.
+  -- Targets of the project up to this one are done; null if none is.
   done_target text := target;
 begin
   rows_read := 0;
   while bucket < up_to loop
     starts := array(select generate_series(bucket, bucket + wide_step - narrow_step, narrow_step));
 
-    -- How far a part may go: each narrower bucket is read for its share of the rows, and where one of them has more, the
-    -- others are not complete beyond there. 160 bytes of a sketch take about as long as a row; one target is always taken.
+    -- The last target of this part. Each narrower bucket is read up to its share of the rows; if one has more, the part
+    -- ends at its last target. 160 bytes of a sketch take about as long as a row. A part has at least one target.
     execute format($sql$
       with candidate as materialized (
         select start, counter.target, counter.weight
@@ -51,7 +51,7 @@ begin
     using starts, project, done_target, greatest(1, max_rows / cardinality(starts)), max_rows;
 
     if rows_read > 0 then
-      -- Nothing else writes these rows before they are done, but what somebody has put there by hand gives way.
+      -- Nothing else writes these rows before this point. Rows inserted by hand are overwritten.
       execute format($sql$
         insert into %3$I as counter (project_id, %4$I, target, total, bots, visitors)
         select $2, $5, target, total, bots,
@@ -72,7 +72,7 @@ begin
       return;
     end if;
 
-    -- The project is done. Each has its own place in the index.
+    -- The project is done. Find the next one; a skip scan, since each project has its own range of the index.
     execute format($sql$
       with recursive other (id) as (
         select min(project_id) from %1$I where project_id > $1
@@ -87,7 +87,7 @@ begin
     done_target := null;
     continue when project is not null;
 
-    -- The bucket is done. Where there is nothing for a long time, not step by step.
+    -- The bucket is done. Jump to the next one with clicks.
     execute format($sql$
       with recursive other (id) as (
         select min(project_id) from %1$I
@@ -106,60 +106,4 @@ begin
     target := '';
   end loop;
 end $$;
-
--- Rolls up one part of the next hour, day or month that is over: at most so many rows of the narrower buckets, or sketches
--- that take about as long. Returns how many rows it has read; 0 where nothing is to be done, or where somebody else holds
--- the lock. Hours first, since days are made of them.
---
--- The horizon moves in the same transaction. So each delta that comes later is added to the wide bucket by the fold exactly
--- where its target is done (fold_deltas). Questions read a wide bucket only when all of it is rolled up.
-create function roll_up_counters_at(moment timestamptz, max_rows int) returns bigint
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, public
-  set timezone = 'UTC'
-  set work_mem = '64MB'
-  set jit = off
-  set enable_hashagg = off
-  -- A part is a few short runs in the index of a table that may be large, whatever its statistics say.
-  set enable_seqscan = off
-as $$
-declare
-  horizon rollup_horizon;
-  -- Clicks of now are counted some seconds later.
-  hours_over timestamptz := date_trunc('hour', moment - interval '5 minutes');
-  rows_read bigint;
-begin
-  select * into horizon from rollup_horizon for update skip locked;
-  if not found then return 0; end if;
-
-  select * into horizon.hours_before, horizon.hours_project, horizon.hours_target, rows_read
-  from roll_up_part('minute', 'hour', hours_over, max_rows,
-    horizon.hours_before, horizon.hours_project, horizon.hours_target);
-
-  if rows_read = 0 then
-    select * into horizon.days_before, horizon.days_project, horizon.days_target, rows_read
-    from roll_up_part('hour', 'day', date_trunc('day', horizon.hours_before), max_rows,
-      horizon.days_before, horizon.days_project, horizon.days_target);
-  end if;
-
-  if rows_read = 0 then
-    select * into horizon.months_before, horizon.months_project, horizon.months_target, rows_read
-    from roll_up_part('day', 'month', date_trunc('month', horizon.days_before), max_rows,
-      horizon.months_before, horizon.months_project, horizon.months_target);
-  end if;
-
-  update rollup_horizon set
-    hours_before = horizon.hours_before, hours_project = horizon.hours_project, hours_target = horizon.hours_target,
-    days_before = horizon.days_before, days_project = horizon.days_project, days_target = horizon.days_target,
-    months_before = horizon.months_before, months_project = horizon.months_project, months_target = horizon.months_target
-  where rollup_horizon is distinct from horizon;
-  return rows_read;
-end $$;
-
--- A part of 20,000 rows takes some tenths of a second, for which the folds wait at most.
-create function roll_up_counters() returns bigint
-  language sql
-  security definer
-  set search_path = pg_catalog, public
-  return roll_up_counters_at(clock_timestamp(), 20000);
+revoke execute on function roll_up_part(text, text, timestamptz, int, timestamptz, int, text) from public;

@@ -1,26 +1,27 @@
--- Adds the first deltas of the table, at most so many, to the counters of their minutes, and to those of the hours, days and
--- months of which the target is rolled up already: clicks may be late. Returns how many deltas it took.
+-- Adds up to at_most deltas, in physical order, to the counters of their minutes. Clicks may arrive late, so it also adds them
+-- to the counters of those hours, days and months whose target is already rolled up, and marks their hours as stale for packing.
+-- Returns the number of deltas folded.
 --
--- Only for who holds the lock of rollup_horizon. Whoever reads finds each click once, in one statement: in the deltas, or in
--- all the buckets that it belongs to.
-create function fold_deltas(at_most int) returns bigint
+-- The caller must hold the lock on the row of rollup_horizon. A reader finds each click exactly once in a single statement:
+-- either in counter_deltas, or in every bucket the click belongs to.
+create or replace function fold_deltas(at_most int) returns bigint
   language plpgsql
   set search_path = pg_catalog, public
   set timezone = 'UTC'
   set work_mem = '64MB'
   set jit = off
-  -- Sorted groups leave the order that counters are to be added in; and deltas have to be read from the first on.
+  -- Sorted groups arrive in the order in which counters must be locked. Scans must start at the first delta.
   set enable_hashagg = off
   set synchronize_seqscans = off
 as $$
 declare
   horizon rollup_horizon;
-  taken bigint;
+  folded bigint;
 begin
   select * into strict horizon from rollup_horizon;
-  -- No part is joined with another: the planner does not know how long they are, and might compare each with each.
+  -- No joins between these parts: the planner does not know their sizes and might choose a nested loop.
   with due as materialized (
-    -- All up to the first that is too many, as they lie.
+    -- Everything before the first delta in excess, in physical order.
     delete from counter_deltas
     where ctid < coalesce(
         (select ctid from counter_deltas
@@ -30,7 +31,7 @@ begin
       and (set_aside_until is null or set_aside_until < clock_timestamp())
     returning project_id, minute, target, total, bots, visitors
   ),
-  -- The sketch of a delta that is alone in its group, as most are, is taken as it is.
+  -- Most groups have a single delta, whose sketch is used as it is.
   summed_minutes as materialized (
     select project_id, minute, target, total, bots,
       case when parts = 1 then visitors
@@ -50,7 +51,7 @@ begin
       limit 1)
   ),
   minutes as materialized (
-    -- Not in a condition, so that it is looked up in a table in memory.
+    -- In the select list rather than in a condition, so that PostgreSQL uses a hashed subplan.
     select *, (project_id, minute) in (select project_id, minute from begun) as is_begun from summed_minutes
   ),
   late_hours as materialized (
@@ -92,7 +93,7 @@ begin
       group by 1, 2, 3
     ) as summed
   ),
-  -- Where a minute has no counter yet, nothing can be in the way, and that costs half. They come in the order of the index.
+  -- A minute without counters cannot conflict, and a plain insert costs half. The rows are in index order.
   minutes_added as (
     insert into minute_counters (project_id, minute, target, total, bots, visitors)
     select project_id, minute, target, total, bots, visitors from minutes where not is_begun
@@ -132,56 +133,15 @@ begin
       total = counter.total + excluded.total,
       bots = counter.bots + excluded.bots,
       visitors = visitor_sketch_add(counter.visitors, counter.visitors_below, excluded.visitors)
+  ),
+  -- The columns of these hours, if there are any, lack the clicks of these deltas.
+  hours_marked as (
+    insert into stale_hours as mark (project_id, hour)
+    select project_id, hour from (select distinct project_id, date_trunc('hour', minute) as hour from summed_minutes) as given
+    order by project_id, hour
+    on conflict (project_id, hour) do update set folds = mark.folds + 1
   )
-  select count(*) into taken from due;
-  return taken;
+  select count(*) into folded from due;
+  return folded;
 end $$;
-
--- Moves the deltas that are committed into the counters, at most 50,000 a call. One call at a time: another one returns at
--- once, with nothing folded.
---
--- What PostgreSQL refuses to add stops nobody: with ever fewer deltas, until the refused one is alone, it is found out which
--- one it is, and that one is set aside for an hour. Only errors that come from the data itself are taken for that.
-create function fold_counter_deltas(out folded bigint, out set_aside bigint, out refusal text)
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, public
-  -- The delta that is set aside is the first, as it is for fold_deltas.
-  set synchronize_seqscans = off
-as $$
-declare
-  began_at timestamptz := clock_timestamp();
-  at_most int := 50000;
-begin
-  folded := 0;
-  set_aside := 0;
-  perform from rollup_horizon for update skip locked;
-  if not found then return; end if;
-  loop
-    begin
-      folded := fold_deltas(at_most);
-      exit;
-    exception when data_exception or integrity_constraint_violation or program_limit_exceeded then
-      refusal := sqlerrm;
-      if at_most > 1 then
-        at_most := greatest(1, at_most / 10);
-      else
-        update counter_deltas set set_aside_until = clock_timestamp() + interval '1 hour'
-        where ctid = (
-          select ctid from counter_deltas
-          where set_aside_until is null or set_aside_until < clock_timestamp() limit 1);
-        set_aside := 1;
-        exit;
-      end if;
-    end;
-  end loop;
-  if folded < at_most and set_aside = 0 then update rollup_horizon set folded_through = began_at; end if;
-end $$;
-
-drop function fold_counters();
-drop function fold_counters_at(timestamptz);
-create function fold_counters() returns bigint
-  language sql
-  security definer
-  set search_path = pg_catalog, public
-  return (select folded from fold_counter_deltas());
+revoke execute on function fold_deltas(int) from public;

@@ -1,14 +1,83 @@
-drop function fold_ledger(interval);
+-- Bounds the work of the ledger: it no longer grows with the number of connections there ever were (decision 0019).
+--
+-- Earlier processors must not run against this schema: they block folds of the ledger with an advisory lock that the folds no
+-- longer respect. Nor must an earlier API: it does not know unsettled_messages.
 
--- Takes messages that were written some time ago out of `messages`, into the sums of their producers, and finishes producers
--- that are over and owe nothing. A bounded part of both a call; one call at a time, another one returns at once.
---
--- A message that comes again afterwards is known by `folded`: its row is no part of the balance, and goes at the next call.
--- Of a producer that goes on, only messages up to a report are taken: those above may be of unknown outcome. Messages with dead
--- letters stay, since they may yet come to life.
---
--- silent_for is how long nothing must have been heard of a producer whose end nobody tells, such as that of an ingest that
--- was killed. It is no risk to be wrong: the producer is opened again.
+-- A producer is finished when it owes nothing, has no message in `messages`, and is closed: its successor reported how it ended,
+-- or it was silent for an hour. Its sums are then part of ledger_totals and its row is no longer scanned. The row stays, to
+-- recognise redelivered messages. If something new arrives from the producer, it is reopened.
+alter table producers
+  add column finished boolean not null default false,
+  add column last_heard_at timestamptz not null default clock_timestamp();
+
+create index producers_open on producers (producer) where not finished;
+
+-- Messages of closed producers that were folded without a report of their outcome: their clicks are in the producer's sums, but
+-- not among those it reported as confirmed.
+create table unsettled_messages (
+  producer uuid not null,
+  sequence bigint not null,
+  clicks int not null,
+  primary key (producer, sequence)
+);
+
+-- The sums of all finished producers. Folding the ledger, or blocking folds, takes the lock on this row.
+create table ledger_totals (
+  only_row boolean primary key default true check (only_row),
+  clicks bigint not null default 0,
+  counted bigint not null default 0,
+  duplicates bigint not null default 0
+);
+insert into ledger_totals default values;
+
+-- Snapshots of two functions, because the loop below calls them. migrations/functions/ holds the current versions.
+drop function if exists fold_ledger(interval);
+
+create function producer_standing(ids uuid[])
+  returns table (producer uuid, closed_at timestamptz, owed bigint, long_owed bigint, live_messages bigint)
+  language sql
+  stable
+  set search_path = pg_catalog, public
+as $$
+  select known.producer, closed.at,
+    case when closed.at is null
+      then greatest(own.confirmed, report.confirmed) - own.clicks + kept.unsettled - live.settled
+      else closed.confirmed - own.clicks + kept.unknown - live.known
+    end,
+    own.confirmed - own.clicks + kept.long_unsettled - live.long_settled,
+    report.messages
+  from unnest(ids) as known (producer)
+  cross join lateral (
+    select coalesce(max(clicks), 0) as clicks, coalesce(max(settled), 0) as settled,
+      coalesce(max(confirmed), 0) as confirmed, coalesce(range_agg(folded), '{}') as folded
+    from producers where producers.producer = known.producer
+  ) as own
+  left join lateral (
+    select first_seen_at as at, previous_confirmed as confirmed, previous_unknown as unknown
+    from producers
+    where previous = known.producer and previous_confirmed is not null
+    order by first_seen_at limit 1
+  ) as closed on true
+  cross join lateral (
+    select count(*) as messages, coalesce(max(settled), 0) as settled, coalesce(max(confirmed), 0) as confirmed
+    from messages where messages.producer = known.producer and not own.folded @> sequence
+  ) as report
+  cross join lateral (
+    select
+      coalesce(sum(clicks) filter (where sequence <= own.settled), 0) as long_settled,
+      coalesce(sum(clicks) filter (where sequence <= greatest(own.settled, report.settled)), 0) as settled,
+      coalesce(sum(clicks) filter (where sequence <> all (closed.unknown)), 0) as known
+    from messages where messages.producer = known.producer and not own.folded @> sequence
+  ) as live
+  cross join lateral (
+    select
+      coalesce(sum(clicks) filter (where sequence > own.settled), 0) as long_unsettled,
+      coalesce(sum(clicks) filter (where sequence > greatest(own.settled, report.settled)), 0) as unsettled,
+      coalesce(sum(clicks) filter (where sequence = any (closed.unknown)), 0) as unknown
+    from unsettled_messages where unsettled_messages.producer = known.producer
+  ) as kept
+$$;
+
 create function fold_ledger(older_than interval, silent_for interval default interval '1 hour') returns void
   language plpgsql
   security definer
@@ -17,7 +86,6 @@ as $$
 declare
   written_before timestamptz := clock_timestamp() - older_than;
   silent_since timestamptz := clock_timestamp() - silent_for;
-  -- Some hundred milliseconds each.
   max_messages int := 50000;
   max_producers int := 10000;
   start uuid := gen_random_uuid();
@@ -34,7 +102,6 @@ begin
       max(confirmed) filter (where written_at < written_before) as confirmed
     from messages group by producer
   ), ripe as materialized (
-    -- Looked up one by one: joined, all producers that there ever were might be read.
     select report.producer, heard_at, report.confirmed,
       greatest(report.settled, (select settled from producers where producers.producer = report.producer)) as settled,
       (select folded from producers where producers.producer = report.producer) as folded,
@@ -83,7 +150,6 @@ begin
   from of_finished
   returning of_finished.producers into judged;
 
-  -- Any run of those that are open, so that some which never finish are in nobody's way; and those of whose end these tell.
   judged := array(
     with open as (
       (select producer, previous from producers where not finished and producer > start order by producer limit max_producers)
@@ -98,7 +164,6 @@ begin
   with verdict as materialized (
     select producer,
       owed = 0 and live_messages = 0 and (closed_at is not null or last_heard_at < silent_since)
-        -- Where nothing has arrived of the one before, this row is all that tells of it.
         and (previous_confirmed is null or previous_confirmed = 0
           or exists (select from producers as before where before.producer = producers.previous)) as is_finished
     from producer_standing(judged) join producers using (producer)
@@ -118,18 +183,8 @@ begin
   from change;
 end $$;
 
--- For who may bury a message: keeps the ledger from being folded until the end of the transaction, since a message that is
--- being folded looks like one that was never seen.
-create function hold_ledger() returns void
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, public
-as $$ begin
-  perform from ledger_totals for share;
-end $$;
-
--- All that is over by now is finished at once, or the balance would look at each of them until the folds are through. One that
--- is thought over too soon is opened again.
+-- Finishes every closed producer now. Otherwise the balance would scan them all until the folds have caught up. A producer that
+-- is finished too early is reopened.
 do $$
 declare
   still_open bigint;
@@ -142,3 +197,5 @@ begin
     exit when still_open = were_open;
   end loop;
 end $$;
+
+grant select on unsettled_messages, ledger_totals to clicktally_api, clicktally_operator;

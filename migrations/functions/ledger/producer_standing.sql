@@ -1,9 +1,9 @@
--- What these producers owe, in clicks: what was reported as confirmed and has not arrived. Of one that is closed, whose
--- successor has told how it ended, that is exact; messages of unknown outcome are not owed. Producers of which nothing has
--- arrived have no row in `producers`, and may be asked for as well.
+-- What these producers owe, in clicks: reported as confirmed, but not arrived. For a closed producer, whose successor has
+-- reported how it ended, the result is exact; messages of unknown outcome are not owed. Accepts producers from which nothing has
+-- arrived, which have no row in `producers`.
 --
--- long_owed is what was owed when the newest folded report was made, and has still not arrived.
-create function producer_standing(ids uuid[])
+-- long_owed: owed when the newest folded report was made, and still not arrived.
+create or replace function producer_standing(ids uuid[])
   returns table (producer uuid, closed_at timestamptz, owed bigint, long_owed bigint, live_messages bigint)
   language sql
   stable
@@ -23,7 +23,7 @@ as $$
     from producers where producers.producer = known.producer
   ) as own
   left join lateral (
-    -- Several may tell it, where the first of them did not know whether it had got through. They tell the same.
+    -- Several successors may report it, if the first did not know whether its report arrived. The reports are equal.
     select first_seen_at as at, previous_confirmed as confirmed, previous_unknown as unknown
     from producers
     where previous = known.producer and previous_confirmed is not null
@@ -48,3 +48,5 @@ as $$
     from unsettled_messages where unsettled_messages.producer = known.producer
   ) as kept
 $$;
+revoke execute on function producer_standing(uuid[]) from public;
+grant execute on function producer_standing(uuid[]) to clicktally_api, clicktally_operator;
