@@ -8,16 +8,30 @@ export function readConfig(source: NodeJS.ProcessEnv) {
     ...readHttpSettings(env),
     brokerUrl: env.serverUrl('BROKER_URL', 'amqp://ingest@127.0.0.1:5672', ['amqp:', 'amqps:'], 'BROKER_PASSWORD'),
     windowMs: env.integer('CLICK_WINDOW_HOURS', 72, 1, 720) * 3_600_000,
+    // Accepts clicks without a key, for the first project. nginx must listen on loopback alone.
+    isOpen: env.choice('CLICKTALLY_OPEN', 'no', ['no', 'loopback']) === 'loopback',
+    // Node has the names of headers in lower case.
+    countryHeader: env.parsed(
+      'CLICKTALLY_COUNTRY_HEADER',
+      undefined,
+      headerName,
+      'the name of a header, such as CF-IPCountry',
+    ),
+    countryFile: env.optionalText('CLICKTALLY_COUNTRY_FILE'),
     publisher: {
-      // Shorter than nginx's 8 s and a client's usual 10 s, so that the 503 arrives while somebody still listens.
+      // Shorter than nginx's 8 s and a client's usual 10 s, so that the 503 arrives before they time out.
       confirmWithinMs: env.integer('CONFIRM_WITHIN_MS', 4_000, 100, 60_000),
-      // What waits for a confirm is all that ingest keeps in memory: past these it answers 503 at once.
+      // Clicks that wait for a confirm are all that ingest keeps in memory. Above these limits it answers 503 at once.
       maxHeldClicks: env.integer('MAX_HELD_CLICKS', 50_000, 500, 10_000_000),
-      // With the confirm deadline on top, the longest that an idle ingest can take a broken queue for a working one.
+      // Plus the confirm deadline, this is how long an idle ingest may not notice a broken queue.
       probeEveryMs: 5_000,
       maxHeldBytes: env.integer('MAX_HELD_BYTES', 33_554_432, 1_048_576, 1_073_741_824),
     },
   }
   env.check()
   return config
+}
+
+function headerName(text: string): string | undefined {
+  return /^[A-Za-z][\w-]{0,63}$/.test(text) ? text.toLowerCase() : undefined
 }

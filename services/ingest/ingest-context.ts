@@ -1,10 +1,16 @@
-import type { ClickFigures } from './click-figures.ts'
-import type { ClickPublisher } from './click-publisher.ts'
+import type { DerivedVisitors } from './access/derived-visitors.ts'
+import type { SenderAccess } from './access/sender-access.ts'
+import type { RequestAttributes } from './attributes/request-attributes.ts'
+import type { ClickMetrics } from './click-metrics.ts'
+import type { ClickPublisher } from './publishing/click-publisher.ts'
 
 /** What the routes need. */
 export interface IngestContext {
   readonly publisher: Pick<ClickPublisher, 'publish' | 'isReady' | 'refusal'>
-  readonly figures: ClickFigures
+  readonly metrics: ClickMetrics
+  readonly access: SenderAccess
+  readonly visitors: DerivedVisitors
+  readonly attributes: RequestAttributes
   /** How old a click may be that is sent as it happens, in milliseconds. */
   readonly windowMs: number
 }

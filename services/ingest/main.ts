@@ -1,36 +1,57 @@
 import { readConfigOrExit } from '@clicktally/config/environment.ts'
-import { closeGracefully } from '@clicktally/http/http-app.ts'
+import { closeGracefully } from '@clicktally/http/graceful-close.ts'
+import { KeyRing } from '@clicktally/keys/key-ring.ts'
 import { createLogger } from '@clicktally/telemetry/logger.ts'
 import { createRegistry } from '@clicktally/telemetry/metrics.ts'
 import closeWithGrace from 'close-with-grace'
+import { DerivedVisitors } from './access/derived-visitors.ts'
+import { keyMetrics } from './access/key-metrics.ts'
+import { KeyStream } from './access/key-stream.ts'
+import { SenderAccess } from './access/sender-access.ts'
 import { createApp } from './app.ts'
-import { ClickFigures } from './click-figures.ts'
-import { ClickPublisher } from './click-publisher.ts'
+import { CountryFile } from './attributes/country-file.ts'
+import { RequestAttributes } from './attributes/request-attributes.ts'
+import { ClickMetrics } from './click-metrics.ts'
 import { readConfig } from './config.ts'
+import { ClickPublisher } from './publishing/click-publisher.ts'
 
 const config = readConfigOrExit(readConfig, process.env)
 const logger = createLogger('ingest', config.logLevel)
 const registry = createRegistry('ingest')
-const figures = new ClickFigures(registry)
+const metrics = new ClickMetrics(registry)
 const publisher = new ClickPublisher({
   brokerUrl: config.brokerUrl,
   logger,
   ...config.publisher,
-  onConfirmed: (clicks, seconds) => figures.confirmed(clicks, seconds),
+  onConfirmed: (clicks, seconds) => metrics.confirmed(clicks, seconds),
 })
-figures.watch(publisher, registry)
-const app = createApp({ publisher, figures, windowMs: config.windowMs }, logger, registry)
+metrics.watch(publisher, registry)
+const ring = new KeyRing()
+keyMetrics(ring, registry)
+const keys = new KeyStream({ brokerUrl: config.brokerUrl, logger, ring })
+const countries = config.countryFile === undefined ? undefined : new CountryFile(config.countryFile, logger)
+const attributes = new RequestAttributes(config.countryHeader, countries)
+const access = new SenderAccess(ring, config.isOpen)
+const app = createApp(
+  { publisher, metrics, access, visitors: new DerivedVisitors(ring), attributes, windowMs: config.windowMs },
+  logger,
+  registry,
+)
 
-// 20 s: less than compose's 30 s, more than the drain of 10 s, the confirms' 4 s and the last report's 1 s together.
+// 20 s: less than compose's 30 s, more than the sum of graceful close (10 s), confirms (4 s) and last report (1 s).
 closeWithGrace({ delay: 20_000, logger }, async ({ signal, err }) => {
   if (err !== undefined) logger.fatal({ err }, 'unexpected error')
   logger.info({ signal }, 'stopping')
   await closeGracefully(app)
   await publisher.close()
+  await keys.close()
+  countries?.close()
   logger.info('stopped')
 })
 
 publisher.start()
-// nginx sends to a new ingest as soon as it listens. Without a broker it listens all the same, to say 503.
+keys.start()
+await countries?.open()
+// nginx uses a new ingest as soon as it listens. Without a broker it listens after the timeout, and answers 503.
 await publisher.untilReady(5_000)
 await app.listen({ host: config.host, port: config.port })

@@ -3,49 +3,44 @@ import { hostname } from 'node:os'
 import { topology } from '@clicktally/broker/topology.ts'
 import { readConfigOrExit } from '@clicktally/config/environment.ts'
 import { createPool } from '@clicktally/database/pool.ts'
-import { closeGracefully, createHttpApp } from '@clicktally/http/http-app.ts'
+import { closeGracefully } from '@clicktally/http/graceful-close.ts'
+import { createHttpApp } from '@clicktally/http/http-app.ts'
 import { createLogger } from '@clicktally/telemetry/logger.ts'
 import { createRegistry } from '@clicktally/telemetry/metrics.ts'
+import { watchPools } from '@clicktally/telemetry/pool-metrics.ts'
 import closeWithGrace from 'close-with-grace'
-import { BatchWriter } from './batch-writer.ts'
-import { ClickConsumer } from './click-consumer.ts'
-import { ClickStore } from './click-store.ts'
+import { type BackgroundWork, startBackgroundWork } from './background/background-work.ts'
 import { readConfig } from './config.ts'
-import { CounterFolding } from './counter-folding.ts'
-import { persist } from './failure-policy.ts'
-import { ProcessingFigures } from './processing-figures.ts'
-import { ProgressReport } from './progress-report.ts'
-import { ProgressTable } from './progress-table.ts'
-import { RepeatedTask } from './repeated-task.ts'
-import { TopologyKeeper } from './topology-keeper.ts'
+import { LiveFeed } from './live/live-feed.ts'
+import { ProcessingMetrics } from './processing-metrics.ts'
+import { ProgressReport } from './progress/progress-report.ts'
+import { ProgressTable } from './progress/progress-table.ts'
+import { BatchWriter } from './queue/batch-writer.ts'
+import { ClickConsumer } from './queue/click-consumer.ts'
+import { persist } from './queue/failure-policy.ts'
+import { TopologyKeeper } from './queue/topology-keeper.ts'
+import { ClickStore } from './store/click-store.ts'
 
 const config = readConfigOrExit(readConfig, process.env)
 const logger = createLogger('processor', config.logLevel)
 const registry = createRegistry('processor')
-// One connection writes batches, one suspects, one dead letters, one reports progress, one makes partitions and folds the ledger.
+// A connection each for batches, suspects, dead letters and progress reports.
 const pool = createPool({
   url: config.databaseUrl,
   name: 'processor',
   logger,
-  maxConnections: 5,
+  maxConnections: 4,
   statementTimeoutMs: 10_000,
 })
-const store = new ClickStore(pool)
-// Nobody waits for it, and it may take its time.
-const foldingPool = createPool({
-  url: config.databaseUrl,
-  name: 'processor folding',
-  logger,
-  maxConnections: 1,
-  statementTimeoutMs: 120_000,
-})
-const figures = new ProcessingFigures(registry)
-const folding = new CounterFolding({ pool: foldingPool, figures, logger })
+watchPools({ batches: pool }, registry)
+const live = new LiveFeed({ brokerUrl: config.brokerUrl, logger, registry })
+const store = new ClickStore(pool, { onCounted: (clicks) => live.counted(clicks) })
+const metrics = new ProcessingMetrics(registry)
 const writer = new BatchWriter({
   store,
-  figures,
+  metrics,
   logger,
-  // Above the pool's limits for a statement that gets no answer. What is held longer, others may be able to count.
+  // Longer than the pool's timeouts for a statement. After that, another processor may be able to count the messages.
   holdWhileAwayMs: 15_000,
 })
 const table = new ProgressTable(pool, randomUUID(), `${hostname()}:${config.port || process.pid}`)
@@ -53,54 +48,35 @@ const progress = new ProgressReport({ table, logger })
 const untilReady = (marker: string, gone: AbortSignal) => persist(() => progress.announce(marker), gone, logger)
 const onLost = (marker: string) => progress.lost(marker)
 const consuming = { brokerUrl: config.brokerUrl, logger, writer, untilReady, onLost, ...config.batch }
-const consumer = new ClickConsumer({ ...consuming, queue: topology.queue, prefetch: config.prefetch })
-// One by one: what dies with one of these is what it dies of.
-const suspectConsumer = new ClickConsumer({ ...consuming, queue: topology.suspectQueue, prefetch: 1 })
+const onReturned = () => live.missed()
+const consumer = new ClickConsumer({ ...consuming, queue: topology.queue, prefetch: config.prefetch, onReturned })
+// One at a time, so that a message that crashes the process is identified.
+const suspectConsumer = new ClickConsumer({ ...consuming, queue: topology.suspectQueue, prefetch: 1, onReturned })
 const deadLetterConsumer = new ClickConsumer({ ...consuming, queue: topology.deadQueue, prefetch: 10 })
+const { queue, suspectQueue, deadQueue } = topology
+metrics.watch({ [queue]: consumer, [suspectQueue]: suspectConsumer, [deadQueue]: deadLetterConsumer }, registry)
 const topologyKeeper = new TopologyKeeper({ brokerUrl: config.brokerUrl, logger })
-const partitions = new RepeatedTask({
-  name: 'make partitions',
-  logger,
-  everyMs: 3_600_000,
-  retryAfterMs: 5_000,
-  run: () => store.makePartitionsAround(Date.now()),
-})
-const ledgerFolding = new RepeatedTask({
-  name: 'fold the ledger',
-  logger,
-  everyMs: 15_000,
-  retryAfterMs: 15_000,
-  run: () => store.foldLedger(),
-})
-const counterFolding = new RepeatedTask({
-  name: 'fold the counters',
-  logger,
-  // Each question reads what is not folded; the longer it gathers, the more of it are additions to the same counters.
-  everyMs: 3_000,
-  retryAfterMs: 5_000,
-  run: () => folding.fold(),
-})
+let backgroundWork: BackgroundWork | undefined
 const app = createHttpApp({ logger, registry, isReady: () => consumer.isConsuming })
 
-// 25 s: less than compose's 30 s, more than a statement may take.
+// 25 s: below the 30 s of docker-compose.yml, above the statement timeout.
 closeWithGrace({ delay: 25_000, logger }, async ({ signal, err }) => {
   if (err !== undefined) logger.fatal({ err }, 'unexpected error')
   logger.info({ signal }, 'stopping')
   await Promise.all([consumer.close(), suspectConsumer.close(), deadLetterConsumer.close()])
+  await live.close()
   await topologyKeeper.close()
   await progress.close()
-  folding.close()
-  await Promise.all([partitions.close(), ledgerFolding.close(), counterFolding.close()])
-  await Promise.all([pool.end(), foldingPool.end()])
+  await backgroundWork?.close()
+  await pool.end()
   await closeGracefully(app, 1_000)
   logger.info('stopped')
 })
 
 await app.listen({ host: config.host, port: config.port })
-partitions.start()
-ledgerFolding.start()
-counterFolding.start()
+backgroundWork = startBackgroundWork({ databaseUrl: config.databaseUrl, registry, logger })
 topologyKeeper.start()
+live.start()
 deadLetterConsumer.start()
 suspectConsumer.start()
 consumer.start()

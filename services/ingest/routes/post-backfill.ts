@@ -1,9 +1,9 @@
-import { writeOperations } from '@clicktally/contract/write-operations.ts'
 import type { HttpApp } from '@clicktally/http/http-app.ts'
+import { writeOperations } from '@clicktally/operations/write-operations.ts'
 import type { IngestContext } from '../ingest-context.ts'
 import { addBatchRoute } from './batch-route.ts'
 
-/** POST /v1/backfill: as the batch, for clicks of the past: no window shuts them out. */
+/** POST /v1/backfill: like a batch, but for old clicks: the time window does not apply. */
 export function postBackfill(app: HttpApp, context: IngestContext): void {
-  addBatchRoute(app, context, writeOperations.postBackfill, undefined)
+  addBatchRoute(app, context, writeOperations.postBackfill, 'backfill', undefined)
 }

@@ -1,5 +1,5 @@
 import { brotliCompressSync, gzipSync } from 'node:zlib'
-import { isUuidV7, randomUuidV7, timeOfUuidV7 } from '@clicktally/contract/uuid-v7.ts'
+import { isUuidV7, randomUuidV7, timeOfUuidV7 } from '@clicktally/event/uuid-v7.ts'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createBench, createIngest, drain, expectProblem, post } from './ingest-under-test.ts'
 
@@ -32,7 +32,7 @@ describe('POST /v1/events', () => {
     ])
   })
 
-  test('makes an id for an event that has none', async () => {
+  test('generates an id for an event without one', async () => {
     const { app, broker } = await createBench()
     const before = Date.now()
     const { body } = await post(app, '/v1/events', { target: 't' })
@@ -42,7 +42,7 @@ describe('POST /v1/events', () => {
     expect((await drain(broker)).clicks).toMatchObject([{ id: body.id }])
   })
 
-  test('makes the same ids when nginx sends the same request again, to whichever ingest', async () => {
+  test('generates the same ids when nginx retries a request, at any ingest', async () => {
     const { app, broker } = await createBench()
     const startMs = Date.now() - 2_000
     const headers = { 'x-request-id': 'f00d', 'x-request-start': `t=${(startMs / 1000).toFixed(3)}` }
@@ -60,10 +60,10 @@ describe('POST /v1/events', () => {
   })
 
   test.each([
-    ['a minute and a half later, as after a body that trickled in', 90_000],
+    ['that receives the retry 90 s later, after a slow request body', 90_000],
     ['whose clock is five hours ahead', 5 * hourMs],
     ['whose clock is twenty hours behind', -20 * hourMs],
-  ])('makes the same ids at a second ingest %s', async (_name, differenceMs) => {
+  ])('generates the same ids at a second ingest %s', async (_name, differenceMs) => {
     const { app, broker } = await createBench()
     const second = createIngest(broker.url)
     await second.ready()
@@ -82,7 +82,7 @@ describe('POST /v1/events', () => {
   })
 
   test.each(['t=now', '1700000000.123', '', undefined])(
-    'makes an id of its own time for a request that brings no start of nginx: %j',
+    'generates an id from its own clock for a request without a valid start time: %j',
     async (start) => {
       const { app } = await createBench()
       const before = Date.now()
@@ -98,7 +98,7 @@ describe('POST /v1/events', () => {
   )
 
   test.each(['t=1.000', 't=99999999999.000'])(
-    'makes no id of a start that is outside the window (%s), and takes an event with an id all the same',
+    'generates no id from a start time outside the window (%s), but accepts an event that has an id',
     async (start) => {
       const { app, broker } = await createBench()
       const headers = { 'x-request-start': start }
@@ -111,14 +111,14 @@ describe('POST /v1/events', () => {
     },
   )
 
-  test('does not let a request id that is not plain into the click', async () => {
+  test('replaces a request id that has special characters', async () => {
     const { app, broker } = await createBench()
     await post(app, '/v1/events', { target: 't' }, { 'x-request-id': 'a"b\\c' })
     const [click] = (await drain(broker)).clicks
     expect(click?.requestId).toMatch(/^[0-9a-f-]{36}$/)
   })
 
-  test('clamps a time in 2099 to now, and says so', async () => {
+  test('clamps a time in 2099 to now, with a warning', async () => {
     const { app, broker } = await createBench()
     const { status, body } = await post(app, '/v1/events', { target: 't', occurredAt: '2099-01-01T00:00:00Z' })
     expect({ status, warning: body.warning }).toEqual({ status: 202, warning: 'occurred_at_clamped' })
@@ -126,7 +126,7 @@ describe('POST /v1/events', () => {
     expect(click?.occurredAtMs).toBe(click?.receivedAtMs)
   })
 
-  test('folds an id in upper case: it is answered, and queued, in lower case', async () => {
+  test('converts an id to lower case, in the response and in the queue', async () => {
     const { app, broker } = await createBench()
     const id = randomUuidV7(Date.now())
     const { body } = await post(app, '/v1/events', { target: 't', id: id.toUpperCase() })
@@ -136,12 +136,12 @@ describe('POST /v1/events', () => {
 
   test.each([
     ['with a charset', { 'content-type': 'application/json; charset=utf-8' }, (body: string) => body],
-    ['in capitals', { 'content-type': 'Application/JSON' }, (body: string) => body],
+    ['in upper case', { 'content-type': 'Application/JSON' }, (body: string) => body],
     ['as gzip', { 'content-encoding': 'gzip' }, gzipSync],
     ['as x-gzip', { 'content-encoding': 'X-GZIP' }, gzipSync],
     ['as brotli', { 'content-encoding': 'br' }, brotliCompressSync],
-    ['as it is', { 'content-encoding': 'identity' }, (body: string) => body],
-  ])('takes JSON %s', async (_name, headers, encode) => {
+    ['uncompressed', { 'content-encoding': 'identity' }, (body: string) => body],
+  ])('accepts JSON %s', async (_name, headers, encode) => {
     const { app, broker } = await createBench()
     const body = encode(JSON.stringify({ target: 'ä' }))
     expect(await post(app, '/v1/events', body, headers as Record<string, string>)).toMatchObject({ status: 202 })
@@ -150,7 +150,7 @@ describe('POST /v1/events', () => {
 })
 
 describe('POST /v1/events/batch', () => {
-  test('one bad event never sinks the 100 good ones', async () => {
+  test('accepts 100 valid events beside an invalid one', async () => {
     const { app, broker } = await createBench()
     const events: object[] = Array.from({ length: 100 }, (_, n) => ({ id: randomUuidV7(Date.now()), target: `t${n}` }))
     events.splice(40, 0, { target: '' })
@@ -172,7 +172,7 @@ describe('POST /v1/events/batch', () => {
     expect(clicks.map(({ target }) => target)).toEqual(Array.from({ length: 100 }, (_, n) => `t${n}`))
   })
 
-  test('takes 500 events, each of the largest size that fits, in gzip', async () => {
+  test('accepts 500 events of the largest size that fits, in gzip', async () => {
     const { app, broker } = await createBench()
     const events = Array.from({ length: 500 }, () => ({ target: 't', url: 'u'.repeat(1_800), bot: true }))
     const body = gzipSync(JSON.stringify({ events }))
@@ -181,14 +181,14 @@ describe('POST /v1/events/batch', () => {
     expect((await drain(broker)).clicks).toHaveLength(500)
   })
 
-  test('gives a warning to the one event that is clamped', async () => {
+  test('warns about the one event that is clamped', async () => {
     const { app } = await createBench()
     const events = [{ target: 't' }, { target: 't', occurredAt: '2099-01-01T00:00:00Z' }]
     const { body } = await post(app, '/v1/events/batch', { events })
     expect(body.results.map(({ warning }: { warning?: string }) => warning)).toEqual([undefined, 'occurred_at_clamped'])
   })
 
-  test('refuses an event larger than 32 KiB, and takes its neighbours', async () => {
+  test('rejects an event larger than 32 KiB, and accepts the others', async () => {
     const { app, broker } = await createBench()
     const props = Object.fromEntries(Array.from({ length: 30 }, (_, key) => [`k${key}`, 'ä'.repeat(1024)]))
     const events = [{ target: 'a' }, { target: 'large', props }, { target: 'b' }]
@@ -212,9 +212,9 @@ describe('POST /v1/events/batch', () => {
       'with 3,000 fields',
       JSON.stringify(Object.fromEntries(Array.from({ length: 3_000 }, (_, key) => [`k${key}`, 1]))),
     ],
-  ])('refuses an event %s without parsing it, and takes its neighbours', async (_name, costly) => {
+  ])('rejects an event %s without parsing it, and accepts the others', async (_name, costly) => {
     const { app, broker } = await createBench()
-    // More of it in a neighbour's text than in a whole valid batch, so that nothing is parsed before it is looked at.
+    // The strings of the other events have more brackets than a valid batch, so the batch is split before it is parsed.
     const url = '[{"\\,'.repeat(400)
     const lines = ['{"target":"a"}', costly, ...Array.from({ length: 10 }, () => JSON.stringify({ target: 'b', url }))]
     const asJson = await post(app, '/v1/events/batch', `{"events":[${lines.join()}]}`)
@@ -228,7 +228,7 @@ describe('POST /v1/events/batch', () => {
     expect(clicks.filter((click) => click.url === url)).toHaveLength(20)
   })
 
-  test('takes NDJSON, and refuses the line that is broken', async () => {
+  test('accepts NDJSON, and rejects invalid lines', async () => {
     const { app, broker } = await createBench()
     const body = '{"target":"a"}\r\n\n{"target":\n  {"target":"b"}  \n[1]\n{"target":"c"}'
     const answer = await post(app, '/v1/events/batch', body, { 'content-type': 'application/x-ndjson' })
@@ -247,8 +247,8 @@ describe('POST /v1/events/batch', () => {
   test.each([
     ['in gzip', { 'content-type': 'application/x-ndjson', 'content-encoding': 'gzip' }, gzipSync],
     ['with a charset', { 'content-type': 'application/x-ndjson; charset=utf-8' }, (body: string) => body],
-    ['in capitals', { 'content-type': 'Application/X-NDJSON' }, (body: string) => body],
-  ])('takes NDJSON %s', async (_name, headers, encode) => {
+    ['in upper case', { 'content-type': 'Application/X-NDJSON' }, (body: string) => body],
+  ])('accepts NDJSON %s', async (_name, headers, encode) => {
     const { app, broker } = await createBench()
     const body = encode('{"target":"a"}\n{"target":"b"}\n')
     const answer = await post(app, '/v1/events/batch', body, headers)
@@ -279,7 +279,7 @@ describe('a message', () => {
     expect(messages).toBe(6)
   })
 
-  test('is durable, and says what it is', async () => {
+  test('is persistent, and has a type', async () => {
     const { app, broker } = await createBench()
     await post(app, '/v1/events', { target: 't' })
     const message = await broker.channel.get('clicks', { noAck: true })
@@ -294,8 +294,8 @@ describe('a message', () => {
   })
 })
 
-describe('the figures at /metrics', () => {
-  test('count what was accepted, what was refused and why, and what waits', async () => {
+describe('the metrics', () => {
+  test('count accepted, rejected and held clicks', async () => {
     const { app } = await createBench()
     await post(app, '/v1/events/batch', { events: [{ target: 'a' }, { target: 'b' }, {}] })
     await post(app, '/v1/events', {})
@@ -306,6 +306,6 @@ describe('the figures at /metrics', () => {
     expect(body).toContain('clicktally_held_clicks 0\n')
     expect(body).toContain('clicktally_broker_connected 1\n')
     expect(body).toContain('clicktally_group_clicks_sum 2\n')
-    expect(body).toMatch(/http_request_duration_seconds_count\{route="\/v1\/events",status="422"\} 1\n/)
+    expect(body).toMatch(/http_request_duration_seconds_count\{method="POST",route="\/v1\/events",status="422"\} 1\n/)
   })
 })

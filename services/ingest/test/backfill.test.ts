@@ -1,5 +1,5 @@
 import { gzipSync } from 'node:zlib'
-import { isUuidV7, randomUuidV7, timeOfUuidV7 } from '@clicktally/contract/uuid-v7.ts'
+import { isUuidV7, randomUuidV7, timeOfUuidV7 } from '@clicktally/event/uuid-v7.ts'
 import { describe, expect, test } from 'vitest'
 import { createBench, drain, post } from './ingest-under-test.ts'
 
@@ -10,7 +10,7 @@ const oldestMs = Date.parse('2000-01-01T00:00:00Z')
 const at = (timeMs: number) => new Date(timeMs).toISOString()
 
 describe('POST /v1/backfill', () => {
-  test('takes clicks of 2015 as they are sent, of their own time', async () => {
+  test('accepts clicks of 2015 with their own times', async () => {
     const { app, broker } = await createBench()
     const id = randomUuidV7(may2015Ms)
     const events = [
@@ -31,7 +31,7 @@ describe('POST /v1/backfill', () => {
     ])
   })
 
-  test('makes an id that has the time of the click inside, so that it belongs to its day', async () => {
+  test('generates an id from the time of the click, so that it is stored with its day', async () => {
     const { app } = await createBench()
     const events = [oldestMs, may2015Ms, Date.now() - 1_000].map((timeMs) => ({ target: 't', occurredAt: at(timeMs) }))
     const { body } = await post(app, url, { events })
@@ -40,7 +40,7 @@ describe('POST /v1/backfill', () => {
     expect(ids.map((id) => at(timeOfUuidV7(id)))).toEqual(events.map(({ occurredAt }) => occurredAt))
   })
 
-  test('makes the same ids when nginx sends the same request again, whatever the times of the clicks', async () => {
+  test('generates the same ids when nginx retries a request, for any times of the clicks', async () => {
     const { app } = await createBench()
     const startMs = Date.now() - 2_000
     const headers = { ...ndjson, 'x-request-id': 'f00d', 'x-request-start': `t=${(startMs / 1000).toFixed(3)}` }
@@ -51,13 +51,13 @@ describe('POST /v1/backfill', () => {
     expect((await post(app, url, body, headers)).body).toEqual(first.body)
     const ids = first.body.results.map((result: { id: string }) => result.id) as string[]
     expect(new Set(ids).size).toBe(4)
-    // The id of a click of the future is of now: an id may be a day ahead and no more.
+    // A click in the future gets an id of the current time, as an id may be at most a day ahead.
     expect(ids.slice(2).map(timeOfUuidV7)).toEqual([startMs, startMs])
     const other = await post(app, url, body, { ...headers, 'x-request-id': 'beef' })
     expect(other.body.results[0].id).not.toBe(ids[0])
   })
 
-  test('refuses an event that says nothing of its time, and one from before 2000, and takes the others', async () => {
+  test('rejects an event without a time, and one from before 2000, and accepts the others', async () => {
     const { app, broker } = await createBench()
     const events = [
       { target: 'a', occurredAt: at(oldestMs) },
@@ -97,7 +97,7 @@ describe('POST /v1/backfill', () => {
     ])
   })
 
-  test('takes 500 events as NDJSON in gzip', async () => {
+  test('accepts 500 events as NDJSON in gzip', async () => {
     const { app, broker } = await createBench()
     const lines = Array.from({ length: 500 }, (_, n) =>
       JSON.stringify({ target: `t${n}`, occurredAt: at(may2015Ms + n * 86_400_000) }),
@@ -108,7 +108,7 @@ describe('POST /v1/backfill', () => {
   })
 })
 
-describe('what the backfill takes', () => {
+describe('accepted old clicks', () => {
   test.each(['/v1/events', '/v1/events/batch'])('%s still refuses, naming it', async (route) => {
     const { app, broker } = await createBench()
     for (const event of [

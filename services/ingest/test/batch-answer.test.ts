@@ -1,10 +1,10 @@
-import type { Click } from '@clicktally/contract/click.ts'
-import { rejection } from '@clicktally/contract/click-rejection.ts'
-import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
-import { BatchResult } from '@clicktally/contract/write-operations.ts'
+import type { Click } from '@clicktally/event/click.ts'
+import { rejection } from '@clicktally/event/click-rejection.ts'
+import { randomUuidV7 } from '@clicktally/event/uuid-v7.ts'
+import { BatchResult } from '@clicktally/operations/write-operations.ts'
 import { Compile } from 'typebox/compile'
 import { expect, test } from 'vitest'
-import { BatchAnswer } from '../batch-answer.ts'
+import { BatchAnswer } from '../request/batch-answer.ts'
 
 const nowMs = Date.UTC(2026, 10, 21, 10)
 const schema = Compile(BatchResult)
@@ -13,7 +13,7 @@ function clickOf(id: string): Click {
   return { id, projectId: 1, target: 't', occurredAtMs: nowMs, receivedAtMs: nowMs, requestId: 'r' }
 }
 
-test('the answer to a batch is what the contract says, each result in the place of its event', () => {
+test('the response to a batch matches the schema, with the results in the order of the events', () => {
   const [first, last] = [randomUuidV7(nowMs), randomUuidV7(nowMs)]
   const answer = new BatchAnswer()
   answer.accept({ click: clickOf(first) })
@@ -50,7 +50,7 @@ test('the answer to a batch is what the contract says, each result in the place 
   expect(answer.accepted).toBe(2)
 })
 
-test('a batch of nothing but refused events has no accepted one', () => {
+test('the response to a batch of rejected events counts none as accepted', () => {
   const answer = new BatchAnswer()
   answer.reject(null, rejection('not_json'), nowMs)
   expect(JSON.parse(answer.toString())).toMatchObject({ accepted: 0, rejected: 1, results: [{ index: 0, id: null }] })

@@ -1,7 +1,11 @@
+import { KeyRing } from '@clicktally/keys/key-ring.ts'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
+import { DerivedVisitors } from '../access/derived-visitors.ts'
+import { SenderAccess } from '../access/sender-access.ts'
 import { createApp } from '../app.ts'
-import { ClickFigures } from '../click-figures.ts'
+import { RequestAttributes } from '../attributes/request-attributes.ts'
+import { ClickMetrics } from '../click-metrics.ts'
 import type { RequestBody } from './hostile-bodies.ts'
 
 export interface BodyCost {
@@ -23,8 +27,16 @@ const requests = 8
 export async function bodyCosts(bodies: readonly RequestBody[]): Promise<BodyCost[]> {
   const registry = new Registry()
   const publisher = { isReady: true, refusal: undefined, publish: async () => {} }
+  const ring = new KeyRing()
   const app = createApp(
-    { publisher, figures: new ClickFigures(registry), windowMs: 72 * 3_600_000 },
+    {
+      publisher,
+      access: new SenderAccess(ring, true),
+      visitors: new DerivedVisitors(ring),
+      attributes: new RequestAttributes(),
+      metrics: new ClickMetrics(registry),
+      windowMs: 72 * 3_600_000,
+    },
     pino({ level: 'silent' }),
     registry,
   )

@@ -12,7 +12,7 @@ import { createSlowLink } from './slow-link.ts'
 const routes = ['/v1/events', '/v1/events/batch'] as const
 const bodies = { '/v1/events': { target: 't' }, '/v1/events/batch': { events: [{ target: 't' }] } }
 
-/** A port at which nothing listens: one that was free a moment ago. */
+/** A port on which nothing listens. */
 async function deadPort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -36,19 +36,19 @@ async function untilAccepted(app: HttpApp): Promise<void> {
 
 describe('without a broker', () => {
   test.each(routes)('%s answers 503 at once, with Retry-After', async (url) => {
-    // Longer than a test may take: whoever waited for a confirm, or for a connection, would not answer.
+    // Longer than the test's timeout, so that waiting for a confirm or a connection fails the test.
     const confirmWithinMs = 600_000
     const { app, publisher } = createIngest(`amqp://127.0.0.1:${await deadPort()}`, { confirmWithinMs })
     expectProblem(await post(app, url, bodies[url]), 503, 'broker_unavailable')
     expect(publisher.heldClicks).toBe(0)
   })
 
-  test('a bad event is refused all the same', async () => {
+  test('an invalid event is still rejected', async () => {
     const { app } = createIngest(`amqp://127.0.0.1:${await deadPort()}`)
     expectProblem(await post(app, '/v1/events', {}), 422, 'missing_field')
   })
 
-  test('ingest is alive, but not ready', async () => {
+  test('ingest is live but not ready', async () => {
     const { app } = createIngest(`amqp://127.0.0.1:${await deadPort()}`)
     expect((await app.inject('/livez')).statusCode).toBe(200)
     const { statusCode, body } = await app.inject('/readyz')
@@ -59,7 +59,7 @@ describe('without a broker', () => {
     expect((await app.inject('/metrics')).body).toContain('clicktally_broker_connected 0\n')
   })
 
-  test('ingest is ready as soon as there is one', async () => {
+  test('ingest becomes ready when it connects', async () => {
     const broker = await createTestBroker()
     const { app, ready } = createIngest(broker.url)
     await ready()
@@ -67,18 +67,18 @@ describe('without a broker', () => {
   })
 })
 
-describe('behind the back of ingest', () => {
+describe('when the topology changes', () => {
   test.each<[string, (broker: TestBroker) => Promise<unknown>]>([
     ['the queue is deleted', ({ channel }) => channel.deleteQueue(topology.queue)],
     [
       'the queue is unbound',
       ({ channel }) => channel.unbindQueue(topology.queue, topology.exchange, topology.routingKey),
     ],
-  ])('%s: the click is answered 503, never 202, until a processor has mended it', async (_name, harm) => {
+  ])('%s: clicks are answered 503 until a processor has declared it again', async (_name, damage) => {
     const { app, broker } = await createBench()
     expect(await post(app, '/v1/events', { target: 't' })).toMatchObject({ status: 202 })
     await drain(broker)
-    await harm(broker)
+    await damage(broker)
     expectProblem(await post(app, '/v1/events', { target: 'lost' }), 503, 'unroutable')
     expectProblem(await post(app, '/v1/events', { target: 'lost' }), 503, 'unroutable')
     await assertTopology(broker.channel)
@@ -86,7 +86,7 @@ describe('behind the back of ingest', () => {
     expect((await drain(broker)).clicks.map(({ target }) => target)).toEqual(['t'])
   })
 
-  test('the exchange is deleted under load: only 202 or 503, and clicks are taken once a processor has mended it', async () => {
+  test('the exchange is deleted under load: answers are 202 or 503, and 202 again after a processor has declared it', async () => {
     const { app, broker } = await createBench()
     const load = startLoad(app)
     await vi.waitFor(() => expect(load.accepted.size).toBeGreaterThan(50), patience)
@@ -102,8 +102,8 @@ describe('behind the back of ingest', () => {
   })
 })
 
-describe('a queue that is full', () => {
-  test('is answered 503, and taken up again when there is room', async () => {
+describe('a full queue', () => {
+  test('leads to 503 until it has room again', async () => {
     const { app, broker } = await createBench()
     await broker.manage('PUT', '/policies/{vhost}/small', {
       pattern: `^${topology.queue}$`,
@@ -117,7 +117,7 @@ describe('a queue that is full', () => {
     }, patience)
     expectProblem(full as Answer, 503, 'queue_full')
     expect((await app.inject('/readyz')).statusCode).toBe(200)
-    // A report may take the room that a drain has made.
+    // A report may fill the queue after a drain.
     await vi.waitFor(async () => {
       await drain(broker)
       expect(await post(app, '/v1/events', { target: 't' })).toMatchObject({ status: 202 })
@@ -126,7 +126,7 @@ describe('a queue that is full', () => {
 })
 
 describe('a connection that the server closes', () => {
-  test('under load leads to 202 and 503 and nothing else, and what was 202 is in the queue', async () => {
+  test('under load leads only to 202 and 503, and accepted clicks are in the queue', async () => {
     const { app, broker } = await createBench()
     const load = startLoad(app, 64)
     for (let round = 1; round <= 2; round += 1) {
@@ -145,7 +145,7 @@ describe('a connection that the server closes', () => {
     await expectInQueue(broker, load.accepted)
   })
 
-  test('that is cut without a word is the same', async () => {
+  test('without a close handshake leads to the same', async () => {
     const broker = await createTestBroker()
     const link = await createSlowLink(broker.url)
     const { app, ready } = createIngest(link.url)
@@ -164,8 +164,8 @@ describe('a connection that the server closes', () => {
   })
 })
 
-describe('a broker that falls silent', () => {
-  test('is answered 503 when the time for the confirm is up', async () => {
+describe('a broker that stops responding', () => {
+  test('leads to 503 at the confirm deadline', async () => {
     const broker = await createTestBroker()
     const link = await createSlowLink(broker.url)
     const { app, publisher, ready } = createIngest(link.url, { confirmWithinMs: 1_000 })
@@ -182,7 +182,7 @@ describe('a broker that falls silent', () => {
     await untilAccepted(app)
   })
 
-  test('can not make ingest hold more than its limit: the rest is answered 503 at once', async () => {
+  test('cannot make ingest hold more clicks than its limit: the others are answered 503 at once', async () => {
     const broker = await createTestBroker()
     const link = await createSlowLink(broker.url)
     const { app, publisher, ready } = createIngest(link.url, { maxHeldClicks: 500 })
@@ -197,7 +197,7 @@ describe('a broker that falls silent', () => {
     expect(publisher.heldClicks).toBe(0)
   })
 
-  test('can not make ingest hold more bytes than its limit either', async () => {
+  test('cannot make ingest hold more bytes than its limit', async () => {
     const broker = await createTestBroker()
     const link = await createSlowLink(broker.url)
     const { app, publisher, ready } = createIngest(link.url, { maxHeldBytes: 100_000 })
@@ -212,13 +212,13 @@ describe('a broker that falls silent', () => {
   })
 })
 
-/** Else a missed heartbeat would end the connection, and hide whether the missing confirms do. */
+/** With heartbeats the connection would end because of them, and not because of the missing confirms. */
 function withoutHeartbeat(url: string): string {
   return `${url}?heartbeat=0`
 }
 
 describe('a broker that confirms nothing for longer than the deadline', () => {
-  test('makes ingest not ready, which refuses at once, until a later message is confirmed', async () => {
+  test('makes ingest not ready, and clicks refused at once, until a message is confirmed', async () => {
     const broker = await createTestBroker()
     const link = await createSlowLink(broker.url)
     const { app, publisher, ready } = createIngest(withoutHeartbeat(link.url), { confirmWithinMs: 500 })
@@ -230,12 +230,12 @@ describe('a broker that confirms nothing for longer than the deadline', () => {
     expect((await post(app, '/v1/events', { target: 't' })).body.code).not.toBe('confirm_timeout')
     expect(publisher.heldClicks).toBe(0)
     link.resume()
-    // Nobody sends a click: it finds out by itself.
+    // Without clicks: ingest recovers by its own probes.
     await ready()
     await untilAccepted(app)
   })
 
-  test('is noticed by an idle ingest too', async () => {
+  test('is detected by an idle ingest as well', async () => {
     const broker = await createTestBroker()
     const link = await createSlowLink(broker.url)
     const { app, publisher, ready } = createIngest(withoutHeartbeat(link.url), {
@@ -251,7 +251,7 @@ describe('a broker that confirms nothing for longer than the deadline', () => {
     expect((await app.inject('/readyz')).statusCode).toBe(200)
   })
 
-  test('is not what a broker with an alarm is taken for', async () => {
+  test('is distinguished from a broker with an alarm', async () => {
     const broker = await createTestBroker()
     const link = await createSlowLink(broker.url)
     const { app, publisher, ready } = createIngest(withoutHeartbeat(link.url), {
@@ -261,12 +261,12 @@ describe('a broker that confirms nothing for longer than the deadline', () => {
     await ready()
     link.sayBlocked('low on disk')
     await vi.waitFor(() => expect(publisher.refusal).toBe('broker_blocked'), patience)
-    // Another ingest takes a silent link for a broken one meanwhile: so would this one, if it did.
+    // Another ingest detects a silent link in the meantime, so this one has had the time to do the same.
     const other = await createSlowLink(broker.url)
-    const doubting = createIngest(withoutHeartbeat(other.url), { confirmWithinMs: 500, probeEveryMs: 100 })
-    await doubting.ready()
+    const silenced = createIngest(withoutHeartbeat(other.url), { confirmWithinMs: 500, probeEveryMs: 100 })
+    await silenced.ready()
     other.silence()
-    await vi.waitFor(() => expect(doubting.publisher.isReady).toBe(false), patience)
+    await vi.waitFor(() => expect(silenced.publisher.isReady).toBe(false), patience)
     expect(publisher.refusal).toBe('broker_blocked')
     expect((await app.inject('/readyz')).json()).toEqual({ status: 'not_ready', reason: 'broker_blocked' })
     link.sayUnblocked()
@@ -275,7 +275,7 @@ describe('a broker that confirms nothing for longer than the deadline', () => {
 })
 
 describe('a broker with an alarm', () => {
-  test('is answered 503 at once and is not ready, until it takes messages again', async () => {
+  test('leads to 503 at once, and makes ingest not ready, until the alarm ends', async () => {
     const broker = await createTestBroker()
     const link = await createSlowLink(broker.url)
     const { app, publisher, ready } = createIngest(link.url)
@@ -292,7 +292,7 @@ describe('a broker with an alarm', () => {
     expect((await drain(broker)).clicks).toHaveLength(1)
   })
 
-  test('that ends with a new connection is forgotten', async () => {
+  test('does not outlast its connection', async () => {
     const broker = await createTestBroker()
     const link = await createSlowLink(broker.url)
     const { app, publisher, ready } = createIngest(link.url)
@@ -305,7 +305,7 @@ describe('a broker with an alarm', () => {
 })
 
 describe('a stop', () => {
-  test('waits for the confirms of what is held, and takes nothing after it', async () => {
+  test('waits for the confirms of held clicks, and accepts no more', async () => {
     const broker = await createTestBroker()
     const link = await createSlowLink(broker.url)
     const { app, publisher, ready } = createIngest(link.url)
@@ -321,7 +321,7 @@ describe('a stop', () => {
     expectProblem(await post(app, '/v1/events', { target: 't' }), 503, 'broker_unavailable')
   })
 
-  test('does not wait for a silent broker longer than a confirm may take', async () => {
+  test('does not wait for a silent broker longer than the confirm deadline', async () => {
     const broker = await createTestBroker()
     const link = await createSlowLink(broker.url)
     const { app, publisher, ready } = createIngest(link.url, { confirmWithinMs: 500 })

@@ -1,13 +1,13 @@
-import { maxClicksPerMessage } from '@clicktally/contract/clicks-message.ts'
 import type { ServiceProblem } from '@clicktally/http/service-problem.ts'
+import { maxClicksPerMessage } from '@clicktally/message/clicks-message.ts'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type ClickGroup, ClickGroups, maxGroupBytes } from '../click-groups.ts'
-import { publishFailure } from '../publish-failure.ts'
+import { type ClickGroup, ClickGroups, maxGroupBytes } from '../publishing/click-groups.ts'
+import { publishFailure } from '../publishing/publish-failure.ts'
 
 const limits = { confirmWithinMs: 4_000, maxHeldClicks: 2_000, maxHeldBytes: 400_000 }
 
-/** Groups, a clock that stands still until it is told to move, a window that stays as it is set, and what was sent. */
+/** Groups with a fake clock and a window of fixed size, and the groups that were sent. */
 function createGroups(size = 2) {
   const clock = { nowMs: 0 }
   const window = { size, confirmTimesMs: [] as number[], confirmed: (ms: number) => window.confirmTimesMs.push(ms) }
@@ -16,7 +16,7 @@ function createGroups(size = 2) {
   return { groups, clock, window, sent, sizes: () => sent.map(({ members }) => members.length) }
 }
 
-/** What a request is answered: `accepted`, or the code of its problem. */
+/** The answer to a request: `accepted`, or the code of its problem. */
 function answerOf(adding: Promise<void>): Promise<string> {
   return adding.then(
     () => 'accepted',
@@ -29,7 +29,7 @@ function addMany(groups: ClickGroups, requests: number, clicks = 1): Promise<str
 }
 
 describe('groups of clicks', () => {
-  test('leave at once while the window is open', () => {
+  test('are sent at once while the window is open', () => {
     const { groups, sizes } = createGroups(3)
     for (const requests of [1, 5, 7]) {
       addMany(groups, requests)
@@ -38,7 +38,7 @@ describe('groups of clicks', () => {
     expect(sizes()).toEqual([1, 5, 7])
   })
 
-  test('take all that has come while the window was full', () => {
+  test('include all clicks that arrived while the window was full', () => {
     const { groups, sent, sizes } = createGroups(2)
     for (const requests of [1, 5, 7, 9]) {
       addMany(groups, requests)
@@ -63,7 +63,7 @@ describe('groups of clicks', () => {
     expect(sizes()).toEqual([1, 1, 1, 4])
   })
 
-  test('tell the window how long each confirm took, and nothing of failures', () => {
+  test('pass the time of each confirm to the window, but not of failures', () => {
     const { groups, clock, window, sent } = createGroups(2)
     for (const passMs of [3, 4]) {
       addMany(groups, 1)
@@ -76,7 +76,7 @@ describe('groups of clicks', () => {
     expect(window.confirmTimesMs).toEqual([4])
   })
 
-  test('fill a frame to the last byte, line breaks and all, and not more', () => {
+  test('fill a frame to the last byte, line breaks included', () => {
     const { groups, sizes } = createGroups()
     const half = 'x'.repeat((maxGroupBytes - 2) / 2)
     for (const lines of [half, `${half}x`]) groups.add(lines, 1)
@@ -87,7 +87,7 @@ describe('groups of clicks', () => {
     expect(sizes()).toEqual([2, 1])
   })
 
-  test('split a request that is larger than a message, and answer it when all of it is confirmed', async () => {
+  test('split a request that is larger than a message, and answer it when all parts are confirmed', async () => {
     const { groups, window, sent } = createGroups(8)
     const lines = Array.from({ length: 6 }, (_, n) => `${n}`.padEnd(30_000, 'é'))
     const adding = answerOf(groups.add(lines.join('\n'), lines.length))
@@ -97,8 +97,8 @@ describe('groups of clicks', () => {
     expect(sent.map(({ clicks }) => clicks)).toEqual([2, 2, 2])
     for (const message of messages) expect(Buffer.byteLength(message)).toBeLessThanOrEqual(maxGroupBytes)
     let answer: string | undefined
-    adding.then((given) => {
-      answer = given
+    adding.then((result) => {
+      answer = result
     })
     for (const group of sent.slice(1)) groups.confirmed(group)
     await new Promise(setImmediate)
@@ -109,7 +109,7 @@ describe('groups of clicks', () => {
     expect(window.confirmTimesMs).toHaveLength(3)
   })
 
-  test('refuse a request that is larger than a message as a whole, or answer it by the part that failed', async () => {
+  test('refuse a request that is larger than a message as a whole, or fail it when a part fails', async () => {
     const { groups, sent } = createGroups(8)
     const lines = Array.from({ length: 10 }, (_, n) => `${n}`.padEnd(30_000, 'x'))
     const first = answerOf(groups.add(lines.join('\n'), lines.length))
@@ -122,7 +122,7 @@ describe('groups of clicks', () => {
     expect(groups.heldBytes).toBe(0)
   })
 
-  test('are no fewer for a confirm that comes after the deadline', async () => {
+  test('keep their place in the window until a confirm arrives, even after the deadline', async () => {
     const { groups, clock, sent, sizes } = createGroups()
     const late = addMany(groups, 1)
     groups.flush()
@@ -151,10 +151,10 @@ interface Request {
   group?: ClickGroup
 }
 
-/** What groups must do: who is not answered yet, in the order of arrival, and which answers are due. */
+/** The expected behaviour: the unanswered requests in order of arrival, and the answers that are due. */
 class Model {
   open: Request[] = []
-  flying: ClickGroup[] = []
+  inFlight: ClickGroup[] = []
   windowSize: number
   readonly due = new Map<string, string>()
 
@@ -173,12 +173,12 @@ class Model {
     else this.open.push(request)
   }
 
-  answer(code: string, whom: (request: Request) => boolean): void {
-    for (const { name } of this.open.filter(whom)) this.due.set(name, code)
-    this.open = this.open.filter((request) => !whom(request))
+  answer(code: string, matches: (request: Request) => boolean): void {
+    for (const { name } of this.open.filter(matches)) this.due.set(name, code)
+    this.open = this.open.filter((request) => !matches(request))
   }
 
-  /** A group must be what waited longest, as much of it as fits, and the window must be open. */
+  /** A group must hold the oldest waiting requests, as many as fit, and the window must be open. */
   send(group: ClickGroup): void {
     const waiting = this.#waiting()
     const members = waiting.slice(0, group.members.length)
@@ -186,14 +186,14 @@ class Model {
     expect(group.clicks).toBe(this.total('clicks', members))
     expect(members.length === 1 || this.#fits(members)).toBe(true)
     expect(members.length === waiting.length || !this.#fits(waiting.slice(0, members.length + 1))).toBe(true)
-    expect(this.flying.length).toBeLessThan(this.windowSize)
+    expect(this.inFlight.length).toBeLessThan(this.windowSize)
     for (const member of members) member.group = group
-    this.flying.push(group)
+    this.inFlight.push(group)
   }
 
-  /** Nothing waits that might fly. */
-  expectPatience(): void {
-    expect(this.#waiting().length === 0 || this.flying.length >= this.windowSize).toBe(true)
+  /** Nothing waits while the window is open. */
+  expectNothingSendable(): void {
+    expect(this.#waiting().length === 0 || this.inFlight.length >= this.windowSize).toBe(true)
   }
 
   #waiting(): Request[] {
@@ -209,13 +209,13 @@ class Model {
   }
 }
 
-describe('whatever happens to groups', () => {
+describe('for any sequence of events', () => {
   const size = (clicks: number, bytes: number) =>
     fc.record({ clicks: fc.integer({ min: 1, max: clicks }), bytes: fc.integer({ min: 5, max: bytes }) })
   const request = fc.oneof(
     { weight: 12, arbitrary: size(3, 400) },
     { weight: 2, arbitrary: size(500, 20_000) },
-    // A line has characters of two bytes here; what is larger than a message has a test of its own.
+    // A line has characters of two bytes here. Requests larger than a message have their own test.
     { weight: 1, arbitrary: size(500, maxGroupBytes / 2) },
   )
   const step = fc.oneof(
@@ -230,8 +230,8 @@ describe('whatever happens to groups', () => {
     { weight: 2, arbitrary: fc.record({ windowSize: fc.integer({ min: 1, max: 8 }) }) },
   )
 
-  test('each request is answered once, in time, rightly, and no more is held than the limits allow', async () => {
-    const seen = { flying: 0, alone: 0 }
+  test('each request is answered once, in time and correctly, and held clicks stay within the limits', async () => {
+    const seen = { inFlight: 0, alone: 0 }
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 100, size: 'max' }), async (steps) => {
         const { groups, clock, window, sent } = createGroups()
@@ -245,12 +245,12 @@ describe('whatever happens to groups', () => {
           answerOf(groups.add(lines, clicks)).then((answer) => answers.set(name, answer))
         }
         const end = (choice: number, code?: Failure) => {
-          const [group] = model.flying.splice(choice, 1)
+          const [group] = model.inFlight.splice(choice, 1)
           if (group === undefined) return
           model.answer(code ?? 'accepted', (request) => request.group === group)
           if (code === undefined) groups.confirmed(group)
           else groups.failed(group, publishFailure(code))
-          // A group has one end: a second changes nothing.
+          // Only the first outcome of a group counts.
           groups.failed(group, publishFailure('queue_full'))
         }
         const pass = (ms: number) => {
@@ -261,15 +261,15 @@ describe('whatever happens to groups', () => {
         const lose = () => {
           model.answer('broker_unavailable', () => true)
           groups.failAll(publishFailure('broker_unavailable'))
-          // Of most nothing is heard any more.
-          const [group] = model.flying.splice(0)
+          // No outcome arrives for most groups; a late one is ignored.
+          const [group] = model.inFlight.splice(0)
           if (group !== undefined) groups.confirmed(group)
         }
         const expectModel = async () => {
           for (const group of sent.splice(0)) model.send(group)
-          model.expectPatience()
-          seen.flying = Math.max(seen.flying, model.flying.length)
-          if (model.flying.some(({ members }) => members.length === 1)) seen.alone += 1
+          model.expectNothingSendable()
+          seen.inFlight = Math.max(seen.inFlight, model.inFlight.length)
+          if (model.inFlight.some(({ members }) => members.length === 1)) seen.alone += 1
           await new Promise(setImmediate)
           expect(answers).toEqual(model.due)
           answers.clear()
@@ -297,7 +297,7 @@ describe('whatever happens to groups', () => {
       }),
       { numRuns: 200 },
     )
-    // All that may happen has happened.
-    expect(seen).toEqual({ flying: 8, alone: expect.toSatisfy((times: number) => times > 0) })
+    // The steps have covered a full window, and groups of one request.
+    expect(seen).toEqual({ inFlight: 8, alone: expect.toSatisfy((times: number) => times > 0) })
   })
 })

@@ -1,37 +1,37 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { GroupWindow, maxGroupsInFlight, minGroupsInFlight } from '../group-window.ts'
+import { GroupWindow, maxGroupsInFlight, minGroupsInFlight } from '../publishing/group-window.ts'
 
-/** A window, a clock that stands still until it is told to move, and a process that is as busy as it is told to be. */
+/** A window with a fake clock and a fake event loop utilization. */
 function createWindow() {
-  const process = { nowMs: 0, busyShare: 0 }
-  const window = new GroupWindow({ now: () => process.nowMs, busyShare: () => process.busyShare })
-  const confirm = (times: number, afterMs: number, everyMs = 0) => {
+  const process = { nowMs: 0, utilization: 0 }
+  const window = new GroupWindow({ now: () => process.nowMs, utilization: () => process.utilization })
+  const confirm = (times: number, confirmMs: number, everyMs = 0) => {
     for (let time = 0; time < times; time++) {
       process.nowMs += everyMs
-      window.confirmed(afterMs)
+      window.confirmed(confirmMs)
     }
   }
   return { window, process, confirm }
 }
 
-/** Long enough for the moving average to be at the newest confirm times, and for the base to be forgotten. */
+/** Enough confirms for the moving average to reach the latest confirm times, and for the base to be replaced. */
 const settled = 100
 const minuteMs = 60_000
 
 describe('the window of groups in flight', () => {
-  test('is open before anything is known, and while confirms are as fast as ever', () => {
+  test('is open at the start, and while confirms stay fast', () => {
     const { window, confirm } = createWindow()
     expect(window.size).toBe(maxGroupsInFlight)
     confirm(settled, 2)
     expect(window.size).toBe(maxGroupsInFlight)
   })
 
-  test('closes step by step as confirms get slower, to two groups and no less', () => {
+  test('closes gradually as confirms get slower, to no less than two groups', () => {
     const { window, confirm } = createWindow()
     confirm(settled, 2)
-    const sizes = [2.9, 4, 6, 12, 40, 4_000].map((afterMs) => {
-      confirm(settled, afterMs)
+    const sizes = [2.9, 4, 6, 12, 40, 4_000].map((confirmMs) => {
+      confirm(settled, confirmMs)
       return window.size
     })
     expect(sizes).toEqual([maxGroupsInFlight, 4, 2, 2, 2, 2])
@@ -46,7 +46,7 @@ describe('the window of groups in flight', () => {
     expect(window.size).toBe(maxGroupsInFlight)
   })
 
-  test('is not closed by a single stall, and open again a few confirms later', () => {
+  test('is not fully closed by a single stall, and is open a few confirms later', () => {
     const { window, confirm } = createWindow()
     confirm(settled, 2)
     confirm(1, 4_000)
@@ -55,31 +55,31 @@ describe('the window of groups in flight', () => {
     expect(window.size).toBe(maxGroupsInFlight)
   })
 
-  test('opens when the broker has become slower and the process has time to spare', () => {
+  test('opens when the broker itself has become slower and the process is not busy', () => {
     const { window, confirm } = createWindow()
     confirm(settled, 2)
     confirm(settled, 10, (2 * minuteMs) / settled)
     expect(window.size).toBe(maxGroupsInFlight)
   })
 
-  test('stays closed when confirms are slow because the process is busy, for however long', () => {
+  test('stays closed for as long as confirms are slow and the process is busy', () => {
     const { window, process, confirm } = createWindow()
     confirm(settled, 2)
-    process.busyShare = 0.95
+    process.utilization = 0.95
     confirm(settled, 12, minuteMs)
     expect(window.size).toBe(minGroupsInFlight)
-    process.busyShare = 0.3
+    process.utilization = 0.3
     confirm(settled, 12, minuteMs)
     expect(window.size).toBe(maxGroupsInFlight)
   })
 })
 
-test('whatever the confirm times, the window is a whole number of groups from the least to the most, and adapts both ways', () => {
+test('for any confirm times the window is an integer within its limits, and adapts in both directions', () => {
   const step = fc.record({
     times: fc.integer({ min: 1, max: 50 }),
-    afterMs: fc.double({ min: 0, max: 60_000, noNaN: true }),
+    confirmMs: fc.double({ min: 0, max: 60_000, noNaN: true }),
     everyMs: fc.constantFrom(0, 1, 1_000, minuteMs),
-    busyShare: fc.double({ min: 0, max: 1, noNaN: true }),
+    utilization: fc.double({ min: 0, max: 1, noNaN: true }),
   })
   fc.assert(
     fc.property(
@@ -87,15 +87,15 @@ test('whatever the confirm times, the window is a whole number of groups from th
       fc.double({ min: 0.1, max: 1_000, noNaN: true }),
       (steps, baseMs) => {
         const { window, process, confirm } = createWindow()
-        for (const { times, afterMs, everyMs, busyShare } of steps) {
-          process.busyShare = busyShare
-          confirm(times, afterMs, everyMs)
+        for (const { times, confirmMs, everyMs, utilization } of steps) {
+          process.utilization = utilization
+          confirm(times, confirmMs, everyMs)
           expect(Number.isInteger(window.size)).toBe(true)
           expect(window.size).toBeGreaterThanOrEqual(minGroupsInFlight)
           expect(window.size).toBeLessThanOrEqual(maxGroupsInFlight)
         }
-        // Whatever it has seen: at rest it learns the broker's pace anew, and opens; then it closes for one that is slower.
-        process.busyShare = 0
+        // After any history: at rest it measures the base again and opens; when confirms get slower it closes.
+        process.utilization = 0
         confirm(settled, baseMs, minuteMs)
         expect(window.size).toBe(maxGroupsInFlight)
         confirm(settled, baseMs * 8)

@@ -1,4 +1,4 @@
-import { batchLimits } from '@clicktally/contract/click-event.ts'
+import { batchLimits } from '@clicktally/event/click-event.ts'
 
 export interface RequestBody {
   readonly name: string
@@ -7,10 +7,10 @@ export interface RequestBody {
   readonly text: string
 }
 
-/** Of each body, less what surrounds its events. */
+/** The size of each body, less what surrounds its events. */
 const bytes = batchLimits.bodyBytes - 1_000
 
-/** What the others are compared with: the largest batch of the ordinary kind, 500 events with 30 props each. */
+/** The baseline: the largest ordinary batch, 500 events with 30 props each. */
 export const validBody: RequestBody = batch(
   '500 valid events with 30 props each',
   list(batchLimits.events, (event) => {
@@ -22,7 +22,7 @@ export const validBody: RequestBody = batch(
   }),
 )
 
-/** Bodies that once cost far more than a valid one of their size, or that would at a parser or a check which looks at all of it. */
+/** Bodies that once cost far more than a valid one of their size, or would with a parser that reads everything. */
 export const hostileBodies: readonly RequestBody[] = [
   batch(
     '500 events with 240 bad props each',
@@ -133,7 +133,7 @@ function lines(line: () => string): string {
   return Array.from({ length: 500 }, line).join('\n')
 }
 
-/** As often as it fits into a body. */
+/** Repeats the text as often as it fits into a body. */
 function repeat(text: string): string {
   return text.repeat(bytes / text.length)
 }

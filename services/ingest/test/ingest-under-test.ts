@@ -1,32 +1,80 @@
 import { createHash } from 'node:crypto'
 import { topology } from '@clicktally/broker/topology.ts'
-import type { Click } from '@clicktally/contract/click.ts'
-import { decodeMessage } from '@clicktally/contract/clicks-message.ts'
-import { type LedgerStamp, readStamp } from '@clicktally/contract/ledger-stamp.ts'
+import type { Click } from '@clicktally/event/click.ts'
 import type { HttpApp } from '@clicktally/http/http-app.ts'
+import { KeyRing } from '@clicktally/keys/key-ring.ts'
+import type { KeySnapshot } from '@clicktally/keys/key-snapshot.ts'
+import { makeKey } from '@clicktally/keys/key-text.ts'
+import { keyRoles } from '@clicktally/keys/roles.ts'
+import { decodeMessage } from '@clicktally/message/clicks-message.ts'
+import { type LedgerStamp, readStamp } from '@clicktally/message/ledger-stamp.ts'
 import { createTestBroker, type TestBroker } from '@clicktally/testing/test-broker.ts'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
 import { expect, onTestFinished, vi } from 'vitest'
+import { DerivedVisitors } from '../access/derived-visitors.ts'
+import { SenderAccess } from '../access/sender-access.ts'
 import { createApp } from '../app.ts'
-import { ClickFigures } from '../click-figures.ts'
-import { ClickPublisher, type ClickPublisherOptions } from '../click-publisher.ts'
+import { RequestAttributes } from '../attributes/request-attributes.ts'
+import { ClickMetrics } from '../click-metrics.ts'
+import { ClickPublisher, type ClickPublisherOptions } from '../publishing/click-publisher.ts'
 
 export const patience = { timeout: 120_000, interval: 50 }
 export const windowMs = 72 * 3_600_000
 
+/** A key of each role, for the project 1; the write key may be used from this page. */
+export const keys = {
+  write: makeKey('write'),
+  secret: makeKey('secret'),
+  read: makeKey('read'),
+  auditor: makeKey('auditor'),
+  owner: makeKey('owner'),
+}
+export const pageOrigin = 'https://shop.example'
+
+export function snapshotOfKeys(changes: Partial<KeySnapshot> = {}): KeySnapshot {
+  return {
+    version: 1,
+    publishedAtMs: Date.now(),
+    projects: [{ id: 1, name: 'default', derivesVisitors: true }],
+    keys: keyRoles.map((role) => ({
+      ...{
+        id: keys[role].id,
+        hash: keys[role].hash,
+        role,
+        projectId: 1,
+        origins: role === 'write' ? [pageOrigin] : [],
+      },
+    })),
+    visitorSalts: {},
+    ...changes,
+  }
+}
+
 export interface Ingest {
   readonly app: HttpApp
   readonly publisher: ClickPublisher
+  readonly ring: KeyRing
   /** Resolves when clicks are taken. */
   ready(): Promise<void>
 }
 
-/** The service as main.ts builds it, closed when the test is over. Nothing listens until the test says so. */
-export function createIngest(brokerUrl: string, limits: Partial<ClickPublisherOptions> = {}): Ingest {
+function filledRing(): KeyRing {
+  const ring = new KeyRing()
+  ring.replace(snapshotOfKeys())
+  return ring
+}
+
+/** Creates the service as main.ts does, and closes it when the test ends. It does not listen until the test calls listen. */
+export function createIngest(
+  brokerUrl: string,
+  limits: Partial<ClickPublisherOptions> = {},
+  ring: KeyRing = filledRing(),
+  attributes = new RequestAttributes(),
+): Ingest {
   const logger = pino({ level: 'silent' })
   const registry = new Registry()
-  const figures = new ClickFigures(registry)
+  const metrics = new ClickMetrics(registry)
   const publisher = new ClickPublisher({
     brokerUrl,
     logger,
@@ -36,17 +84,19 @@ export function createIngest(brokerUrl: string, limits: Partial<ClickPublisherOp
     maxHeldBytes: 33_554_432,
     // Tests count messages: only those about probes have any.
     probeEveryMs: 3_600_000,
-    onConfirmed: (clicks, seconds) => figures.confirmed(clicks, seconds),
+    onConfirmed: (clicks, seconds) => metrics.confirmed(clicks, seconds),
     ...limits,
   })
-  figures.watch(publisher, registry)
-  const app = createApp({ publisher, figures, windowMs }, logger, registry)
+  metrics.watch(publisher, registry)
+  const access = new SenderAccess(ring, false)
+  const visitors = new DerivedVisitors(ring)
+  const app = createApp({ publisher, metrics, access, visitors, attributes, windowMs }, logger, registry)
   onTestFinished(async () => {
     await app.close()
     await publisher.close()
   })
   publisher.start()
-  return { app, publisher, ready: () => vi.waitFor(() => expect(publisher.isReady).toBe(true), patience) }
+  return { app, publisher, ring, ready: () => vi.waitFor(() => expect(publisher.isReady).toBe(true), patience) }
 }
 
 /** A broker, and an ingest that takes clicks. */
@@ -62,20 +112,20 @@ export async function createBench(
 export interface Answer {
   readonly status: number
   readonly headers: Record<string, string | string[] | number | undefined>
-  // biome-ignore lint/suspicious/noExplicitAny: an answer is what the test says it is
+  // biome-ignore lint/suspicious/noExplicitAny: the tests assert the types of the body
   readonly body: any
 }
 
 type Headers = Record<string, string>
 
-/** Posts a body as it is; an object as JSON. */
+/** Posts a body with the secret key. Objects are sent as JSON, other bodies unchanged. */
 export async function post(app: HttpApp, url: string, body: unknown, headers: Headers = {}): Promise<Answer> {
   const payload = typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body)
   const response = await app.inject({
     method: 'POST',
     url,
     payload,
-    headers: { 'content-type': 'application/json', ...headers },
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${keys.secret.text}`, ...headers },
   })
   return { status: response.statusCode, headers: response.headers, body: response.json() }
 }

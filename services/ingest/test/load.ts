@@ -1,21 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
+import { randomUuidV7 } from '@clicktally/event/uuid-v7.ts'
 import type { HttpApp } from '@clicktally/http/http-app.ts'
 import { type Answer, post } from './ingest-under-test.ts'
 
-/** Sends one click after the other from each of so many clients, until told to stop. */
+/** Sends clicks from concurrent clients, each one after the other, until stop(). */
 export function startLoad(app: HttpApp, clients = 32) {
   const accepted = new Set<string>()
   const refused: Answer[] = []
-  let going = true
+  let isRunning = true
   const running = Array.from({ length: clients }, async () => {
-    while (going) {
+    while (isRunning) {
       const id = randomUuidV7(Date.now())
       const answer = await post(app, '/v1/events', { target: 'load', id })
       if (answer.status === 202) accepted.add(id)
       else {
         refused.push(answer)
-        // Clients that asked again at once would leave the publisher no time to connect.
+        // Immediate retries would leave the publisher no time to connect.
         await sleep(20)
       }
     }
@@ -24,7 +24,7 @@ export function startLoad(app: HttpApp, clients = 32) {
     accepted,
     refused,
     stop: async () => {
-      going = false
+      isRunning = false
       await Promise.all(running)
     },
   }

@@ -1,6 +1,6 @@
 import { assertTopology, topology } from '@clicktally/broker/topology.ts'
-import type { LedgerStamp } from '@clicktally/contract/ledger-stamp.ts'
-import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
+import { randomUuidV7 } from '@clicktally/event/uuid-v7.ts'
+import type { LedgerStamp } from '@clicktally/message/ledger-stamp.ts'
 import { createTestBroker, type TestBroker } from '@clicktally/testing/test-broker.ts'
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
@@ -8,21 +8,21 @@ import { createBench, createIngest, drain, expectProblem, type Ingest, patience,
 import { startLoad } from './load.ts'
 import { createSlowLink } from './slow-link.ts'
 
-/** So that what is confirmed is what was answered 202, on the slowest machine. */
+/** Long enough that every confirmed click is answered 202, even on a slow machine. */
 const longDeadline = { confirmWithinMs: 60_000 }
 
 function clicksOf(stamps: readonly LedgerStamp[]): number {
   return stamps.reduce((sum, { clicks }) => sum + clicks, 0)
 }
 
-/** By producer, and in the order in which each has sent them. */
+/** Grouped by producer, in the order of publishing. */
 function byProducer(stamps: readonly LedgerStamp[]): LedgerStamp[][] {
   const sorted = stamps.toSorted((a, b) => a.sequence - b.sequence)
   return [...Map.groupBy(sorted, ({ producer }) => producer).values()]
 }
 
-/** Holds every stamp against the messages that are in the queue: all that ever arrived must be among them. */
-function expectTrue(stamps: readonly LedgerStamp[]): void {
+/** Checks every stamp against the messages; `stamps` must be those of all messages that ever arrived. */
+function expectCorrect(stamps: readonly LedgerStamp[]): void {
   for (const own of byProducer(stamps)) {
     expect(new Set(own.map(({ sequence }) => sequence)).size).toBe(own.length)
     for (const { settled, confirmed } of own) {
@@ -36,8 +36,8 @@ function expectTrue(stamps: readonly LedgerStamp[]): void {
   }
 }
 
-/** Clicks that were surely accepted, by what the newest of these stamps tell. */
-function confirmedInAll(stamps: readonly LedgerStamp[]): number {
+/** The clicks that were confirmed, according to the latest of these stamps. */
+function totalConfirmed(stamps: readonly LedgerStamp[]): number {
   const ended = new Map(stamps.flatMap(({ previous }) => (previous ? [[previous.producer, previous.confirmed]] : [])))
   for (const own of byProducer(stamps)) {
     const [{ producer }] = own as [LedgerStamp]
@@ -50,7 +50,7 @@ async function accept({ app }: Ingest): Promise<void> {
   expect(await post(app, '/v1/events', { target: 't' })).toMatchObject({ status: 202 })
 }
 
-/** Takes messages out of the queue as they come. */
+/** Reads messages from the queue until a report without clicks arrives. */
 async function collect(broker: TestBroker): Promise<LedgerStamp[]> {
   const stamps: LedgerStamp[] = []
   await vi.waitFor(async () => {
@@ -60,7 +60,7 @@ async function collect(broker: TestBroker): Promise<LedgerStamp[]> {
   return stamps
 }
 
-/** Another ingest has so often been idle for so long that it reported: time enough for whatever else would report. */
+/** Waits until another idle ingest has reported this many times, so that the first had time to report as well. */
 async function othersHaveReported(times: number): Promise<void> {
   const other = await createBench()
   for (let time = 0; time < times; time += 1) {
@@ -70,7 +70,7 @@ async function othersHaveReported(times: number): Promise<void> {
 }
 
 describe('the stamps of ingest', () => {
-  test('are numbered without a gap, and their totals are true', async () => {
+  test('are numbered without gaps, and their totals are correct', async () => {
     const { app, publisher, broker } = await createBench(longDeadline)
     const load = startLoad(app)
     await vi.waitFor(() => expect(load.accepted.size).toBeGreaterThan(500), patience)
@@ -79,12 +79,12 @@ describe('the stamps of ingest', () => {
     const { stamps } = await drain(broker)
     expect(byProducer(stamps)).toHaveLength(1)
     expect(stamps.map(({ sequence }) => sequence)).toEqual(stamps.map((_, index) => index + 1))
-    expectTrue(stamps)
-    expect(confirmedInAll(stamps)).toBe(load.accepted.size)
+    expectCorrect(stamps)
+    expect(totalConfirmed(stamps)).toBe(load.accepted.size)
     expect(clicksOf(stamps)).toBe(load.accepted.size)
   })
 
-  test('name the connection before, and how it ended, when the server has closed it under load', async () => {
+  test('name the previous connection and how it ended, after the broker closed it under load', async () => {
     const { app, publisher, broker } = await createBench(longDeadline)
     const load = startLoad(app, 64)
     for (let round = 1; round <= 2; round += 1) {
@@ -104,11 +104,11 @@ describe('the stamps of ingest', () => {
     const producers = byProducer(stamps)
     expect(producers.length).toBeGreaterThanOrEqual(3)
     expect(producers.filter(([first]) => first?.previous === undefined)).toHaveLength(1)
-    expectTrue(stamps)
-    expect(confirmedInAll(stamps)).toBe(load.accepted.size)
+    expectCorrect(stamps)
+    expect(totalConfirmed(stamps)).toBe(load.accepted.size)
   })
 
-  test('count what the queue refuses or nobody routes as not accepted, and leave it not unknown', async () => {
+  test('count returned messages as settled and not accepted', async () => {
     const ingest = await createBench()
     const { app, broker } = ingest
     await accept(ingest)
@@ -118,14 +118,14 @@ describe('the stamps of ingest', () => {
     await assertTopology(broker.channel)
     await vi.waitFor(() => accept(ingest), patience)
     const stamps = [...taken, ...(await collect(broker))]
-    expectTrue(stamps)
-    // One connection all the while: what was returned is settled, and adds nothing to what was confirmed.
+    expectCorrect(stamps)
+    // On one connection: the returned message is settled, and not counted as confirmed.
     expect(byProducer(stamps)).toHaveLength(1)
     const last = stamps.at(-1)
     expect(last).toMatchObject({ settled: (last?.sequence ?? 0) - 1, confirmed: 2 })
   })
 
-  test('count clicks as accepted that were confirmed after their requests had been answered 503', async () => {
+  test('count clicks as accepted that were confirmed after their requests were answered 503', async () => {
     const broker = await createTestBroker()
     const link = await createSlowLink(broker.url)
     const { app, ready } = createIngest(link.url, { confirmWithinMs: 500 })
@@ -134,16 +134,16 @@ describe('the stamps of ingest', () => {
     expectProblem(await post(app, '/v1/events', { target: 't' }), 503, 'confirm_timeout')
     link.resume()
     const stamps = await collect(broker)
-    expectTrue(stamps)
+    expectCorrect(stamps)
     expect(stamps.at(-1)).toMatchObject({ clicks: 0, settled: 1, confirmed: 1 })
   })
 
-  test('are true whenever a connection breaks', async () => {
+  test('are correct for any sequence of broken connections', async () => {
     const step = fc.oneof(
       { weight: 6, arbitrary: fc.record({ clicks: fc.integer({ min: 1, max: 200 }) }) },
       { weight: 3, arbitrary: fc.constant('answers' as const) },
       { weight: 1, arbitrary: fc.constant('cut' as const) },
-      { weight: 1, arbitrary: fc.constant('cut unheard' as const) },
+      { weight: 1, arbitrary: fc.constant('cut silently' as const) },
     )
     const broker = await createTestBroker()
     const run = fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 40, size: 'max' }), async (steps) => {
@@ -164,8 +164,8 @@ describe('the stamps of ingest', () => {
           sending.push(...Array.from({ length: step.clicks }, send))
           await new Promise(setImmediate)
         } else {
-          // What is on its way is lost, or its confirm is.
-          if (step === 'cut unheard') link.silence()
+          // Either the messages in transit are lost, or their confirms.
+          if (step === 'cut silently') link.silence()
           link.cut()
           link.resume()
           await vi.waitFor(() => expect(publisher.isReady).toBe(false), { ...patience, interval: 1 })
@@ -175,10 +175,10 @@ describe('the stamps of ingest', () => {
       await ready()
       await publisher.close()
       const { clicks, stamps } = await drain(broker)
-      expectTrue(stamps)
+      expectCorrect(stamps)
       const queued = new Set(clicks.map(({ id }) => id))
       expect([...accepted].filter((id) => !queued.has(id))).toEqual([])
-      expect(confirmedInAll(stamps)).toBe(accepted.size)
+      expect(totalConfirmed(stamps)).toBe(accepted.size)
     })
     await fc.assert(run, { numRuns: 3, endOnFailure: true })
   })
@@ -198,7 +198,7 @@ describe('a report to the ledger', () => {
     expect((await drain(ingest.broker)).stamps).toMatchObject([{ sequence: 3, clicks: 1, settled: 2, confirmed: 1 }])
   })
 
-  test('tells of a connection that broke, though no click comes any more', async () => {
+  test('follows a broken connection even without further clicks', async () => {
     const ingest = await createBench()
     await accept(ingest)
     const [first] = await collect(ingest.broker)
@@ -211,7 +211,7 @@ describe('a report to the ledger', () => {
     expect(report?.previous).toEqual({ producer: first?.producer, confirmed: 1, unknown: [] })
   })
 
-  test('waits while the broker takes no messages', async () => {
+  test('waits while the broker is blocked', async () => {
     const broker = await createTestBroker()
     const link = await createSlowLink(broker.url)
     const ingest = createIngest(link.url)
@@ -227,7 +227,7 @@ describe('a report to the ledger', () => {
     expect(stamps).toMatchObject([{ clicks: 1 }, { clicks: 0, settled: 1, confirmed: 1 }])
   })
 
-  test('is the last that a stopping ingest sends', async () => {
+  test('is the last message of an ingest that stops', async () => {
     const ingest = await createBench()
     await accept(ingest)
     await ingest.publisher.close()

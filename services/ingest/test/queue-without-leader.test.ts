@@ -2,7 +2,7 @@ import { createOwnBroker } from '@clicktally/testing/own-broker.ts'
 import { expect, test, vi } from 'vitest'
 import { createIngest, expectProblem, patience, post } from './ingest-under-test.ts'
 
-test('a queue without a leader makes ingest not ready, clicks or no clicks, until it confirms again', async () => {
+test('ingest is not ready while the queue has no leader, even without clicks, until it confirms again', async () => {
   const broker = await createOwnBroker()
   const { app, publisher, ready } = createIngest(broker.url, { confirmWithinMs: 500, probeEveryMs: 100 })
   await ready()
@@ -10,7 +10,7 @@ test('a queue without a leader makes ingest not ready, clicks or no clicks, unti
 
   await broker.stopQueue()
   await vi.waitFor(() => expect(publisher.refusal).toBe('queue_unavailable'), patience)
-  // A new connection is refused what it sends, and is not believed before the queue has confirmed something on it.
+  // Messages on a new connection are refused. It is not used for clicks until the queue confirms a message on it.
   await vi.waitFor(async () => {
     const { statusCode, body } = await app.inject('/readyz')
     expect({ statusCode, body }).toEqual({

@@ -1,29 +1,29 @@
 import { brotliCompressSync, gzipSync } from 'node:zlib'
-import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
+import { randomUuidV7 } from '@clicktally/event/uuid-v7.ts'
 import { describe, expect, test } from 'vitest'
-import { createBench, expectProblem, noise, post } from './ingest-under-test.ts'
+import { createBench, expectProblem, keys, noise, post } from './ingest-under-test.ts'
 
 type Headers = Record<string, string>
 
-/** What is no event, or no body, at all: the same answer on each route. */
+/** Bodies that cannot be read, or that are not an event. Every route refuses them in the same way. */
 const unreadable: [name: string, body: string | Buffer, headers: Headers, status: number, code: string][] = [
   ['broken JSON', '{"target":', {}, 400, 'body_not_json'],
   ['two JSON texts', '{"target":"t"}{"target":"t"}', {}, 400, 'body_not_json'],
   ['an empty body', '', {}, 400, 'body_not_json'],
-  ['NaN, which is no JSON', '{"target":NaN}', {}, 400, 'body_not_json'],
+  ['NaN, which is not JSON', '{"target":NaN}', {}, 400, 'body_not_json'],
   ['nesting without end', '['.repeat(30_000), {}, 400, 'body_not_json'],
   ['invalid UTF-8', Buffer.from('{"target":"\xff"}', 'latin1'), {}, 400, 'body_not_utf8'],
   [
-    'UTF-8 that spells a surrogate',
+    'UTF-8 that encodes a surrogate',
     Buffer.from('7b22ed a0 80227d'.replaceAll(' ', ''), 'hex'),
     {},
     400,
     'body_not_utf8',
   ],
   ['UTF-16', Buffer.from('\ufeff{"target":"t"}', 'utf16le'), {}, 400, 'body_not_utf8'],
-  ['plain text that says it is gzip', '{}', { 'content-encoding': 'gzip' }, 400, 'body_encoding_broken'],
+  ['plain text declared as gzip', '{}', { 'content-encoding': 'gzip' }, 400, 'body_encoding_broken'],
   [
-    'gzip that is cut off',
+    'truncated gzip',
     gzipSync(JSON.stringify({ target: noise(5_000) })).subarray(0, 1_000),
     { 'content-encoding': 'gzip' },
     400,
@@ -38,28 +38,22 @@ const unreadable: [name: string, body: string | Buffer, headers: Headers, status
     'body_encoding_broken',
   ],
   [
-    'brotli that is cut off',
+    'truncated brotli',
     brotliCompressSync(noise(5_000)).subarray(0, 1_000),
     { 'content-encoding': 'br' },
     400,
     'body_encoding_broken',
   ],
   ['a body of 2 MiB', 'x'.repeat(2 * 1024 * 1024), {}, 413, 'body_too_large'],
+  ['a gzip bomb', gzipSync(Buffer.alloc(100 * 1024 * 1024)), { 'content-encoding': 'gzip' }, 413, 'inflated_too_large'],
   [
-    'a bomb of gzip',
-    gzipSync(Buffer.alloc(100 * 1024 * 1024)),
-    { 'content-encoding': 'gzip' },
-    413,
-    'inflated_too_large',
-  ],
-  [
-    'a bomb of brotli',
+    'a brotli bomb',
     brotliCompressSync(Buffer.alloc(20 * 1024 * 1024)),
     { 'content-encoding': 'br' },
     413,
     'inflated_too_large',
   ],
-  ['an encoding that is not taken', '{"target":"t"}', { 'content-encoding': 'zstd' }, 415, 'encoding_unsupported'],
+  ['an unsupported encoding', '{"target":"t"}', { 'content-encoding': 'zstd' }, 415, 'encoding_unsupported'],
   [
     'an encoding twice',
     gzipSync(gzipSync('{"target":"t"}')),
@@ -70,10 +64,10 @@ const unreadable: [name: string, body: string | Buffer, headers: Headers, status
   ['an encoding called __proto__', '{"target":"t"}', { 'content-encoding': '__proto__' }, 415, 'encoding_unsupported'],
   ['another content type', '{"target":"t"}', { 'content-type': 'text/plain' }, 415, 'media_type_unsupported'],
   ['a form', 'target=t', { 'content-type': 'application/x-www-form-urlencoded' }, 415, 'media_type_unsupported'],
-  ['a content type that is none', '{"target":"t"}', { 'content-type': ';;;' }, 415, 'media_type_unsupported'],
+  ['an invalid content type', '{"target":"t"}', { 'content-type': ';;;' }, 415, 'media_type_unsupported'],
 ]
 
-/** What is JSON, but breaks a rule of an event. Written as text: an object of ours could not say some of it. */
+/** JSON that is not a valid event. Written as text, because JavaScript objects cannot express all of it. */
 const badEvents: [name: string, event: string, code: string, field: string | undefined][] = [
   ['null', 'null', 'not_an_object', undefined],
   ['a number', '7', 'not_an_object', undefined],
@@ -102,7 +96,7 @@ const badEvents: [name: string, event: string, code: string, field: string | und
 const aboutTime = ['id_too_old', 'id_in_future', 'too_old']
 
 describe.each(['/v1/events', '/v1/events/batch', '/v1/backfill'])('POST %s refuses', (url) => {
-  test('what can not be read, each with its own code, and queues nothing', async () => {
+  test('unreadable bodies, each with its own code, and queues nothing', async () => {
     const { app, broker } = await createBench()
     for (const [name, body, headers, status, code] of unreadable) {
       const answer = await post(app, url, body, headers)
@@ -114,13 +108,13 @@ describe.each(['/v1/events', '/v1/events/batch', '/v1/backfill'])('POST %s refus
 
   test('a request without a body and without a content type', async () => {
     const { app, broker } = await createBench()
-    const response = await app.inject({ method: 'POST', url })
+    const response = await app.inject({ method: 'POST', url, headers: { authorization: `Bearer ${keys.secret.text}` } })
     const answer = { status: response.statusCode, headers: response.headers, body: response.json() }
     expectProblem(answer, 415, 'media_type_unsupported')
     expect(await broker.depth()).toBe(0)
   })
 
-  test('an unreadable body without telling what was in it', async () => {
+  test('an unreadable body, without revealing its content', async () => {
     const { app } = await createBench()
     const secret = 'sk_live_51H8'
     for (const body of [`{"target":${secret}`, `{"target":"t" "${secret}"}`, secret, `{"a":"b",}${secret}`]) {
@@ -132,7 +126,7 @@ describe.each(['/v1/events', '/v1/events/batch', '/v1/backfill'])('POST %s refus
 })
 
 describe('POST /v1/events refuses', () => {
-  test('an event that breaks a rule, by its code and field, and queues nothing', async () => {
+  test('an invalid event, with a code and the field, and queues nothing', async () => {
     const { app, broker } = await createBench()
     for (const [name, event, code, field] of badEvents) {
       const answer = await post(app, '/v1/events', event)
@@ -155,14 +149,14 @@ describe('POST /v1/events refuses', () => {
     expectProblem(answer, 415, 'media_type_unsupported')
   })
 
-  test('an event that is nested without end', async () => {
+  test('an event that is nested very deeply', async () => {
     const { app } = await createBench()
     const deep = `${'['.repeat(10_000)}${']'.repeat(10_000)}`
     expectProblem(await post(app, '/v1/events', deep), 422, 'event_too_complex')
     expectProblem(await post(app, '/v1/events', `{"target":"t","props":{"a":${deep}}}`), 422, 'event_too_complex')
   })
 
-  test('an event that is nested a little, by the name of the field', async () => {
+  test('an event that is nested slightly, with the name of the field', async () => {
     const { app } = await createBench()
     expectProblem(await post(app, '/v1/events', '[[[]]]'), 422, 'not_an_object')
     expectProblem(await post(app, '/v1/events', '{"target":"t","props":{"a":[[[{}]]]}}'), 422, 'invalid_field')
@@ -200,7 +194,7 @@ describe.each(['/v1/events/batch', '/v1/backfill'])('POST %s refuses', (url) => 
     expectProblem(answer, status, code)
   })
 
-  test.each(['json', 'x-ndjson'])('events that are nested without end, each by itself: %s', async (type) => {
+  test.each(['json', 'x-ndjson'])('very deeply nested events, each separately: %s', async (type) => {
     const { app } = await createBench()
     const deep = `${'['.repeat(200_000)}${']'.repeat(200_000)}`
     const good = JSON.stringify({ target: 't', occurredAt: new Date().toISOString() })
@@ -212,7 +206,7 @@ describe.each(['/v1/events/batch', '/v1/backfill'])('POST %s refuses', (url) => 
 })
 
 describe('POST /v1/events/batch refuses', () => {
-  test('a batch of nothing but bad events as 422, with each result, and queues nothing', async () => {
+  test('a batch of only invalid events with 422 and a result for each, and queues nothing', async () => {
     const { app, broker } = await createBench()
     const answer = await post(app, '/v1/events/batch', `{"events":[${badEvents.map(([, event]) => event).join(',')}]}`)
     expect(answer.status).toBe(422)
@@ -245,6 +239,9 @@ describe('any other path', () => {
     const response = await app.inject({ method, url })
     const answer = { status: response.statusCode, headers: response.headers, body: response.json() }
     if (url === '/%zz') expectProblem(answer, 400, 'bad_request')
-    else expectProblem(answer, 404, 'not_found')
+    else if (url === '/v1/events') {
+      expectProblem(answer, 405, 'method_not_allowed')
+      expect(answer.headers.allow).toBe('OPTIONS, POST')
+    } else expectProblem(answer, 404, 'not_found')
   })
 })

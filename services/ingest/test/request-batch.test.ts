@@ -1,8 +1,9 @@
-import { clickLimits } from '@clicktally/contract/click-event.ts'
+import { clickLimits } from '@clicktally/event/click-event.ts'
+import { maxCharsOf } from '@clicktally/event/event-fields.ts'
 import fc from 'fast-check'
 import type { FastifyRequest } from 'fastify'
 import { expect, test } from 'vitest'
-import { batchOf, checkBatchEvent } from '../request-batch.ts'
+import { batchOf, checkBatchEvent } from '../request/request-batch.ts'
 
 const now = Date.now()
 const receipt = {
@@ -14,17 +15,17 @@ const receipt = {
   makeId: () => 'made',
 }
 
-test('an event of a batch is too large when its JSON is, whatever its texts are made of', () => {
-  // Of one byte, of two, of three, and of six when written as JSON.
+test('an event of a batch is too large when its JSON is, for any characters', () => {
+  // Characters of one, two and three bytes, and one of six bytes in JSON.
   const text = (chars: number) =>
     fc
       .tuple(fc.constantFrom('a', '"', 'ä', '本', '\u{1}'), fc.integer({ min: 1, max: chars }))
       .map(([char, length]) => char.repeat(length))
   const event = fc.record({
-    target: text(clickLimits.targetChars),
+    target: text(maxCharsOf('target')),
     occurredAt: fc.constant('2026-11-21T10:15:30.250Z'),
-    url: text(clickLimits.urlChars),
-    referrer: text(clickLimits.urlChars),
+    url: text(maxCharsOf('url')),
+    referrer: text(maxCharsOf('url')),
     props: fc
       .tuple(
         fc.integer({ min: 0, max: clickLimits.propKeys }),
@@ -35,7 +36,7 @@ test('an event of a batch is too large when its JSON is, whatever its texts are 
   const seen = { fits: 0, tooLarge: 0 }
   fc.assert(
     fc.property(event, (value) => {
-      // With a neighbour that makes the body large enough for any event to be measured.
+      // The second event makes the body large enough for every event to be measured.
       const body = JSON.stringify({ events: [value, { target: 'a'.repeat(clickLimits.eventBytes) }] })
       const [first] = batchOf({ body, headers: { 'content-type': 'application/json' } } as FastifyRequest)
       if (first === undefined) throw new Error('the batch has no event')

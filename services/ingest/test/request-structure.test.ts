@@ -1,9 +1,9 @@
-import { clickLimits } from '@clicktally/contract/click-event.ts'
+import { clickLimits } from '@clicktally/event/click-event.ts'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { batchElements, isParsableBatch, isParsableEvent } from '../request-structure.ts'
+import { batchElements, isParsableBatch, isParsableEvent } from '../request/request-structure.ts'
 
-/** The elements, and whether the text around them is a batch. */
+/** The elements, and whether the text around them has the form of a batch. */
 function cut(text: string) {
   const elements: { text: string; isParsable: boolean }[] = []
   const scan = batchElements(text)
@@ -15,9 +15,9 @@ function cut(text: string) {
 
 const space = fc.string({ unit: fc.constantFrom(' ', '\n', '\r', '\t'), maxLength: 3 })
 
-describe('a batch that is cut into its elements without being parsed', () => {
+describe('a batch that is split without being parsed', () => {
   test('has the elements that JSON.parse finds', () => {
-    // Strings full of what structure is made of.
+    // Strings full of structural characters.
     const text = fc.string({ unit: fc.constantFrom(...'[]{},:"\\ aé👋\n'), maxLength: 12 })
     const value = fc.jsonValue({ stringUnit: 'grapheme' })
     const elements = fc.array(fc.oneof(value, text, fc.dictionary(text, text)), { maxLength: 8 })
@@ -33,7 +33,7 @@ describe('a batch that is cut into its elements without being parsed', () => {
     )
   })
 
-  test('may have its name spelled with escapes', () => {
+  test('may have escapes in the name of its field', () => {
     expect(cut('{"\\u0065vents":[1]}')).toEqual({ elements: [{ text: '1', isParsable: true }], isBatch: true })
   })
 
@@ -54,7 +54,7 @@ describe('a batch that is cut into its elements without being parsed', () => {
     '{"events":[],"more":1}',
     '{"event":[]}',
     '{"events":{}}',
-  ])('is none where it reads %j', (text) => {
+  ])('is not recognized in %j', (text) => {
     expect(cut(text).isBatch).toBe(false)
   })
 })
@@ -66,12 +66,12 @@ describe('an event', () => {
     props: Object.fromEntries(Array.from({ length: clickLimits.propKeys }, (_, key) => [`k${key}`, key])),
   }
 
-  test('with every field and as many props as it may have is parsed', () => {
+  test('with all fields and the maximum of props is parsed', () => {
     expect(isParsableEvent(JSON.stringify(full))).toBe(true)
     expect(isParsableBatch(JSON.stringify({ events: Array.from({ length: 500 }, () => full) }))).toBe(true)
   })
 
-  test('is parsed whatever brackets, commas and quotes its strings hold', () => {
+  test('is parsed when its strings are full of brackets, commas and quotes', () => {
     const url = '[{,"\\'.repeat(300)
     const event = JSON.stringify({ ...full, url })
     expect(isParsableEvent(event)).toBe(true)
@@ -82,7 +82,7 @@ describe('an event', () => {
   test.each([
     ['nested a hundred times', '['.repeat(100)],
     ['with a hundred fields', JSON.stringify(Object.fromEntries(Array.from({ length: 100 }, (_, key) => [key, key])))],
-  ])('%s is not', (_name, text) => {
+  ])('%s is not parsed', (_name, text) => {
     expect(isParsableEvent(text)).toBe(false)
   })
 })

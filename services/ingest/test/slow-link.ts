@@ -1,25 +1,25 @@
 import { TcpProxy } from '@clicktally/testing/tcp-proxy.ts'
 import { onTestFinished } from 'vitest'
 
-/** A TCP proxy before the broker that can stop forwarding without closing anything, as a network does that drops packets. */
+/** A TCP proxy in front of the broker that can stop forwarding without closing, like a network that drops packets. */
 export interface SlowLink {
   /** The broker's URL, through this proxy. */
   readonly url: string
-  /** From now on nothing arrives on either side. */
+  /** Stops forwarding in both directions. */
   silence(): void
-  /** What was held back arrives, and what comes after it. */
+  /** Forwards what was held back, and continues. */
   resume(): void
-  /** Cuts every connection that is open. */
+  /** Resets all open connections. */
   cut(): void
   /**
-   * Tells each client what RabbitMQ says in a memory or disk alarm, or at its end. A real alarm stops the whole broker, and
-   * every test that runs beside this one with it. The link must be idle, so that this falls between two frames.
+   * Sends what RabbitMQ sends at the start or end of a memory or disk alarm. A real alarm would block the whole broker and all
+   * concurrent tests. The link must be idle, so that this falls between two frames.
    */
   sayBlocked(reason: string): void
   sayUnblocked(): void
 }
 
-/** Methods of AMQP's connection class, 10: https://www.rabbitmq.com/docs/connection-blocked */
+/** Methods of AMQP's connection class (10): https://www.rabbitmq.com/docs/connection-blocked */
 const blockedMethod = 60
 const unblockedMethod = 61
 
@@ -48,8 +48,8 @@ export async function createSlowLink(brokerUrl: string): Promise<SlowLink> {
     cut: () => proxy.cut(),
     sayBlocked(reason) {
       const text = Buffer.from(reason)
-      proxy.sayToClients(connectionFrame(blockedMethod, Buffer.from([text.length, ...text])))
+      proxy.sendToClients(connectionFrame(blockedMethod, Buffer.from([text.length, ...text])))
     },
-    sayUnblocked: () => proxy.sayToClients(connectionFrame(unblockedMethod)),
+    sayUnblocked: () => proxy.sendToClients(connectionFrame(unblockedMethod)),
   }
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { Batcher } from '../batcher.ts'
+import { Batcher } from '../queue/batcher.ts'
 
 const limits = { maxClicks: 10, maxItems: 4, flushAfterMs: 50 }
 
@@ -20,7 +20,7 @@ const happening = fc.oneof(
   { weight: 1, arbitrary: fc.record({ does: fc.constant('discard' as const) }) },
 )
 
-describe('the batcher, whatever happens', () => {
+describe('the batcher, for any sequence of events', () => {
   beforeEach(() => {
     vi.useFakeTimers()
   })
@@ -28,7 +28,7 @@ describe('the batcher, whatever happens', () => {
     vi.useRealTimers()
   })
 
-  test('writes each item once, in order, in batches within the limits, one at a time, none too late', async () => {
+  test('writes each item once, in order and in time, in batches within the limits, one at a time', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.tuple(happening, fc.boolean()), { maxLength: 60 }), async (happenings) => {
         const gathered: Item[] = []

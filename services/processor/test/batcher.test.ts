@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest'
-import { Batcher } from '../batcher.ts'
+import { Batcher } from '../queue/batcher.ts'
 
 /** For what hangs: a second, the default, is over in no time on a busy machine. */
 const patience = { timeout: 120_000, interval: 10 }
@@ -39,14 +39,14 @@ function createBatcher(options: { maxClicks?: number; maxItems?: number; flushAf
 const turn = () => new Promise(setImmediate)
 
 describe('the batcher', () => {
-  test('writes what came together when the oldest has waited long enough', async () => {
+  test('writes the gathered items once the oldest has waited long enough', async () => {
     const { batches, add } = createBatcher()
     add('abc')
     expect(batches).toEqual([])
     await vi.waitFor(() => expect(batches).toEqual(['abc']), patience)
   })
 
-  test('writes at once when there are enough clicks, without waiting for the time', async () => {
+  test('writes immediately if there are enough clicks', async () => {
     const { batches, add } = createBatcher({ flushAfterMs: 1_000_000 })
     add('ab', 4)
     await turn()
@@ -57,21 +57,21 @@ describe('the batcher', () => {
     expect(batches).toEqual(['ab'])
   })
 
-  test('writes at once when there are as many items as the broker gives', async () => {
+  test('writes immediately if there are as many items as the prefetch', async () => {
     const { batches, add } = createBatcher({ maxItems: 3, flushAfterMs: 1_000_000 })
     add('abc')
     await turn()
     expect(batches).toEqual(['abc'])
   })
 
-  test('an item that is larger than a batch is written alone', async () => {
+  test('writes an item that is larger than a batch alone', async () => {
     const { batches, add } = createBatcher({ flushAfterMs: 1_000_000 })
     add('a', 500)
     await turn()
     expect(batches).toEqual(['a'])
   })
 
-  test('never writes two batches at a time, and keeps the order', async () => {
+  test('writes one batch at a time, in order', async () => {
     const { batches, finish, add } = createBatcher({ maxItems: 2, flushAfterMs: 1_000_000 })
     add('abcd')
     await turn()
@@ -80,7 +80,7 @@ describe('the batcher', () => {
     await vi.waitFor(() => expect(batches).toEqual(['ab', 'cd']), patience)
   })
 
-  test('prepares the next batch while one is written, and no more than one', async () => {
+  test('prepares one batch while another is being written', async () => {
     const { prepared, batches, finish, add } = createBatcher({ maxClicks: 2, flushAfterMs: 1_000_000 })
     add('abcdef')
     await turn()
@@ -91,7 +91,7 @@ describe('the batcher', () => {
     expect(prepared).toEqual(['ab', 'cd', 'ef'])
   })
 
-  test('what is due but not full gathers on while another batch is written', async () => {
+  test('keeps gathering a batch that is due but not full while another is being written', async () => {
     const { prepared, finish, add } = createBatcher()
     add('a')
     await vi.waitFor(() => expect(prepared).toEqual(['a']), patience)
@@ -103,7 +103,7 @@ describe('the batcher', () => {
     await vi.waitFor(() => expect(prepared).toEqual(['a', 'bc']), patience)
   })
 
-  test('a drain writes all that is held and ends when it is written', async () => {
+  test('a drain writes everything held and resolves when it is written', async () => {
     const { batcher, batches, finish, add } = createBatcher({ flushAfterMs: 1_000_000 })
     add('ab')
     let drained = false
@@ -117,7 +117,7 @@ describe('the batcher', () => {
     expect(batcher.isIdle).toBe(true)
   })
 
-  test('what is discarded while it is being prepared is not written', async () => {
+  test('a batch that is discarded while being prepared is not written', async () => {
     const { batcher, prepared, batches, finish, add } = createBatcher({ maxItems: 2 })
     add('ab')
     expect(prepared).toEqual(['ab'])
@@ -130,7 +130,7 @@ describe('the batcher', () => {
     await vi.waitFor(() => expect(batcher.isIdle).toBe(true), patience)
   })
 
-  test('what is discarded is not written', async () => {
+  test('discarded items are not written', async () => {
     const { batcher, batches, finish, add } = createBatcher()
     add('ab')
     batcher.discard()

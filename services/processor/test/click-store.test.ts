@@ -1,18 +1,20 @@
 import { randomUUID } from 'node:crypto'
-import type { Click } from '@clicktally/contract/click.ts'
-import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
+import { clickColumns } from '@clicktally/database/click-columns.ts'
 import { createPool } from '@clicktally/database/pool.ts'
+import type { Click } from '@clicktally/event/click.ts'
+import { randomUuidV7 } from '@clicktally/event/uuid-v7.ts'
 import { createTestDatabase } from '@clicktally/testing/test-database.ts'
 import fc from 'fast-check'
 import { pino } from 'pino'
-import { describe, expect, onTestFinished, test } from 'vitest'
-import { arrange, ClickBatch, copyOf, copyStatements } from '../click-batch.ts'
-import { ClickStore } from '../click-store.ts'
-import { CopyStatement } from '../copy-statement.ts'
-import { idOf } from '../taken-click.ts'
-import type { DeadLetter, TakenMessage } from '../taken-message.ts'
-import { visitorHash } from '../visitor-hash.ts'
-import { createClick, takenFrom } from './processor-under-test.ts'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { arrange, ClickBatch, copyOf, copyStatements } from '../rows/click-batch.ts'
+import { idOf } from '../rows/click-row.ts'
+import type { ConsumedMessage, DeadLetter } from '../rows/consumed-message.ts'
+import { CopyStatement } from '../rows/copy-statement.ts'
+import { visitorHash } from '../rows/visitor-hash.ts'
+import { createPartitionsAround } from '../store/click-partitions.ts'
+import { ClickStore } from '../store/click-store.ts'
+import { consumedMessage, createClick } from './processor-under-test.ts'
 
 const logger = pino({ level: 'silent' })
 
@@ -26,16 +28,16 @@ async function createStore() {
     await owner.end()
   })
   const store = new ClickStore(pool)
-  await store.makePartitionsAround(Date.now())
+  await createPartitionsAround(pool, Date.now())
   return { store, owner, pool }
 }
 
 const producer = randomUUID()
 
-function message(sequence: number, clicks: readonly Click[], deadLetters: readonly DeadLetter[] = []): TakenMessage {
+function message(sequence: number, clicks: readonly Click[], deadLetters: readonly DeadLetter[] = []): ConsumedMessage {
   const all = clicks.length + deadLetters.length
   const stamp = { producer, sequence, clicks: all, settled: sequence - 1, confirmed: 2 ** 40 }
-  return { ...takenFrom(stamp, clicks), deadLetters }
+  return { ...consumedMessage(stamp, clicks), deadLetters }
 }
 
 /** Texts as the check lets them through: well-formed, without U+0000. */
@@ -55,6 +57,8 @@ const content = fc.record(
     visitorId: text(40),
     url: text(300),
     referrer: text(300),
+    country: fc.constantFrom('DE', 'JP'),
+    agent: fc.constantFrom('aaa', '000'),
     props: fc.dictionary(
       text(10),
       fc.oneof(text(20), fc.double({ noNaN: true, noDefaultInfinity: true }), fc.boolean(), fc.constant(null)),
@@ -64,7 +68,7 @@ const content = fc.record(
 )
 
 describe('the store', () => {
-  test('a copy stores and counts what the statement does, whatever a click holds', async () => {
+  test('COPY stores and counts the same as the statement, whatever a click contains', async () => {
     const { store, owner } = await createStore()
     let sequence = 0
     await fc.assert(
@@ -79,6 +83,7 @@ describe('the store', () => {
           content: Buffer.from('c'),
           clicks: 1,
           clickIds: [],
+          clickProjects: [],
           requestId: '',
         }
         const copied = new ClickBatch([message(++sequence, clicks(1))])
@@ -87,7 +92,7 @@ describe('the store', () => {
         const inOrder = async (text: string) => (await owner.query(`select ${text} order by content`)).rows
         const rows = async () => ({
           clicks: await inOrder(
-            '(target, occurred_at, received_at, bot, visitor_id, url, referrer, props)::text as content from clicks',
+            '(target, occurred_at, received_at, bot, visitor_id, url, referrer, country, agent, props)::text as content from clicks',
           ),
           deltas: await inOrder('(target, minute, total, bots, visitors)::text as content from counter_deltas'),
         })
@@ -102,7 +107,7 @@ describe('the store', () => {
     )
   })
 
-  test('asks what is known once it has met a duplicate, and no longer than it meets any', async () => {
+  test('looks up known clicks after a duplicate, until a batch has none', async () => {
     const { store, owner } = await createStore()
     const old = [createClick(), createClick(), createClick()]
     const fresh = () => createClick({ target: 'fresh' })
@@ -120,11 +125,11 @@ describe('the store', () => {
     expect(rows).toEqual([{ stored: 8, counted: 8 }])
   })
 
-  test('a copy that fails has done nothing, and its connection goes on', async () => {
+  test('a failed COPY has no effect, and its connection can be used again', async () => {
     const { owner, pool } = await createStore()
     const [first, second, third] = [createClick(), createClick(), createClick()]
-    const run = async (messages: TakenMessage[]) => {
-      const statement = new CopyStatement(copyStatements, copyOf(arrange(messages)).content)
+    const run = async (messages: ConsumedMessage[]) => {
+      const statement = new CopyStatement(copyStatements(clickColumns()), copyOf(arrange(messages)).content)
       const client = await pool.connect()
       try {
         client.query(statement)
@@ -134,9 +139,9 @@ describe('the store', () => {
       }
     }
     await run([message(1, [first])])
-    // The click is known: the message before it and the counters after it are not written.
+    // The click is known: the message and the counters after it are not written.
     await expect(run([message(2, [second, first])])).rejects.toMatchObject({ code: '23505' })
-    // The message is known: all of the data comes after the failure.
+    // The message is known: the click before it is not written, and the rest of the data comes after the failure.
     await expect(run([message(1, [third])])).rejects.toMatchObject({ code: '23505', table: 'messages' })
     await run([message(3, [third])])
     const { rows } = await owner.query(
@@ -145,7 +150,46 @@ describe('the store', () => {
     expect(rows).toEqual([{ clicks: 2, messages: 2, counted: 2 }])
   })
 
-  test('of messages and clicks that are there twice, one is written, in the order of the keys', () => {
+  test('writes the clicks of a message in the order of their ids, even if some are refused', async () => {
+    const { store, owner } = await createStore()
+    await owner.query(`alter table clicks add check (target <> 'refused')`)
+    const clicks = [1, 2, 3, 4, 5, 6].map((place) => createClick({ target: place === 4 ? 'refused' : 'button' }))
+    const ids = clicks.flatMap(({ id, target }) => (target === 'refused' ? [] : [id]))
+    const { counted, refused } = await store.countDespiteRefusals(message(1, clicks.toReversed()))
+    expect([counted, refused.length]).toEqual([5, 1])
+    const { rows } = await owner.query('select id from clicks order by ctid')
+    expect(rows.map(({ id }) => id)).toEqual(ids.toSorted())
+  })
+
+  test('locks clicks before messages, so that two processors with the same message do not deadlock', async () => {
+    const { store, owner } = await createStore()
+    const click = createClick()
+    const { stamp } = message(1, [click])
+    const other = await owner.connect()
+    onTestFinished(() => other.release())
+    await other.query('begin')
+    await other.query(
+      `insert into clicks (id, project_id, occurred_at, received_at, bot, target) values ($1, 1, now(), now(), false, 'button')`,
+      [click.id],
+    )
+    const counting = store.count(new ClickBatch([message(1, [click])]))
+    await vi.waitFor(async () => {
+      const { rows } = await owner.query(
+        `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+      )
+      expect(rows).toHaveLength(1)
+    })
+    await other.query(`set local lock_timeout = '100ms'`)
+    await other.query(
+      `insert into messages (producer, sequence, clicks, counted, duplicates, dead, settled, confirmed)
+       values ($1, $2, 1, 1, 0, 0, 0, 0)`,
+      [stamp.producer, stamp.sequence],
+    )
+    await other.query('commit')
+    expect(await counting).toEqual({ counted: 0, duplicates: 1 })
+  })
+
+  test('writes duplicate messages and clicks once, in the order of their keys', () => {
     const clicks = Array.from({ length: 5 }, () => createClick())
     const [a, b, c, d, e] = clicks as [Click, Click, Click, Click, Click]
     const { entries, clicks: placed } = arrange([message(2, [e, a]), message(1, [d, b, a]), message(2, [c, e, a])])
@@ -155,7 +199,7 @@ describe('the store', () => {
     expect([a, b, c, d, e].map(({ id }) => entryOf.get(id))).toEqual([1, 1, 0, 1, 2])
   })
 
-  test('an id is a click of its own in each project', () => {
+  test('the same id in two projects is two clicks', () => {
     const { id } = createClick()
     const inProject = (projectId: number) => createClick({ id, projectId })
     const { clicks } = arrange([message(1, [inProject(2), inProject(256), inProject(1), inProject(2)])])
@@ -164,7 +208,7 @@ describe('the store', () => {
 })
 
 describe('the hash of a visitor', () => {
-  test('is the one that PostgreSQL makes', async () => {
+  test('equals the one from PostgreSQL', async () => {
     const { owner } = await createStore()
     const projects = [1, 2, 40_000, 2_147_483_647]
     const lengths = Array.from({ length: 41 }, (_, length) => 'abcdefghij'.repeat(5).slice(0, length))

@@ -4,7 +4,7 @@ import { createPool } from '@clicktally/database/pool.ts'
 import { createTestDatabase } from '@clicktally/testing/test-database.ts'
 import { pino } from 'pino'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { CounterFolding } from '../counter-folding.ts'
+import { CounterFolding } from '../background/counter-folding.ts'
 
 const logger = pino({ level: 'silent' })
 
@@ -18,12 +18,12 @@ async function createFolding() {
     await owner.end()
   })
   const failures: string[] = []
-  const figures = { foldFailed: (outcome: string) => void failures.push(outcome) }
-  return { owner, failures, folding: new CounterFolding({ pool, figures, logger }) }
+  const metrics = { foldFailed: (outcome: string) => void failures.push(outcome) }
+  return { owner, failures, folding: new CounterFolding({ pool, metrics, logger }) }
 }
 
 /** Half a million additions: more than one fold takes, and more than are folded before the table is vacuumed. */
-test('a backlog is folded whole, and what it took is freed meanwhile and at the end', async () => {
+test('a backlog is folded completely, and its space is freed meanwhile and at the end', async () => {
   const { owner, folding } = await createFolding()
   const addHalfAMillion = () =>
     owner.query(`
@@ -49,11 +49,16 @@ test('a backlog is folded whole, and what it took is freed meanwhile and at the 
     { timeout: 120_000, interval: 50 },
   )
 
-  // Whoever took these did not free their room.
+  // Whoever took these did not free their room. A vacuum cannot free it while a concurrent ANALYZE has a snapshot: the next does.
   await addHalfAMillion()
   await owner.query('delete from counter_deltas')
-  await folding.fold()
-  expect(await bytes()).toBeLessThan(100_000)
+  await vi.waitFor(
+    async () => {
+      await folding.fold()
+      expect(await bytes()).toBeLessThan(100_000)
+    },
+    { timeout: 120_000, interval: 50 },
+  )
 
   async function bytes(): Promise<number> {
     const size = await owner.query(`select pg_relation_size('counter_deltas') as bytes`)
@@ -61,7 +66,7 @@ test('a backlog is folded whole, and what it took is freed meanwhile and at the 
   }
 })
 
-test('a delta that no counter can take is set aside, whatever it is, and stops nobody', async () => {
+test('a delta that cannot be added to a counter is set aside, and does not stop the others', async () => {
   const { owner, folding, failures } = await createFolding()
   const minute = new Date(Math.floor(Date.now() / 60_000) * 60_000)
   const add = (target: string, total: number, targets = 1) =>
@@ -104,7 +109,7 @@ test('a delta that no counter can take is set aside, whatever it is, and stops n
   expect(await backlog()).toMatchObject({ waitingSeconds: 0, setAside: 0 })
 })
 
-test('a table of deltas takes none that a counter could not', async () => {
+test('the table of deltas rejects deltas that no counter could store', async () => {
   const { owner } = await createFolding()
   const good = { target: 'a', minute: '2026-03-01T10:00Z', total: 1, bots: 0, visitors: [1] }
   const insert = (changes: object) => {
@@ -133,7 +138,7 @@ test('a table of deltas takes none that a counter could not', async () => {
   }
 })
 
-test('a huge day is rolled up in short steps while deltas are folded, and comes out whole', async () => {
+test('a huge day is rolled up completely, in short steps, while deltas are folded', async () => {
   const { owner, folding } = await createFolding()
   const day = '2026-03-01T00:00Z'
   await owner.query(
@@ -181,7 +186,7 @@ test('a huge day is rolled up in short steps while deltas are folded, and comes 
   expect(rows).toEqual([{ total: 100_000 + 10 * late, bots: 200_000, same_day: true }])
 })
 
-test('nobody but the owner keeps the folds from their work', async () => {
+test('only the owner can block the folds', async () => {
   const { owner, folding } = await createFolding()
   const { rows } = await owner.query(
     `select role, right_to from unnest(array['clicktally_processor', 'clicktally_api', 'clicktally_operator']) as role,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { backoffMs, verdictOn } from '../failure-policy.ts'
+import { backoffMs, verdictOn } from '../queue/failure-policy.ts'
 
 const postgresError = (code: string, message = 'said the database') =>
   Object.assign(new Error(message), { code, severity: 'ERROR' })
@@ -23,12 +23,12 @@ describe('the failure policy', () => {
     expect(verdictOn(postgresError(code, message))).toBe(verdict)
   })
 
-  test('an error that PostgreSQL did not give is waited out', () => {
+  test('an error that is not from PostgreSQL is retried', () => {
     expect(verdictOn(Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }))).toBe('wait')
     expect(verdictOn(new Error('Query read timeout'))).toBe('wait')
   })
 
-  test('attempts are spaced further and further apart, up to a bound', () => {
+  test('the time between attempts grows up to a limit', () => {
     for (let attempt = 1; attempt < 40; attempt += 1) {
       expect(backoffMs(attempt)).toBeGreaterThan(0)
       expect(backoffMs(attempt)).toBeLessThanOrEqual(2_500)

@@ -1,18 +1,19 @@
 import { randomUUID } from 'node:crypto'
 import { topology } from '@clicktally/broker/topology.ts'
-import type { Click } from '@clicktally/contract/click.ts'
-import type { LedgerStamp } from '@clicktally/contract/ledger-stamp.ts'
 import { type Balance, readBalance } from '@clicktally/database/balance.ts'
 import { createDatabase } from '@clicktally/database/connection.ts'
 import { createPool } from '@clicktally/database/pool.ts'
+import type { Click } from '@clicktally/event/click.ts'
+import type { LedgerStamp } from '@clicktally/message/ledger-stamp.ts'
 import { createTestDatabase } from '@clicktally/testing/test-database.ts'
 import { pino } from 'pino'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { ClickBatch } from '../click-batch.ts'
-import { ClickStore } from '../click-store.ts'
-import { idOf } from '../taken-click.ts'
-import type { DeadLetter, TakenMessage } from '../taken-message.ts'
-import { createBench, createClick, takenFrom } from './processor-under-test.ts'
+import { ClickBatch } from '../rows/click-batch.ts'
+import { idOf } from '../rows/click-row.ts'
+import type { ConsumedMessage, DeadLetter } from '../rows/consumed-message.ts'
+import { createPartitionsAround } from '../store/click-partitions.ts'
+import { ClickStore } from '../store/click-store.ts'
+import { consumedMessage, createBench, createClick } from './processor-under-test.ts'
 
 const patience = { timeout: 120_000, interval: 50 }
 
@@ -30,11 +31,11 @@ async function createLedger() {
     await owner.end()
   })
   const store = new ClickStore(pool)
-  await store.makePartitionsAround(Date.now())
+  await createPartitionsAround(pool, Date.now())
   const db = createDatabase(owner)
   return {
     store,
-    count: (messages: readonly TakenMessage[]) => store.count(new ClickBatch(messages)),
+    count: (messages: readonly ConsumedMessage[]) => store.count(new ClickBatch(messages)),
     owner,
     balance: async () => ({ ...nothing, ...(await readBalance(db)) }),
     /** As it is with messages that were written long ago. */
@@ -45,11 +46,11 @@ async function createLedger() {
 
 const producer = randomUUID()
 
-function message(sequence: number, clicks: readonly Click[], stamp: Partial<LedgerStamp> = {}): TakenMessage {
-  return takenFrom({ producer, sequence, clicks: clicks.length, settled: 0, confirmed: 0, ...stamp }, clicks)
+function message(sequence: number, clicks: readonly Click[], stamp: Partial<LedgerStamp> = {}): ConsumedMessage {
+  return consumedMessage({ producer, sequence, clicks: clicks.length, settled: 0, confirmed: 0, ...stamp }, clicks)
 }
 
-function buried(taken: TakenMessage): TakenMessage {
+function buried(taken: ConsumedMessage): ConsumedMessage {
   const letter: DeadLetter = {
     reason: 'delivery_limit',
     detail: '',
@@ -57,6 +58,7 @@ function buried(taken: TakenMessage): TakenMessage {
     content: Buffer.from('content'),
     clicks: taken.stamp.clicks,
     clickIds: taken.clicks.map(idOf),
+    clickProjects: taken.clicks.map(({ projectId }) => projectId),
     requestId: undefined,
   }
   return { ...taken, clicks: [], deadLetters: [letter] }
@@ -65,7 +67,7 @@ function buried(taken: TakenMessage): TakenMessage {
 const clicks = (count: number) => Array.from({ length: count }, () => createClick())
 
 describe('the ledger', () => {
-  test('has each message once, whatever is delivered again', async () => {
+  test('contains each message once, however often it is delivered', async () => {
     const { count, balance, messages } = await createLedger()
     const three = clicks(3)
     const first = message(1, three)
@@ -81,7 +83,7 @@ describe('the ledger', () => {
     expect(await balance()).toEqual({ ...nothing, accepted: 6, counted: 5, duplicates: 1 })
   })
 
-  test('misses a message that vanished, as soon as a later one tells of it', async () => {
+  test('detects a lost message as soon as a later one reports it', async () => {
     const { count, balance, fold } = await createLedger()
     await count([message(1, clicks(2))])
     await count([message(3, clicks(1), { settled: 1, confirmed: 2 })])
@@ -94,13 +96,13 @@ describe('the ledger', () => {
     expect(await balance()).toEqual({ ...nothing, accepted: 10, counted: 10 })
   })
 
-  test('owes nothing for a message that was refused', async () => {
+  test('expects nothing of a message that was refused', async () => {
     const { count, balance } = await createLedger()
     await count([message(1, clicks(1)), message(5, clicks(1), { settled: 4, confirmed: 1 })])
     expect(await balance()).toEqual({ ...nothing, accepted: 2, counted: 2 })
   })
 
-  test('takes the end of a connection from the next, and owes nothing for what had no outcome', async () => {
+  test('learns the end of a connection from the next one, and expects nothing of messages without an outcome', async () => {
     const { count, balance } = await createLedger()
     const next = { producer: randomUUID(), previous: { producer, confirmed: 9, unknown: [3, 4] } }
     await count([message(1, clicks(2))])
@@ -113,7 +115,7 @@ describe('the ledger', () => {
     expect(await balance()).toEqual({ ...nothing, accepted: 14, counted: 14 })
   })
 
-  test('says the same before, while and after its messages are folded, and knows them then', async () => {
+  test('stays the same before, during and after a fold, and still knows the folded messages', async () => {
     const { count, balance, fold, messages } = await createLedger()
     const sent = [1, 2, 3, 4].map((sequence) =>
       message(sequence, clicks(sequence), {
@@ -134,10 +136,10 @@ describe('the ledger', () => {
     expect((await messages()).map(({ sequence }) => Number(sequence))).toEqual([3, 4])
   })
 
-  test('keeps nothing open of connections that are over, and knows their messages all the same', async () => {
+  test('finishes closed connections, and still knows their messages', async () => {
     const { count, balance, fold, owner, messages } = await createLedger()
     const connections = 30
-    const sent: TakenMessage[] = []
+    const sent: ConsumedMessage[] = []
     let previous: LedgerStamp['previous']
     for (let connection = 0; connection < connections; connection += 1) {
       const producer = randomUUID()
@@ -166,7 +168,7 @@ describe('the ledger', () => {
     }
   })
 
-  test('opens a connection that was thought over, when the next tells that it had more', async () => {
+  test('reopens a finished connection if the next one reports that it had more messages', async () => {
     const { count, balance, owner } = await createLedger()
     const foldSilent = () => owner.query(`select fold_ledger('0', '0')`)
     const openProducers = async () => (await owner.query('select from producers where not finished')).rowCount
@@ -195,16 +197,16 @@ describe('the ledger', () => {
     }
   })
 
-  test('folds nothing that is young', async () => {
-    const { count, store, owner, messages } = await createLedger()
+  test('does not fold messages younger than a minute', async () => {
+    const { count, owner, messages } = await createLedger()
     await count([message(1, clicks(1)), message(2, clicks(1), { settled: 1, confirmed: 1 })])
-    await store.foldLedger()
+    await owner.query(`select fold_ledger(interval '1 minute')`)
     expect(await messages()).toHaveLength(2)
     const { rows } = await owner.query('select folded::text from producers')
     expect(rows).toEqual([{ folded: '{}' }])
   })
 
-  test('has the dead, the replayed and the discarded', async () => {
+  test('contains dead, replayed and discarded clicks', async () => {
     const { count, owner, balance } = await createLedger()
     await count([buried(message(1, clicks(5))), buried(message(2, clicks(3))), message(3, clicks(1))])
     expect(await balance()).toEqual({ ...nothing, accepted: 9, counted: 1, dead: 8 })
@@ -215,7 +217,7 @@ describe('the ledger', () => {
     expect(await balance()).toEqual({ ...nothing, accepted: 9, counted: 6, discarded: 3 })
   })
 
-  test('a message that was counted is not dead when the broker gives it up all the same', async () => {
+  test('a counted message is not dead if the broker gives it up afterwards', async () => {
     const { count, owner, balance } = await createLedger()
     const counted = message(1, clicks(4))
     await count([counted])
@@ -224,7 +226,7 @@ describe('the ledger', () => {
     expect((await owner.query('select from dead_letters')).rowCount).toBe(0)
   })
 
-  test('nor is one that was counted so long ago that it is folded', async () => {
+  test('a folded message is not dead if the broker gives it up afterwards', async () => {
     const { count, balance, fold, messages } = await createLedger()
     const first = message(1, clicks(3))
     await count([first, message(2, [], { settled: 1, confirmed: 3 })])
@@ -236,7 +238,7 @@ describe('the ledger', () => {
     expect(await messages()).toMatchObject([{ sequence: 2 }])
   })
 
-  test('nor is one that is being folded at that moment', async () => {
+  test('a message that is being folded is not dead if the broker gives it up', async () => {
     const { count, balance, owner } = await createLedger()
     const first = message(1, clicks(3))
     await count([first, message(2, [], { settled: 1, confirmed: 3 })])
@@ -256,7 +258,7 @@ describe('the ledger', () => {
     expect(await balance()).toEqual({ ...nothing, accepted: 3, counted: 3 })
   })
 
-  test('a message that was thought dead is counted when a processor that was cut off writes it', async () => {
+  test('a dead message is counted after all if a processor that was cut off writes it', async () => {
     const { count, owner, balance } = await createLedger()
     const late = message(1, clicks(4))
     await count([buried(late)])
@@ -266,7 +268,7 @@ describe('the ledger', () => {
     expect((await owner.query('select resolution from dead_letters')).rows).toEqual([{ resolution: 'counted' }])
   })
 
-  test('counts what was there before the ledger', async () => {
+  test('includes clicks from before the ledger', async () => {
     const { owner, balance } = await createLedger()
     await owner.query(
       `insert into producers (producer, clicks, counted) values ('00000000-0000-0000-0000-000000000000', 8, 8)`,
@@ -276,7 +278,7 @@ describe('the ledger', () => {
 })
 
 describe('the ledger of a running system', () => {
-  test('shows a message that was taken out of the queue behind its back', async () => {
+  test('shows a message that was removed from the queue by hand', async () => {
     const bench = await createBench()
     await bench.send(...clicks(2))
     await bench.send(...clicks(5))
@@ -291,7 +293,7 @@ describe('the ledger of a running system', () => {
     expect(await bench.balance()).toMatchObject({ accepted: 10, counted: 5, inFlight: 5 })
   })
 
-  test('what a message without a stamp holds is accounted for once, however often it is delivered', async () => {
+  test('accounts for a message without a stamp once, however often it is delivered', async () => {
     const bench = await createBench()
     await bench.startProcessor()
     for (let time = 0; time < 3; time += 1) await bench.sendRaw('not json\nnor this')
@@ -299,7 +301,7 @@ describe('the ledger of a running system', () => {
     expect(await bench.balance()).toEqual({ ...nothing, accepted: 2, dead: 2 })
   })
 
-  test('what the broker gives up is in the dead letters, with the reason', async () => {
+  test('stores what the broker gives up as dead letters with the reason', async () => {
     const bench = await createBench()
     const [click] = clicks(1)
     if (click === undefined) throw new Error('no click')

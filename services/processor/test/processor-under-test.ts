@@ -1,26 +1,27 @@
 import { ProducerLedger } from '@clicktally/broker/producer-ledger.ts'
 import { topology } from '@clicktally/broker/topology.ts'
-import { type Click, defaultProjectId } from '@clicktally/contract/click.ts'
-import { clicksMessageType, encodeClick } from '@clicktally/contract/clicks-message.ts'
-import { type LedgerStamp, stampHeaders } from '@clicktally/contract/ledger-stamp.ts'
-import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
 import { type Balance, readBalance } from '@clicktally/database/balance.ts'
 import { createDatabase } from '@clicktally/database/connection.ts'
 import { createPool } from '@clicktally/database/pool.ts'
+import { type Click, defaultProjectId } from '@clicktally/event/click.ts'
+import { randomUuidV7 } from '@clicktally/event/uuid-v7.ts'
+import { clicksMessageType, encodeClick } from '@clicktally/message/clicks-message.ts'
+import { type LedgerStamp, stampHeaders } from '@clicktally/message/ledger-stamp.ts'
 import { createTestBroker, type TestBroker } from '@clicktally/testing/test-broker.ts'
-import { createTestDatabase } from '@clicktally/testing/test-database.ts'
+import { createTestDatabase, type TestDatabase } from '@clicktally/testing/test-database.ts'
 import type { ConsumeMessage } from 'amqplib'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
 import { expect, onTestFinished, vi } from 'vitest'
-import { BatchWriter } from '../batch-writer.ts'
-import { BinaryCopy } from '../binary-copy.ts'
-import { ClickConsumer } from '../click-consumer.ts'
-import { ClickStore } from '../click-store.ts'
-import { persist } from '../failure-policy.ts'
-import { ProcessingFigures } from '../processing-figures.ts'
-import { readClicks, type TakenMessage } from '../taken-message.ts'
-import { TopologyKeeper } from '../topology-keeper.ts'
+import { ProcessingMetrics } from '../processing-metrics.ts'
+import { BatchWriter } from '../queue/batch-writer.ts'
+import { ClickConsumer } from '../queue/click-consumer.ts'
+import { persist } from '../queue/failure-policy.ts'
+import { TopologyKeeper } from '../queue/topology-keeper.ts'
+import { BinaryCopy } from '../rows/binary-copy.ts'
+import type { ClickRow } from '../rows/click-row.ts'
+import { type ConsumedMessage, readClicks } from '../rows/consumed-message.ts'
+import { ClickStore } from '../store/click-store.ts'
 
 const logger = pino({ level: 'silent' })
 /** Between the wall clock and the monotonic clock, of which one is cut to milliseconds; less than a round trip to the broker. */
@@ -40,7 +41,7 @@ export function createClick(overrides: Partial<Click> = {}): Click {
 }
 
 /** A message with these clicks, as the broker delivers it. */
-export function takenFrom(stamp: LedgerStamp, clicks: readonly Click[]): TakenMessage {
+export function consumedMessage(stamp: LedgerStamp, clicks: readonly Click[]): ConsumedMessage {
   const properties = { type: clicksMessageType, headers: stampHeaders(stamp) }
   const content = Buffer.from(clicks.map(encodeClick).join('\n'))
   return readClicks({ properties, content } as unknown as ConsumeMessage, new BinaryCopy())
@@ -51,7 +52,7 @@ export type Ask = <Row extends object>(text: string, values?: unknown[]) => Prom
 
 export interface Bench {
   readonly broker: TestBroker
-  readonly database: { readonly processorUrl: string; readonly ownerUrl: string }
+  readonly database: TestDatabase
   readonly ask: Ask
   /** Raw clicks stored, and the sum of all counters: equal, or something is counted twice or not at all. */
   tally(): Promise<{ stored: number; counted: number }>
@@ -68,6 +69,8 @@ export interface Bench {
     maxClicks?: number
     holdWhileAwayMs?: number
     databaseUrl?: string
+    onCounted?: (clicks: readonly ClickRow[]) => void
+    onReturned?: () => void
   }): Promise<ClickConsumer>
 }
 
@@ -132,7 +135,15 @@ export async function createBench(): Promise<Bench> {
         { timeout: 120_000, interval: 20 },
       )
     },
-    async startProcessor({ prefetch = 100, maxClicks = 1_000, holdWhileAwayMs = 15_000, databaseUrl } = {}) {
+    async startProcessor(options = {}) {
+      const {
+        prefetch = 100,
+        maxClicks = 1_000,
+        holdWhileAwayMs = 15_000,
+        databaseUrl,
+        onCounted,
+        onReturned,
+      } = options
       const pool = createPool({
         url: databaseUrl ?? database.processorUrl,
         name: 'test',
@@ -140,12 +151,21 @@ export async function createBench(): Promise<Bench> {
         maxConnections: 2,
         statementTimeoutMs: 2_000,
       })
-      const figures = new ProcessingFigures(new Registry())
-      const writer = new BatchWriter({ store: new ClickStore(pool), figures, logger, holdWhileAwayMs })
+      const metrics = new ProcessingMetrics(new Registry())
+      const store = new ClickStore(pool, onCounted && { onCounted })
+      const writer = new BatchWriter({ store, metrics, logger, holdWhileAwayMs })
       const ping = async () => void (await pool.query('select'))
       const untilReady = (_: string, gone: AbortSignal) => persist(ping, gone, logger)
       const brokerUrl = await broker.urlAs('processor')
-      const consuming = { brokerUrl, logger, writer, untilReady, maxClicks, flushAfterMs: 10 }
+      const consuming = {
+        brokerUrl,
+        logger,
+        writer,
+        untilReady,
+        maxClicks,
+        flushAfterMs: 10,
+        ...(onReturned && { onReturned }),
+      }
       const consumer = new ClickConsumer({ ...consuming, queue: topology.queue, prefetch })
       const suspect = new ClickConsumer({ ...consuming, queue: topology.suspectQueue, prefetch: 1 })
       const dead = new ClickConsumer({ ...consuming, queue: topology.deadQueue, prefetch: 10 })

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { topology } from '@clicktally/broker/topology.ts'
-import { encodeClick } from '@clicktally/contract/clicks-message.ts'
-import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
+import { randomUuidV7 } from '@clicktally/event/uuid-v7.ts'
+import { encodeClick } from '@clicktally/message/clicks-message.ts'
 import { TcpProxy } from '@clicktally/testing/tcp-proxy.ts'
 import { Client } from 'pg'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
@@ -58,7 +58,7 @@ describe('the processor', () => {
     })
   })
 
-  test('an id that is there already changes no count, in the same batch, a later one, or another processor', async () => {
+  test('a duplicate id changes no count, in the same batch, in a later one, or at another processor', async () => {
     const bench = await createBench()
     await bench.startProcessor()
     await bench.startProcessor()
@@ -70,7 +70,7 @@ describe('the processor', () => {
     expect(await bench.tally()).toEqual({ stored: 2, counted: 2 })
   })
 
-  test('visitors are counted once however often they click, and bots are none', async () => {
+  test('each visitor is counted once, and bots are not visitors', async () => {
     const bench = await createBench()
     await bench.startProcessor()
     await bench.send(...['a', 'b', 'a', 'a'].map((visitorId) => createClick({ visitorId })))
@@ -94,7 +94,7 @@ describe('the processor', () => {
     ])
   })
 
-  test('a line that is no click dies alone: its neighbours are counted', async () => {
+  test('a line that is not a click becomes a dead letter, and the other lines are counted', async () => {
     const bench = await createBench()
     await bench.startProcessor()
     await bench.sendRaw(
@@ -109,7 +109,7 @@ describe('the processor', () => {
     ])
   })
 
-  test('a click with a target that no index can hold dies alone, though it came past ingest, and the counters fold', async () => {
+  test('a click that bypassed ingest, with a target too long for an index, becomes a dead letter, and folds continue', async () => {
     const bench = await createBench()
     await bench.startProcessor()
     // Noise, since PostgreSQL would compress another text until it fits.
@@ -125,7 +125,7 @@ describe('the processor', () => {
     expect(await bench.tally()).toEqual({ stored: 2, counted: 2 })
   })
 
-  test('a click that the database refuses dies alone, with its reason', async () => {
+  test('only the click that the database refuses becomes a dead letter, with the reason', async () => {
     const bench = await createBench()
     await bench.ask(`
       create function refuse() returns trigger language plpgsql as
@@ -147,7 +147,7 @@ describe('the processor', () => {
     expect(await bench.balance()).toMatchObject({ accepted: 101, counted: 100, dead: 1, inFlight: 0 })
   })
 
-  test('a partition that is missing is made when a click needs it', async () => {
+  test('a missing partition is created when a click needs it', async () => {
     const bench = await createBench()
     await bench.startProcessor()
     const longAgo = Date.now() - 40 * 86_400_000
@@ -155,7 +155,7 @@ describe('the processor', () => {
     await untilCounted(bench, 2)
   })
 
-  test('months of long ago get one partition each, and the days of this one stay as they are', async () => {
+  test('old months get one partition each, and the days of this month keep theirs', async () => {
     const bench = await createBench()
     await bench.startProcessor()
     const times = ['2015-05-17T10:05:03Z', '2015-05-31T23:59:59.999Z', '2015-06-01T00:00:00Z', '2000-01-01T00:00:00Z']
@@ -173,7 +173,7 @@ describe('the processor', () => {
     ])
   })
 
-  test('a click whose id no partition can hold dies alone', async () => {
+  test('only a click whose id fits no partition becomes a dead letter', async () => {
     const bench = await createBench()
     await bench.startProcessor()
     await bench.send(createClick(), createClick({ id: 'ffffffff-ffff-7000-8000-000000000000' }))
@@ -182,7 +182,7 @@ describe('the processor', () => {
     expect((await bench.deadLetters()).map(({ reason }) => reason)).toEqual(['refused_by_database'])
   })
 
-  test('goes on after the broker has closed its connections', async () => {
+  test('continues after the broker has closed its connections', async () => {
     const bench = await createBench()
     const consumer = await bench.startProcessor()
     await bench.send(createClick())
@@ -195,7 +195,7 @@ describe('the processor', () => {
     await untilCounted(bench, 2)
   })
 
-  test('goes on after its queue was deleted', async () => {
+  test('continues after its queue was deleted', async () => {
     const bench = await createBench()
     const consumer = await bench.startProcessor()
     await vi.waitFor(() => expect(consumer.isConsuming).toBe(true), patience)
@@ -230,7 +230,7 @@ describe('the processor', () => {
     await untilCounted(bench, 1)
   })
 
-  test('waits while the database refuses connections, and loses and doubles nothing', async () => {
+  test('waits while the database refuses connections, and loses and duplicates nothing', async () => {
     const bench = await createBench()
     const consumer = await bench.startProcessor()
     await bench.send(createClick())
@@ -252,7 +252,7 @@ describe('the processor', () => {
     expect(await bench.deadLetters()).toEqual([])
   })
 
-  test('gives back what it holds when it is cut off from the database, takes nothing then, and goes on afterwards', async () => {
+  test('returns its messages when it is cut off from the database, consumes none meanwhile, and continues afterwards', async () => {
     const bench = await createBench()
     const url = new URL(bench.database.processorUrl)
     const proxy = await TcpProxy.open({ host: url.hostname, port: Number(url.port) })
@@ -274,7 +274,7 @@ describe('the processor', () => {
     expect(await bench.balance()).toMatchObject({ accepted: 21, counted: 21, duplicates: 0 })
   })
 
-  test('a stop writes and acknowledges what is held', async () => {
+  test('writes and acknowledges what it holds when it stops', async () => {
     const bench = await createBench()
     const consumer = await bench.startProcessor()
     for (let message = 0; message < 200; message += 1) await bench.send(createClick())
@@ -288,7 +288,7 @@ describe('the processor', () => {
     await untilCounted(bench, 200)
   })
 
-  test('many processors at one target neither deadlock nor lose nor double', async () => {
+  test('many processors with the same target do not deadlock, lose or duplicate', async () => {
     const bench = await createBench()
     await Promise.all([1, 2, 3, 4].map(() => bench.startProcessor({ prefetch: 20, maxClicks: 50 })))
     const clicks = Array.from({ length: 600 }, () => createClick({ target: 'the-one' }))
@@ -302,7 +302,7 @@ describe('the processor', () => {
 })
 
 describe("the processor's role", () => {
-  test('may add clicks and what they count, but change and delete neither', async () => {
+  test('may add clicks and counts, but not change or delete them', async () => {
     const bench = await createBench()
     const client = new Client({ connectionString: bench.database.processorUrl })
     await client.connect()

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { pino } from 'pino'
-import { ProgressReport, type View, type WatchedConsumer } from '../progress-report.ts'
-import type { OtherProgress, Progress } from '../progress-table.ts'
+import { ProgressReport, type View, type WatchedConsumer } from '../progress/progress-report.ts'
+import type { OtherProgress, Progress } from '../progress/progress-table.ts'
 
 /** A message that was accepted when it was put into the queue, and received by then. */
 export interface ModelMessage {

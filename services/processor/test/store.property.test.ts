@@ -1,21 +1,21 @@
 import { ProducerLedger } from '@clicktally/broker/producer-ledger.ts'
-import type { Click } from '@clicktally/contract/click.ts'
-import { encodeClick } from '@clicktally/contract/clicks-message.ts'
-import { stampHeaders } from '@clicktally/contract/ledger-stamp.ts'
 import { readBalance } from '@clicktally/database/balance.ts'
 import { createDatabase } from '@clicktally/database/connection.ts'
 import { createPool } from '@clicktally/database/pool.ts'
+import type { Click } from '@clicktally/event/click.ts'
+import { encodeClick } from '@clicktally/message/clicks-message.ts'
+import { stampHeaders } from '@clicktally/message/ledger-stamp.ts'
 import { createTestDatabase } from '@clicktally/testing/test-database.ts'
 import type { ConsumeMessage } from 'amqplib'
 import fc from 'fast-check'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { BatchWriter } from '../batch-writer.ts'
-import { BinaryCopy } from '../binary-copy.ts'
-import { ClickStore } from '../click-store.ts'
-import { ProcessingFigures } from '../processing-figures.ts'
-import { readClicks, readDeadLetter } from '../taken-message.ts'
+import { ProcessingMetrics } from '../processing-metrics.ts'
+import { BatchWriter } from '../queue/batch-writer.ts'
+import { BinaryCopy } from '../rows/binary-copy.ts'
+import { readClicks, readDeadLetter } from '../rows/consumed-message.ts'
+import { ClickStore } from '../store/click-store.ts'
 import { createClick } from './processor-under-test.ts'
 
 const logger = pino({ level: 'silent' })
@@ -66,8 +66,8 @@ interface Published {
   readonly confirmed: boolean
 }
 
-describe('the store, whatever happens', () => {
-  test('counts each click once and accounts for every message, as a ten-line model says', async () => {
+describe('the store, for any sequence of events', () => {
+  test('counts each click once and accounts for every message, like a ten-line model', async () => {
     const { ownerUrl, processorUrl } = await createTestDatabase()
     const limits = { name: 'test', logger, maxConnections: 3, statementTimeoutMs: 5_000 }
     const owner = createPool({ ...limits, url: ownerUrl })
@@ -81,9 +81,9 @@ describe('the store, whatever happens', () => {
         $$ begin if new.target = 'refused' then raise exception 'refused'; end if; return new; end $$;
       create trigger refuse before insert on clicks for each row execute function refuse()`)
     const db = createDatabase(owner)
-    const figures = new ProcessingFigures(new Registry())
+    const metrics = new ProcessingMetrics(new Registry())
     const writers = [1, 2].map(
-      () => new BatchWriter({ store: new ClickStore(pool), figures, logger, holdWhileAwayMs: 1_000 }),
+      () => new BatchWriter({ store: new ClickStore(pool), metrics, logger, holdWhileAwayMs: 1_000 }),
     )
     const write = async (number: number, messages: ConsumeMessage[], read = readClicks) => {
       const writer = writers[number]
@@ -197,11 +197,9 @@ describe('the store, whatever happens', () => {
               where (same.project_id, same.target, same.minute) = (counters.project_id, counters.target, counters.minute)) as visitors
           from counters group by 1, 2, 3
         ), truth as (
-          select project_id, target, date_trunc('minute', occurred_at) as minute,
-            count(*) filter (where not bot) as total, count(*) filter (where bot) as bots,
-            coalesce(array_agg(distinct visitor_hash(project_id, visitor_id)) filter (where visitor_id is not null and not bot), '{}')
-              as visitors
-          from clicks group by 1, 2, 3
+          select project_id, target, minute, sum(total) as total, sum(bots) as bots,
+            visitor_sketch(array_agg(distinct visitor) filter (where visitor is not null)) as visitors
+          from clicks cross join lateral click_count(project_id, occurred_at, bot, visitor_id) group by 1, 2, 3
         )
         select * from counter full join truth using (project_id, target, minute)
         where (counter.total, counter.bots, counter.visitors) is distinct from (truth.total, truth.bots, truth.visitors)`)

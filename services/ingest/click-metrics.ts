@@ -1,0 +1,85 @@
+import type { RejectionCode } from '@clicktally/event/click-rejection.ts'
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import { type ClickPublisher, refusals } from './publishing/click-publisher.ts'
+
+/** The metrics of this process. They start at 0 with the process; the balance is kept in the database. */
+export class ClickMetrics {
+  readonly #accepted: Counter
+  readonly #rejected: Counter
+  readonly #groupClicks: Histogram
+  readonly #confirmSeconds: Histogram
+
+  constructor(registry: Registry) {
+    const registers = [registry]
+    this.#accepted = new Counter({ name: 'clicktally_clicks_accepted_total', help: 'Clicks answered 202.', registers })
+    this.#rejected = new Counter({
+      name: 'clicktally_clicks_rejected_total',
+      help: 'Rejected events, by the rule they broke.',
+      labelNames: ['code'],
+      registers,
+    })
+    this.#groupClicks = new Histogram({
+      name: 'clicktally_group_clicks',
+      help: 'Clicks in one message.',
+      buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500],
+      registers,
+    })
+    this.#confirmSeconds = new Histogram({
+      name: 'clicktally_confirm_duration_seconds',
+      help: 'Time from publishing a message to its confirm.',
+      buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 4],
+      registers,
+    })
+  }
+
+  accepted(clicks: number): void {
+    this.#accepted.inc(clicks)
+  }
+
+  rejected(code: RejectionCode): void {
+    this.#rejected.inc({ code })
+  }
+
+  confirmed(clicks: number, seconds: number): void {
+    this.#groupClicks.observe(clicks)
+    this.#confirmSeconds.observe(seconds)
+  }
+
+  /** Exports the state of the publisher, read at each scrape. */
+  watch(publisher: ClickPublisher, registry: Registry): void {
+    const registers = [registry]
+    new Gauge({
+      name: 'clicktally_held_clicks',
+      help: 'Clicks that are waiting for a confirm.',
+      registers,
+      collect() {
+        this.set(publisher.heldClicks)
+      },
+    })
+    new Gauge({
+      name: 'clicktally_held_bytes',
+      help: 'Size of the clicks that are waiting for a confirm.',
+      registers,
+      collect() {
+        this.set(publisher.heldBytes)
+      },
+    })
+    new Gauge({
+      name: 'clicktally_refusing_clicks',
+      help: '1 while clicks are refused with 503 for this reason.',
+      labelNames: ['reason'],
+      registers,
+      collect() {
+        for (const reason of refusals) this.set({ reason }, publisher.refusal === reason ? 1 : 0)
+      },
+    })
+    new Gauge({
+      name: 'clicktally_broker_connected',
+      help: '1 while the broker is connected and accepts messages.',
+      registers,
+      collect() {
+        this.set(publisher.isReady ? 1 : 0)
+      },
+    })
+  }
+}

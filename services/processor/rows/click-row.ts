@@ -1,0 +1,56 @@
+import type { Buffer } from 'node:buffer'
+import type { Click } from '@clicktally/event/click.ts'
+import type { BinaryCopy } from './binary-copy.ts'
+
+/** Offset of the primary key in a row: the number of columns and the length of the id precede it. The length of the project is inside. */
+const keyFrom = 6
+const keyBytes = 24
+
+/**
+ * A click of a consumed message: what the counters need of it, and its row for COPY. Other fields are decoded again from the line
+ * where they are needed, which is where COPY cannot be used. Flat and small, since thousands are held at a time.
+ */
+export interface ClickRow {
+  readonly projectId: number
+  readonly target: string
+  /** When it happened, milliseconds since 1970. */
+  readonly occurredAtMs: number
+  /** When it happened, in whole minutes since 1970. */
+  readonly minute: number
+  readonly bot: boolean
+  /** Undefined if the click has no visitor. */
+  readonly visitorHash: number | undefined
+  /** Its row is there from `rowFrom` to `rowTo`. */
+  readonly rows: BinaryCopy
+  readonly rowFrom: number
+  readonly rowTo: number
+  /** Its line is there from `lineFrom` to `lineTo`. */
+  readonly content: Buffer
+  readonly lineFrom: number
+  readonly lineTo: number
+}
+
+/** Read from its row: only valid until the batch ends, when the rows' buffer is reused. */
+export function idOf({ rows, rowFrom }: ClickRow): string {
+  return rows.uuidAt(rowFrom + keyFrom)
+}
+
+/** The primary key as text: `id/project`. Only valid until the batch ends. */
+export function keyOf(click: ClickRow): string {
+  return `${idOf(click)}/${click.projectId}`
+}
+
+/** Compares by primary key, id and project; 0 for the same click. */
+export function compareKeys(a: ClickRow, b: ClickRow): number {
+  return a.rows.compare(a.rowFrom + keyFrom, b.rows, b.rowFrom + keyFrom, keyBytes)
+}
+
+/** The click's line in its message. */
+export function lineOf({ content, lineFrom, lineTo }: ClickRow): Buffer {
+  return content.subarray(lineFrom, lineTo)
+}
+
+/** The whole click, decoded from its line. */
+export function decodeLine(click: ClickRow): Click {
+  return JSON.parse(lineOf(click).toString('utf8')) as Click
+}
