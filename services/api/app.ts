@@ -1,23 +1,49 @@
-import type { Tables } from '@clicktally/database/tables.ts'
+import { createDatabase } from '@clicktally/database/connection.ts'
 import { createHttpApp, type HttpApp } from '@clicktally/http/http-app.ts'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
-import { type Kysely, sql } from 'kysely'
+import { sql } from 'kysely'
+import type { Pool } from 'pg'
 import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
-import { showBalance } from './balance-gauge.ts'
-import { databaseProblem, problem } from './errors.ts'
-import { KeptSketches } from './kept-sketches.ts'
-import { openApiDocument } from './openapi.ts'
+import { ReaderAccess } from './access/reader-access.ts'
+import type { ApiContext } from './api-context.ts'
+import { exportDatabaseMetrics } from './database-metrics.ts'
+import { databaseProblem } from './errors.ts'
+import type { LiveViewers } from './live/live-viewers.ts'
+import { asyncApiDocument } from './openapi/asyncapi-document.ts'
+import { openApiDocument, version } from './openapi/openapi-document.ts'
+import { parameterProblem } from './request/parameter-problem.ts'
+import { exportClicks } from './routes/export-clicks.ts'
 import { getBalance } from './routes/get-balance.ts'
+import { getBreakdown } from './routes/get-breakdown.ts'
 import { getCounts } from './routes/get-counts.ts'
+import { getDeadLetters } from './routes/get-dead-letters.ts'
+import { getLive } from './routes/get-live.ts'
+import { getPublicCounter } from './routes/get-public-counter.ts'
 import { getReceipt } from './routes/get-receipt.ts'
 import { getSeries } from './routes/get-series.ts'
 import { getTop } from './routes/get-top.ts'
+import { listClicks } from './routes/list-clicks.ts'
+import { ScanSlots } from './scan/scan-slots.ts'
+import { SketchCache } from './visitors/sketch-cache.ts'
 
-/** The HTTP side of the read api: pure registration, nothing is opened here. */
-export async function createApp(db: Kysely<Tables>, logger: Logger, registry: Registry): Promise<HttpApp> {
-  const context = { db, sketches: new KeptSketches() }
+/** The others wait: a scan keeps a connection and a core busy, and other requests need some too. */
+const maxScans = 2
+
+/** Creates the HTTP app of the read API. Opens no connection and does not listen. */
+export async function createApp(
+  { pool, exportPool }: { readonly pool: Pool; readonly exportPool: Pool },
+  { isOpen, viewers }: { readonly isOpen: boolean; readonly viewers: LiveViewers },
+  logger: Logger,
+  registry: Registry,
+): Promise<HttpApp> {
+  const db = createDatabase(pool)
+  const context: ApiContext = {
+    ...{ db, pool, access: new ReaderAccess(db, isOpen), sketches: new SketchCache(), viewers },
+    exportDb: createDatabase(exportPool),
+    scans: new ScanSlots(maxScans),
+  }
   const app = createHttpApp({
     logger,
     registry,
@@ -26,48 +52,36 @@ export async function createApp(db: Kysely<Tables>, logger: Logger, registry: Re
         () => true,
         () => false,
       ),
-    explain: (error) => databaseProblem(error) ?? parameterProblem(error),
+    explain: (error, request) => databaseProblem(error) ?? parameterProblem(error, request),
   })
 
-  showBalance(db, registry)
+  app.decorateRequest('projectId')
+  app.decorateRequest('reader')
+  exportDatabaseMetrics(db, registry)
   const document = await openApiDocument()
   app.get('/openapi.json', (_request, reply) => reply.header('cache-control', 'public, max-age=300').send(document))
+  const asyncDocument = asyncApiDocument(version)
+  app.get('/asyncapi.json', (_request, reply) =>
+    reply.header('cache-control', 'public, max-age=300').send(asyncDocument),
+  )
   await app.register(swagger, { mode: 'static', specification: { document: document as never } })
   await app.register(swaggerUi, {
     routePrefix: '/docs',
-    uiConfig: { docExpansion: 'list', tryItOutEnabled: true },
-    theme: { title: 'Clicktally', css: [{ filename: 'page.css', content: '.swagger-ui .topbar { display: none }' }] },
+    // The standalone layout has a bar on top, whose logo contains a style that the Content-Security-Policy forbids.
+    uiConfig: { layout: 'BaseLayout', docExpansion: 'list', tryItOutEnabled: true },
+    theme: { title: 'Clicktally' },
   })
 
   getCounts(app, context)
   getSeries(app, context)
   getTop(app, context)
+  getBreakdown(app, context)
   getReceipt(app, context)
   getBalance(app, context)
+  getLive(app, context)
+  getPublicCounter(app, context)
+  listClicks(app, context)
+  exportClicks(app, context)
+  getDeadLetters(app, context)
   return app
-}
-
-/** Fastify's validation error, by the name of the parameter at fault. */
-function parameterProblem(error: unknown) {
-  const { validation } = error as {
-    validation?: { keyword: string; instancePath: string; message: string; params?: object }[]
-  }
-  const [first] = validation ?? []
-  if (validation === undefined || first === undefined) return undefined
-  const params = Object.assign({}, ...validation.map((each) => each.params)) as {
-    additionalProperties?: string[]
-    requiredProperties?: string[]
-  }
-  const [unknown] = params.additionalProperties ?? []
-  if (unknown !== undefined) {
-    return problem('parameter_unknown', `There is no parameter "${unknown.slice(0, 64)}".`, unknown.slice(0, 64), error)
-  }
-  const [missing] = params.requiredProperties ?? []
-  const field = missing ?? first.instancePath.slice(1)
-  return problem(
-    'parameter_invalid',
-    `"${field}" ${missing === undefined ? first.message : 'is required'}.`,
-    field,
-    error,
-  )
 }

@@ -1,19 +1,25 @@
 import { bucketWidths } from '@clicktally/database/counter-buckets.ts'
 import { type RawBuilder, sql } from 'kysely'
-import type { BucketPieces, Piece } from '../bucket-pieces.ts'
-import type { CountsFilter } from '../counts-filter.ts'
+import type { CountsFilter } from '../request/counts-filter.ts'
+import type { BucketPieces, Piece } from '../time/bucket-pieces.ts'
 
 /**
- * Rows (width, start, target, total, bots, visitors, visitors_below, version) that together are what the filter stands for:
- * buckets of several widths, and what is not folded into them yet. Minutes have no version, for they go on changing.
- * Exact in one statement, since a fold moves clicks from the one to the other in one transaction.
+ * The rows (width, start, target, total, bots, visitors, visitors_below, version) that match the filter: buckets of several widths,
+ * and deltas that are not folded yet. Minutes have no version, because they keep changing. Exact in one statement, since a fold
+ * moves clicks from deltas to buckets in one transaction.
  *
- * @param allTogether without a target in the filter: the rows that stand for all targets together, instead of each target's
+ * @param allTogether if the filter names no target: whether to read the rows of all targets together instead of each target's
  */
 export function countedRows(filter: CountsFilter, pieces: BucketPieces, allTogether: boolean): RawBuilder<unknown> {
-  const { projectId, targets, fromMs = -Infinity, toMs = Infinity } = filter
+  const { projectId, targets, targetPrefix, fromMs = -Infinity, toMs = Infinity } = filter
   const ofTargets =
-    targets !== undefined ? sql`target = any(${targets}::text[])` : allTogether ? sql`target = ''` : sql`target <> ''`
+    targets !== undefined
+      ? sql`target = any(${targets}::text[])`
+      : targetPrefix !== undefined
+        ? sql`target ^@ ${targetPrefix}`
+        : allTogether
+          ? sql`target = ''`
+          : sql`target <> ''`
   const rows = bucketWidths
     .filter((width) => pieces[width].length > 0)
     .flatMap((width) =>

@@ -13,7 +13,7 @@ export interface DeadClick {
   readonly died_at: Date
 }
 
-/** The click as it was counted, if it was. */
+/** The click, if it was counted. */
 export async function storedClick(db: Kysely<Tables>, projectId: number, id: string): Promise<StoredClick | undefined> {
   return await db
     .selectFrom('clicks')
@@ -23,12 +23,14 @@ export async function storedClick(db: Kysely<Tables>, projectId: number, id: str
     .executeTakeFirst()
 }
 
-/** Why the click was not counted, if it waits in the dead letters or was given up there. */
-export async function deadClick(db: Kysely<Tables>, id: string): Promise<DeadClick | undefined> {
+/** Why the click was not counted, if it is in the dead letters or was discarded. */
+export async function deadClick(db: Kysely<Tables>, projectId: number, id: string): Promise<DeadClick | undefined> {
   return await db
     .selectFrom('dead_letters')
     .select(['reason', 'died_at'])
     .where(sql<boolean>`click_ids @> array[${id}]::uuid[]`)
+    // 0 is a click whose project could not be read.
+    .where(sql<boolean>`click_projects[array_position(click_ids, ${id}::uuid)] = ${projectId}`)
     .where((where) => where.or([where('resolution', 'is', null), where('resolution', '=', 'discarded')]))
     .orderBy('id', 'desc')
     .executeTakeFirst()

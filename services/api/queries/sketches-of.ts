@@ -1,10 +1,19 @@
 import type { Tables } from '@clicktally/database/tables.ts'
 import { type Kysely, sql } from 'kysely'
-import type { SketchKey } from '../kept-sketches.ts'
+
+/** A version of a row of the hourly, daily or monthly counters. */
+export interface SketchKey {
+  readonly width: 'hour' | 'day' | 'month'
+  /** Milliseconds since 1970. */
+  readonly startMs: number
+  readonly target: string
+  /** Changes with each update: the transaction that wrote the row. */
+  readonly version: string
+}
 
 export type Sketch = SketchKey & { readonly visitors: readonly number[] }
 
-/** The sketches of these rows as they are now, whatever their version. */
+/** The current sketches of these rows, whatever their version. */
 export async function sketchesOf(db: Kysely<Tables>, projectId: number, keys: readonly SketchKey[]): Promise<Sketch[]> {
   const ofWidths = (['hour', 'day', 'month'] as const).flatMap((width) => {
     const its = keys.filter((key) => key.width === width)

@@ -1,29 +1,61 @@
-import { type Counts, readOperations } from '@clicktally/contract/read-operations.ts'
 import type { HttpApp } from '@clicktally/http/http-app.ts'
+import { type Counts, readOperations } from '@clicktally/operations/read-operations.ts'
+import type { FastifyReply } from 'fastify'
+import { projectOf } from '../access/reader-access.ts'
 import type { ApiContext } from '../api-context.ts'
-import { readCountsFilter } from '../counts-filter.ts'
-import { metaOf } from '../meta.ts'
-import { asOf } from '../queries/as-of.ts'
+import { counterState } from '../queries/counter-state.ts'
 import { counts } from '../queries/counts.ts'
-import { rollupHorizon } from '../queries/rollup-horizon.ts'
-import { inSnapshot } from '../snapshot.ts'
+import { inSnapshot } from '../queries/snapshot.ts'
+import { latestEnd, readComparison } from '../request/comparison.ts'
+import { type CountsFilter, readCountsFilter } from '../request/counts-filter.ts'
+import { sendCounts } from '../response/caching.ts'
+import { metaOf, rangeText } from '../response/meta.ts'
+import { ask } from '../scan/ask.ts'
+import { type BucketCount, countByBucket } from '../scan/bucket-counts.ts'
+import { timeZoneOf } from '../time/time-zone.ts'
 
 /** GET /v1/counts */
-export function getCounts(app: HttpApp, { db, sketches }: ApiContext): void {
+export function getCounts(app: HttpApp, context: ApiContext): void {
+  const { db, sketches, access } = context
   const { method, url, schema } = readOperations.getCounts
+  app.options(url, access.preflight)
   app.route({
     method,
     url,
+    onRequest: access.requires('read'),
     schema: { querystring: schema.querystring },
-    async handler(request, reply): Promise<Counts> {
-      const filter = readCountsFilter(request.query)
-      const answer = await inSnapshot(db, async (snapshot) => {
-        const freshness = await asOf(snapshot)
-        const counted = await counts(snapshot, filter, await rollupHorizon(snapshot), sketches)
-        return { ...counted, meta: metaOf(freshness, 'counters', filter) }
-      })
-      reply.header('cache-control', 'public, max-age=1')
-      return answer
+    async handler(request, reply): Promise<Counts | FastifyReply> {
+      const zone = timeZoneOf(request.query.tz ?? 'UTC')
+      const asked = readCountsFilter(request.query, projectOf(request), zone)
+      const { filter, compared } = readComparison(request.query, asked, zone)
+      const { filter: conditions } = request.query
+      const answer = conditions === undefined ? await readCounters() : await scanClicks(conditions)
+      return sendCounts(reply, answer, latestEnd(filter, compared))
+
+      function readCounters(): Promise<Counts> {
+        return inSnapshot(db, async (snapshot) => {
+          const { asOf, rolledUpBefore } = await counterState(snapshot)
+          const read = (filter: CountsFilter) => counts(snapshot, filter, rolledUpBefore, sketches)
+          return {
+            ...(await read(filter)),
+            ...(compared !== undefined && { comparison: { ...rangeText(compared), ...(await read(compared)) } }),
+            meta: metaOf(asOf, 'counters', filter, zone.name),
+          }
+        })
+      }
+
+      /** The comparison is read later, so it is at least as fresh. */
+      async function scanClicks(conditions: readonly string[]): Promise<Counts> {
+        const scan = (filter: CountsFilter) =>
+          ask(context, { filter, conditions, visitors: true, zone }, async (scan) => {
+            const [all] = await countByBucket(scan, [-Infinity, Infinity], true)
+            return { visitors: 0, ...(all as BucketCount) }
+          })
+        const { meta, ...count } = await scan(filter)
+        if (compared === undefined) return { ...count, meta }
+        const { meta: _, ...comparison } = await scan(compared)
+        return { ...count, comparison: { ...rangeText(compared), ...comparison }, meta }
+      }
     },
   })
 }

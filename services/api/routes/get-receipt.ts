@@ -1,28 +1,31 @@
-import { defaultProjectId } from '@clicktally/contract/click.ts'
-import { type ClickReceipt, readOperations } from '@clicktally/contract/read-operations.ts'
-import { isUuidV7 } from '@clicktally/contract/uuid-v7.ts'
+import { isUuidV7 } from '@clicktally/event/uuid-v7.ts'
 import type { HttpApp } from '@clicktally/http/http-app.ts'
+import { type ClickReceipt, readOperations } from '@clicktally/operations/read-operations.ts'
+import { projectOf } from '../access/reader-access.ts'
 import type { ApiContext } from '../api-context.ts'
 import { problem } from '../errors.ts'
-import { metaOf } from '../meta.ts'
 import { asOf } from '../queries/as-of.ts'
 import { deadClick, storedClick } from '../queries/receipt.ts'
-import { inSnapshot } from '../snapshot.ts'
+import { inSnapshot } from '../queries/snapshot.ts'
+import { metaOf } from '../response/meta.ts'
 
 /** GET /v1/events/:id */
-export function getReceipt(app: HttpApp, { db }: ApiContext): void {
+export function getReceipt(app: HttpApp, { db, access }: ApiContext): void {
   const { method, url, schema } = readOperations.getReceipt
+  app.options(url, access.preflight)
   app.route({
     method,
     url,
-    schema: { params: schema.params },
+    onRequest: access.requires('read'),
+    schema: { params: schema.params, querystring: schema.querystring },
     async handler(request, reply): Promise<ClickReceipt> {
+      const projectId = projectOf(request)
       const id = request.params.id.toLowerCase()
-      if (!isUuidV7(id)) throw problem('id_not_v7', 'The id of a click is a UUID of version 7.', 'id')
+      if (!isUuidV7(id)) throw problem('id_not_v7', 'The id of a click must be a version 7 UUID.', 'id')
       reply.header('cache-control', 'no-store')
       return await inSnapshot(db, async (snapshot): Promise<ClickReceipt> => {
         const meta = metaOf(await asOf(snapshot), 'clicks')
-        const stored = await storedClick(snapshot, defaultProjectId, id)
+        const stored = await storedClick(snapshot, projectId, id)
         if (stored !== undefined) {
           return {
             id,
@@ -34,7 +37,7 @@ export function getReceipt(app: HttpApp, { db }: ApiContext): void {
             meta,
           }
         }
-        const dead = await deadClick(snapshot, id)
+        const dead = await deadClick(snapshot, projectId, id)
         if (dead !== undefined)
           return { id, status: 'dead', reason: dead.reason, diedAt: dead.died_at.toISOString(), meta }
         return { id, status: 'not_seen', meta }

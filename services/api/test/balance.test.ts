@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { createApi } from './api-under-test.ts'
 
-/** As if the only processor had last told so long ago that it has counted everything accepted before. */
+/** Sets how long ago the only processor last reported that it had counted everything accepted before. */
 async function reportedAgo({ owner }: Awaited<ReturnType<typeof createApi>>, interval: string): Promise<void> {
   await owner.query(
     `insert into processor_progress (processor, name, counted_through, connections)
@@ -32,7 +32,7 @@ describe('GET /v1/balance', () => {
     ])
   })
 
-  test('shows in the answer and in the metrics what the ledger says, and what has not arrived', async () => {
+  test('shows the ledger, and clicks that have not arrived, in the response and in the metrics', async () => {
     const api = await createApi()
     // The second message reports that 12 clicks were confirmed before it; 10 have arrived.
     await api.owner.query(
@@ -53,7 +53,7 @@ describe('GET /v1/balance', () => {
     }
   })
 
-  test('says up to when it is known, and shows no metric of what it cannot know, when nothing came through lately', async () => {
+  test('shows up to when it is known, and omits unknown metrics, when no message has arrived recently', async () => {
     const api = await createApi()
     await reportedAgo(api, '1 minute')
     const { body } = await api.get('/v1/balance')
@@ -66,7 +66,7 @@ describe('GET /v1/balance', () => {
     expect(seconds).toBeCloseTo(Date.parse(body.knownThrough) / 1000, 2)
   })
 
-  test("does not fail the metrics while the database can't be asked", async () => {
+  test('does not fail the metrics while the database is unavailable', async () => {
     const api = await createApi()
     await api.owner.query('revoke select on messages from clicktally_api')
     const { statusCode, body } = await api.app.inject('/metrics')

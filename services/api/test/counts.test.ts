@@ -12,7 +12,8 @@ describe('GET /v1/counts', () => {
     const { status, body, headers } = await api.get('/v1/counts')
     expect(status).toBe(200)
     expect(body).toMatchObject({ total: 10, bots: 1, visitors: 3, meta: { tz: 'UTC', source: 'counters' } })
-    expect(headers['cache-control']).toBe('public, max-age=1')
+    expect(headers['cache-control']).toBe('private, max-age=1')
+    expect(headers['x-accel-expires']).toBe('1')
   })
 
   test('nothing counted is zero, not an error', async () => {
@@ -44,6 +45,53 @@ describe('GET /v1/counts', () => {
     })
   })
 
+  test('a date begins at midnight in the zone', async () => {
+    const api = await createApi()
+    for (const minute of ['2026-10-24T21:59Z', '2026-10-24T22:00Z', '2026-10-25T22:59Z', '2026-10-25T23:00Z'])
+      await api.count({ minute })
+    const { body } = await api.get('/v1/counts?from=2026-10-25&to=2026-10-26&tz=Europe/Paris')
+    expect(body).toMatchObject({
+      total: 2,
+      meta: { tz: 'Europe/Paris', from: '2026-10-24T22:00:00.000Z', to: '2026-10-25T23:00:00.000Z' },
+    })
+    expect((await api.get('/v1/counts')).body.meta).toMatchObject({ tz: 'UTC', from: null, to: null })
+  })
+
+  test('filters by the beginning of targets, folded or not', async () => {
+    const api = await createApi()
+    for (const target of ['blog', 'blog/a', 'blog/b', 'blog0', 'a%b', 'a_b', 'axb', 'Blog/a'])
+      await api.count({ minute: '2026-03-01T10:00Z', target, visitors: ['one', target] })
+    const counted = async (prefix: string) => {
+      const { body } = await api.get(`/v1/counts?targetPrefix=${encodeURIComponent(prefix)}`)
+      return [body.total, body.visitors]
+    }
+    expect(await counted('blog')).toEqual([4, 5])
+    expect(await counted('blog/')).toEqual([2, 3])
+    expect(await counted('a%')).toEqual([1, 2])
+    expect(await counted('a_')).toEqual([1, 2])
+    expect((await api.get('/v1/counts/top?targetPrefix=blog/')).body.targets.length).toBe(2)
+  })
+
+  test('an error names what was sent and what is accepted', async () => {
+    const api = await createApi()
+    const detail = async (path: string) => (await api.get(`/v1/${path}`)).body.detail
+    expect(await detail('counts/series?interval=second')).toBe(
+      '"interval" must be minute, hour, day, week, month, quarter, year, and not "second".',
+    )
+    expect(await detail('counts/series')).toMatch(/^"interval" is required and must be minute, hour, /)
+    expect(await detail('counts?since=2026')).toMatch(
+      /^There is no parameter "since" here\. Known .* target, .*from, to/,
+    )
+    expect(await detail('counts?from=2026')).toMatch(/^"from" is "2026"\. It must be a date such as/)
+    expect(await detail('counts/top?limit=5000')).toMatch(/^"limit" must be <= 1000, and not "5000"\.$/)
+  })
+
+  test('another method is refused with those that the path supports', async () => {
+    const api = await createApi()
+    const answer = await api.app.inject({ method: 'POST', url: '/v1/counts' })
+    expect([answer.statusCode, answer.headers.allow]).toEqual([405, 'GET, HEAD, OPTIONS'])
+  })
+
   test('estimates visitors within a few per cent where there are more than it keeps hashes', async () => {
     const api = await createApi()
     const people = Array.from({ length: 20_000 }, (_, index) => `visitor-${index}`)
@@ -58,7 +106,7 @@ describe('GET /v1/counts', () => {
     expect(exactly.body.visitors).toBe(0)
   })
 
-  test('visitors of whole months, days and hours are united too, and who comes late is noticed', async () => {
+  test('visitors are merged across months, days and hours, and late clicks are included', async () => {
     const api = await createApi()
     const people = Array.from({ length: 30_000 }, (_, index) => `visitor-${index}`)
     const visitors = async () => (await api.get('/v1/counts?from=2026-02-03T04:05:00Z')).body.visitors
@@ -82,6 +130,10 @@ describe('GET /v1/counts', () => {
   test.each([
     ['from=yesterday', 'time_invalid', 'from'],
     ['from=2026-03-01T00:00:00+01:00', 'time_invalid', 'from'],
+    ['from=2026-02-30', 'time_invalid', 'from'],
+    ['to=2026-03-01&tz=Nowhere', 'time_zone_unknown', 'tz'],
+    ['targetPrefix=', 'parameter_invalid', 'targetPrefix'],
+    ['targetPrefix=a&target=b', 'parameter_invalid', 'targetPrefix'],
     ['from=2026-03-02T00:00:00Z&to=2026-03-01T00:00:00Z', 'range_empty', 'to'],
     ['target=', 'parameter_invalid', 'target'],
     ['target=%00', 'parameter_invalid', 'target'],
@@ -102,7 +154,7 @@ describe('meta', () => {
     expect((await api.get('/v1/counts')).body.meta).toMatchObject({ asOf: null, lagMs: null })
   })
 
-  test('is as old as the row that says least, however long it has been silent', async () => {
+  test('is the minimum of all rows, however long a processor has been silent', async () => {
     const api = await createApi()
     const lag = async () => (await api.get('/v1/counts')).body.meta.lagMs
     await api.owner.query(`insert into processor_progress (processor, name, counted_through, connections, reported_at) values
@@ -116,7 +168,7 @@ describe('meta', () => {
     expect(await lag()).toBeLessThan(180_000)
   })
 
-  test('is null while a processor cannot say', async () => {
+  test('is null while a processor does not know its time', async () => {
     const api = await createApi()
     await api.owner.query(`insert into processor_progress (processor, name, counted_through, connections) values
       (gen_random_uuid(), 'new', '-infinity', '{}'), (gen_random_uuid(), 'old', now(), '{}')`)

@@ -3,7 +3,7 @@ import { createTestDatabase } from '@clicktally/testing/test-database.ts'
 import { pino } from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
 
-test('a pool has the settings that it is given, on each of its connections', async () => {
+test('a pool applies its settings to each connection', async () => {
   const { apiUrl } = await createTestDatabase()
   const settings = { max_parallel_workers_per_gather: '0', jit: 'off' }
   const limits = { name: 'test', logger: pino({ level: 'silent' }), maxConnections: 2, statementTimeoutMs: 5_000 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
+import { randomUuidV7 } from '@clicktally/event/uuid-v7.ts'
 import { Client } from 'pg'
 import { describe, expect, test } from 'vitest'
 import { createApi } from './api-under-test.ts'
@@ -53,7 +53,7 @@ describe('GET /v1/counts/top', () => {
 })
 
 describe('GET /v1/events/{id}', () => {
-  test('tells of a click that it is counted, dead, or not seen', async () => {
+  test('shows whether a click is counted, a dead letter or unknown', async () => {
     const api = await createApi()
     const now = Date.now()
     const [counted, dead, unknown] = [randomUuidV7(now), randomUuidV7(now), randomUuidV7(now)]
@@ -63,8 +63,8 @@ describe('GET /v1/events/{id}', () => {
       [counted],
     )
     await api.owner.query(
-      `insert into dead_letters (producer, sequence, reason, detail, content, clicks, click_ids)
-       values ($1, 1, 'refused_by_database', '', '', 1, array[$2]::uuid[])`,
+      `insert into dead_letters (producer, sequence, reason, detail, content, clicks, click_ids, click_projects)
+       values ($1, 1, 'refused_by_database', '', '', 1, array[$2]::uuid[], '{1}')`,
       [randomUUID(), dead],
     )
     expect((await api.get(`/v1/events/${counted.toUpperCase()}`)).body).toMatchObject({
@@ -80,7 +80,7 @@ describe('GET /v1/events/{id}', () => {
     expect((await api.get(`/v1/events/${unknown}`)).body).toMatchObject({ id: unknown, status: 'not_seen' })
   })
 
-  test('refuses what is no id', async () => {
+  test('refuses an invalid id', async () => {
     const api = await createApi()
     expect((await api.get('/v1/events/7')).body).toMatchObject({ status: 422, code: 'id_not_v7' })
     expect((await api.get(`/v1/events/${crypto.randomUUID()}`)).body).toMatchObject({ status: 422, code: 'id_not_v7' })
@@ -93,23 +93,47 @@ describe('the api', () => {
     const { body } = await api.get('/openapi.json')
     expect(body.openapi).toBe('3.1.0')
     expect(Object.keys(body.paths).sort()).toEqual([
+      '/c/{slug}.json',
+      '/c/{slug}.svg',
+      '/v1/audit',
       '/v1/backfill',
       '/v1/balance',
+      '/v1/beacon',
+      '/v1/c',
       '/v1/counts',
+      '/v1/counts/by/{dimension}',
       '/v1/counts/series',
       '/v1/counts/top',
+      '/v1/dead-letters',
       '/v1/events',
       '/v1/events/batch',
       '/v1/events/{id}',
+      '/v1/export',
+      '/v1/keys',
+      '/v1/keys/{id}',
+      '/v1/keys/{id}/rotate',
+      '/v1/live',
+      '/v1/p.gif',
+      '/v1/password',
+      '/v1/projects',
+      '/v1/projects/{name}',
+      '/v1/public-counters',
+      '/v1/public-counters/{slug}',
+      '/v1/session',
+      '/v1/users',
+      '/v1/users/{id}',
+      '/v1/users/{id}/password-link',
     ])
-    expect(
-      body.paths['/v1/events'].post.requestBody.content['application/json'].schema.properties.target.maxLength,
-    ).toBe(256)
+    expect(body.components.schemas.ClickEvent.properties.target.maxLength).toBe(256)
     const page = await api.app.inject({ method: 'GET', url: '/docs/' })
     expect([page.statusCode, page.headers['content-type']]).toEqual([200, 'text/html; charset=utf-8'])
+    // The Content-Security-Policy of nginx allows no inline styles and scripts, and the bar on top of the standalone layout has one.
+    expect(page.body).not.toMatch(/<style|style=|<script(?![^>]* src=)/)
+    const start = await api.app.inject({ method: 'GET', url: '/docs/static/swagger-initializer.js' })
+    expect(start.body).toContain('"layout":"BaseLayout"')
   })
 
-  test('reads as a role that can change nothing', async () => {
+  test('uses a database role that cannot change anything', async () => {
     const api = await createApi()
     const client = new Client({ connectionString: api.apiUrl })
     await client.connect()
@@ -130,7 +154,7 @@ describe('the api', () => {
     }
   })
 
-  test('says 503 with Retry-After while the database can not be reached, and is not ready', async () => {
+  test('answers 503 with Retry-After while the database is unreachable, and is not ready', async () => {
     const api = await createApi()
     expect((await api.get('/readyz')).status).toBe(200)
     const [{ current_database: name }] = (await api.owner.query('select current_database()')).rows

@@ -1,0 +1,21 @@
+import type { HttpApp } from '@clicktally/http/http-app.ts'
+import { deadLetterOperations } from '@clicktally/operations/dead-letter-operations.ts'
+import type { ApiContext } from '../api-context.ts'
+import { deadLetters } from '../queries/dead-letters.ts'
+
+/** GET /v1/dead-letters */
+export function getDeadLetters(app: HttpApp, { db, access }: ApiContext): void {
+  const { method, url, schema } = deadLetterOperations.listDeadLetters
+  app.options(url, access.preflight)
+  app.route({
+    method,
+    url,
+    onRequest: access.requires('audit'),
+    schema: { querystring: schema.querystring },
+    async handler(request, reply) {
+      const { all = false, limit = 100, before } = request.query
+      reply.header('cache-control', 'no-store')
+      return { letters: await deadLetters(db, { all, limit, before }) }
+    },
+  })
+}

@@ -1,0 +1,46 @@
+import type { Part, PartColumn } from '@clicktally/columns/part.ts'
+
+/** A condition that a click has to meet. */
+export interface IdFilter {
+  readonly dimension: string
+  readonly matches: (id: number) => boolean
+}
+
+/** Half-open, in minutes since 1970; infinite if unbounded. */
+export interface MinuteRange {
+  readonly fromMinute: number
+  readonly toMinute: number
+}
+
+/** Reused for each part: the masks of two parts are never needed at the same time. */
+const mask = new Uint8Array(65_536)
+
+export interface Chosen {
+  /** 1 for each click in the range that meets all conditions, else 0. Valid until the next call. */
+  readonly mask: Uint8Array
+  /** Clicks in the range, whether they meet the conditions or not. */
+  readonly inRange: number
+}
+
+/** Chooses clicks of a part. */
+export function chooseClicks(part: Part, { fromMinute, toMinute }: MinuteRange, filters: readonly IdFilter[]): Chosen {
+  mask.fill(1, 0, part.rows)
+  restrict(part.rows, part.minutes(), (minute) => minute >= fromMinute && minute < toMinute)
+  let inRange = 0
+  for (let row = 0; row < part.rows; row += 1) inRange += mask[row] as number
+  for (const { dimension, matches } of filters) restrict(part.rows, part.column(dimension), matches)
+  return { mask, inRange }
+}
+
+function restrict(rows: number, { ids, positions }: PartColumn, matches: (id: number) => boolean): void {
+  const matching = new Uint8Array(ids.length)
+  let matched = 0
+  for (let position = 0; position < ids.length; position += 1) {
+    if (!matches(ids[position] as number)) continue
+    matching[position] = 1
+    matched += 1
+  }
+  if (matched === ids.length) return
+  if (matched === 0) mask.fill(0, 0, rows)
+  else for (let row = 0; row < rows; row += 1) (mask[row] as number) &= matching[positions[row] as number] as number
+}

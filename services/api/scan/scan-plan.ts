@@ -1,0 +1,139 @@
+import { floorToBucket } from '@clicktally/database/counter-buckets.ts'
+import type { Tables } from '@clicktally/database/tables.ts'
+import { type Kysely, sql } from 'kysely'
+import { problem } from '../errors.ts'
+import { countedRows } from '../queries/counted-rows.ts'
+import { counterState } from '../queries/counter-state.ts'
+import { bucketPieces, type Piece } from '../time/bucket-pieces.ts'
+import { type SummedPeriods, splitIntoSums } from './summed-periods.ts'
+
+/** Takes a second or two, of which most is reading from the database. */
+const maxClicks = 25_000_000
+/** Reading a raw click takes about forty times as long as reading it from columns. */
+const maxRawClicks = 1_000_000
+const hourMs = 3_600_000
+
+/** Where the clicks of a range are read. */
+export interface ScanPlan {
+  /** Milliseconds since 1970; infinite if unbounded. */
+  readonly range: Piece
+  /** Starts of hours whose columns must not be used. */
+  readonly unpackedHours: readonly number[]
+  /** Days and months that are read as sums, and the pieces of which each click is read. */
+  readonly periods: SummedPeriods
+  /** The parts of the range in the unpacked hours. */
+  readonly rawPieces: readonly Piece[]
+  /** All clicks of the range, by the counters. */
+  readonly clicks: number
+}
+
+/**
+ * Decides where the clicks of a range are read. An hour's columns contain all of its clicks if it is not marked as stale and no
+ * delta of it waits to be folded, in the same snapshot.
+ *
+ * @param props names of `props.` dimensions in question: hours that were packed without one of them are read from raw clicks
+ * @param isRaw whether no columns may be used at all
+ * @param isSum whether sums of all clicks by a dimension answer the question
+ * @throws {ServiceProblem} question_too_large, columns_not_ready
+ */
+export async function planScan(
+  db: Kysely<Tables>,
+  projectId: number,
+  range: Piece,
+  props: readonly string[],
+  isRaw: boolean,
+  isSum: boolean,
+): Promise<ScanPlan> {
+  const fromHourMs = floorToBucket(range.fromMs, 'hour')
+  const within = (column: string) => {
+    const start = sql.ref(column)
+    const bounds = [sql`true`]
+    if (Number.isFinite(fromHourMs)) bounds.push(sql`${start} >= ${new Date(fromHourMs)}`)
+    if (Number.isFinite(range.toMs)) bounds.push(sql`${start} < ${new Date(range.toMs)}`)
+    return sql.join(bounds, sql` and `)
+  }
+  const { rows } = await sql<{ hourMs: number }>`
+    with unpacked as (
+      select hour from stale_hours where project_id = ${projectId} and ${within('hour')}
+      union
+      select date_trunc('hour', minute, 'UTC') from counter_deltas where project_id = ${projectId} and ${within('minute')}
+      union
+      select hour from click_columns as packed cross join unnest(${props}::text[]) as prop
+      where project_id = ${projectId} and part = 0 and dimension = 'target' and ${within('hour')}
+        and not exists (
+          select from click_columns as own
+          where own.project_id = packed.project_id and own.hour = packed.hour and own.part = 0 and own.dimension = prop)
+      union
+      select hour from click_columns
+      where ${isRaw} and project_id = ${projectId} and part = 0 and dimension = 'target' and ${within('hour')}
+    )
+    select extract(epoch from hour)::float8 * 1000 as "hourMs" from unpacked
+    -- The raw clicks of earlier hours may be dropped.
+    where hour >= (select complete_since from raw_clicks)
+    order by 1`.execute(db)
+  const unpackedHours = rows.map((row) => row.hourMs)
+  const periods = isSum
+    ? await splitIntoSums(db, projectId, range, unpackedHours)
+    : { months: [], days: [], rest: [range] }
+  const rawPieces = joined(unpackedHours).map(({ fromMs, toMs }) => ({
+    fromMs: Math.max(fromMs, range.fromMs),
+    toMs: Math.min(toMs, range.toMs),
+  }))
+  const clicks = await clicksIn(db, projectId, [range])
+  const isShort = periods.rest.length === 1 && periods.rest[0] === range
+  const scanned = isShort ? clicks : await clicksIn(db, projectId, periods.rest)
+  if (scanned > maxClicks) throw tooLarge(scanned, range)
+  const rawClicks = await clicksIn(db, projectId, rawPieces)
+  if (rawClicks > maxRawClicks) {
+    throw problem(
+      'columns_not_ready',
+      `${count(rawClicks)} clicks of the range are not prepared for this question yet; at most ${count(maxRawClicks)} can be read as they are. Hours are prepared some minutes after they end.`,
+      'from',
+    )
+  }
+  return { range, unpackedHours, periods, rawPieces, clicks }
+}
+
+/** Consecutive hours as one piece each. */
+function joined(hours: readonly number[]): Piece[] {
+  const pieces: { fromMs: number; toMs: number }[] = []
+  for (const startMs of hours) {
+    const last = pieces.at(-1)
+    if (last?.toMs === startMs) last.toMs = startMs + hourMs
+    else pieces.push({ fromMs: startMs, toMs: startMs + hourMs })
+  }
+  return pieces
+}
+
+/** The clicks in these pieces, by people and bots, by the counters. */
+async function clicksIn(db: Kysely<Tables>, projectId: number, pieces: readonly Piece[]): Promise<number> {
+  const horizon = (await counterState(db)).rolledUpBefore
+  let clicks = 0
+  for (const piece of pieces) {
+    const filter = { projectId, targets: undefined, ...piece }
+    const { rows } = await sql<{ clicks: number }>`
+      select coalesce(sum(total + bots), 0) as clicks
+      from (${countedRows(filter, bucketPieces(piece, horizon, 'month'), true)}) as counted`.execute(db)
+    clicks += rows[0]?.clicks ?? 0
+  }
+  return clicks
+}
+
+function tooLarge(clicks: number, { fromMs, toMs }: Piece) {
+  const days = (toMs - fromMs) / 86_400_000
+  const fits = Math.floor((days * maxClicks) / clicks)
+  const hint = !Number.isFinite(days)
+    ? 'Set "from" and "to".'
+    : fits >= 1
+      ? `At the same rate about ${fits} days fit.`
+      : `At the same rate about ${Math.max(1, Math.floor((24 * days * maxClicks) / clicks))} hours fit.`
+  return problem(
+    'question_too_large',
+    `The range has ${count(clicks)} clicks; by dimension at most ${count(maxClicks)} can be read. ${hint}`,
+    'from',
+  )
+}
+
+function count(clicks: number): string {
+  return clicks.toLocaleString('en-US')
+}

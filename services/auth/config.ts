@@ -1,0 +1,24 @@
+import { Environment } from '@clicktally/config/environment.ts'
+import { readHttpSettings } from '@clicktally/http/http-settings.ts'
+
+/** The auth service's settings, from environment variables; `.env.example` explains each. */
+export function readConfig(source: NodeJS.ProcessEnv) {
+  const env = new Environment(source)
+  const config = {
+    ...readHttpSettings(env),
+    databaseUrl: env.serverUrl(
+      'DATABASE_URL',
+      'postgres://clicktally_auth@127.0.0.1:5432/clicktally',
+      ['postgres:', 'postgresql:'],
+      'DATABASE_PASSWORD',
+    ),
+    databaseConnections: env.integer('DATABASE_CONNECTIONS', 10, 1, 100),
+    brokerUrl: env.serverUrl('BROKER_URL', 'amqp://auth@127.0.0.1:5672', ['amqp:', 'amqps:'], 'BROKER_PASSWORD'),
+    // The first keys and the owner of a new installation, written by infra/secrets.
+    firstAccess: env.secret('FIRST_ACCESS'),
+    // Changes are published immediately. This interval limits the age of the snapshot with which an ingest starts.
+    publishEveryMs: 15_000,
+  }
+  env.check()
+  return config
+}

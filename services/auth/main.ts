@@ -1,0 +1,60 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { readConfigOrExit } from '@clicktally/config/environment.ts'
+import { createDatabase } from '@clicktally/database/connection.ts'
+import { createPool } from '@clicktally/database/pool.ts'
+import { closeGracefully } from '@clicktally/http/graceful-close.ts'
+import { readFirstAccess } from '@clicktally/keys/first-access.ts'
+import { createLogger } from '@clicktally/telemetry/logger.ts'
+import { createRegistry } from '@clicktally/telemetry/metrics.ts'
+import { watchPools } from '@clicktally/telemetry/pool-metrics.ts'
+import closeWithGrace from 'close-with-grace'
+import { createApp } from './app.ts'
+import { readConfig } from './config.ts'
+import { installFirstAccess } from './installation/first-access.ts'
+import { SignInLimits } from './sessions/sign-in-limits.ts'
+import { snapshotMetrics } from './snapshot/snapshot-metrics.ts'
+import { SnapshotPublisher } from './snapshot/snapshot-publisher.ts'
+
+const config = readConfigOrExit(readConfig, process.env)
+const firstAccess = config.firstAccess === undefined ? undefined : readFirstAccess(config.firstAccess)
+const logger = createLogger('auth', config.logLevel)
+const registry = createRegistry('auth')
+const pool = createPool({
+  url: config.databaseUrl,
+  name: 'auth',
+  logger,
+  maxConnections: config.databaseConnections,
+  statementTimeoutMs: 5_000,
+})
+watchPools({ auth: pool }, registry)
+const db = createDatabase(pool)
+const snapshots = new SnapshotPublisher({ db, logger, ...config })
+snapshotMetrics(snapshots, registry)
+const app = createApp(
+  { db, signInLimits: new SignInLimits(), onKeysChanged: () => snapshots.publish() },
+  logger,
+  registry,
+)
+
+// 15 s: less than compose's 30 s, more than the drain's 10 s.
+closeWithGrace({ delay: 15_000, logger }, async ({ signal, err }) => {
+  if (err !== undefined) logger.fatal({ err }, 'unexpected error')
+  logger.info({ signal }, 'stopping')
+  await closeGracefully(app)
+  await snapshots.close()
+  await db.destroy()
+  logger.info('stopped')
+})
+
+// Without the database there is nothing to serve: wait for it.
+while (firstAccess !== undefined) {
+  try {
+    await installFirstAccess(db, firstAccess)
+    break
+  } catch (error) {
+    logger.warn({ err: error }, 'the first keys could not be installed; retrying')
+    await sleep(1_000)
+  }
+}
+snapshots.start()
+await app.listen({ host: config.host, port: config.port })

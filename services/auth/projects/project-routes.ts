@@ -1,0 +1,35 @@
+import type { HttpApp } from '@clicktally/http/http-app.ts'
+import { ownerOperations } from '@clicktally/operations/owner-operations.ts'
+import type { AuthContext } from '../auth-context.ts'
+import { authenticate } from '../authentication.ts'
+import { changeProject, createProject, listProjects } from './projects.ts'
+
+export function projectRoutes(app: HttpApp, { db, onKeysChanged }: AuthContext): void {
+  const { listProjects: list, createProject: create, changeProject: change } = ownerOperations
+  app.route({
+    ...{ method: list.method, url: list.url },
+    async handler(request) {
+      await authenticate(db, request, 'audit')
+      return { projects: await listProjects(db) }
+    },
+  })
+  app.route({
+    ...{ method: create.method, url: create.url, schema: { body: create.schema.body } },
+    async handler(request, reply) {
+      const actor = await authenticate(db, request, 'manage')
+      const project = await createProject(db, actor, request.body)
+      onKeysChanged()
+      return reply.code(201).send(project)
+    },
+  })
+  app.route({
+    ...{ method: change.method, url: change.url },
+    schema: { params: change.schema.params, body: change.schema.body },
+    async handler(request) {
+      const actor = await authenticate(db, request, 'manage')
+      const project = await changeProject(db, actor, request.params.name, request.body)
+      onKeysChanged()
+      return project
+    },
+  })
+}
