@@ -1,23 +1,24 @@
-# One recipe for every image of ours. SERVICE is the folder of a workspace package that has a main.ts:
+# Builds the images of every service and of nginx. SERVICE is the folder of a workspace package that has a main.ts:
 #   docker build --target service --build-arg SERVICE=services/ingest .
 #
-# An image keeps the workspace's shape: Node does not strip types from files below a node_modules folder, which is where
-# `pnpm deploy` would put them. Its folders belong to root, and its process does not run as root.
+# The image keeps the folder structure of the workspace, because Node does not strip types from files below node_modules, where
+# `pnpm deploy` would put them. All files belong to root, but the process does not run as root.
 
 ARG NODE_IMAGE=node:24-bookworm-slim
+ARG NGINX_IMAGE=nginx:1.30
 
 FROM ${NODE_IMAGE} AS pnpm
 RUN npm install --global --no-audit --no-fund --no-update-notifier --allow-scripts=pnpm pnpm@12.21.0
 WORKDIR /app
 
-# Only what decides which packages are installed. This stage runs at each change of a source, but as long as it comes to
-# the same result the installation below is taken from the cache.
+# Only the files that determine which packages are installed. This stage runs after every source change, but as long as its
+# result is the same, the installation below comes from the cache.
 FROM pnpm AS manifests
 COPY . .
 RUN find . -type f ! -name package.json ! -name pnpm-lock.yaml ! -name pnpm-workspace.yaml -delete && \
     find . -type d -empty -delete
 
-# What the service needs from the registry, and the list of the workspace packages that it depends on.
+# Installs the service's dependencies from the registry, and lists the workspace packages that it depends on.
 FROM pnpm AS modules
 ARG SERVICE
 COPY --from=manifests /app .
@@ -29,7 +30,7 @@ RUN --mount=type=cache,id=clicktally-pnpm,target=/pnpm-store,sharing=locked \
     find . -type d -empty -not -path '*/node_modules/*' -delete && \
     chmod -R a+rX,go-w .
 
-# The sources of the service and of those packages, and no other: ingest's image has no code for the database.
+# The sources of the service and of those packages only: the image of ingest has no database code.
 FROM pnpm AS sources
 COPY --from=modules /packages /packages
 RUN --mount=type=bind,target=/source \
@@ -43,10 +44,10 @@ ARG SERVICE
 COPY --from=modules /app /app
 COPY --from=sources /app /app
 WORKDIR /app/${SERVICE}
-# The sources with their types stripped, and compiled: without it each start loads what strips them, and keeps it
-# (local/node-services.ts). Made here, since a container's root is read-only: every module is loaded, and the first that runs
-# ends the process. By the user who is to find it, for the folder's name tells whose it is. A CPU with other abilities, or
-# another version of Node, does without.
+# A compile cache of the sources without types. Otherwise each start loads the type stripper and keeps it in memory
+# (local/services/node-services.ts). The cache is created here, because a container's root file system is read-only: the command
+# loads every module, and the first one that runs exits the process. It runs as the same user as the service, because the name of
+# the cache folder contains the user id. A different CPU or version of Node does not use the cache.
 ENV NODE_COMPILE_CACHE=/compile-cache
 RUN install -d -o node -g node "$NODE_COMPILE_CACHE" && \
     setpriv --reuid node --regid node --clear-groups \
@@ -54,14 +55,28 @@ RUN install -d -o node -g node "$NODE_COMPILE_CACHE" && \
     chown -R root:root "$NODE_COMPILE_CACHE" && chmod -R a+rX,go-w "$NODE_COMPILE_CACHE"
 USER node
 EXPOSE 3000
-# The same as in local/node-services.ts, which says why.
+# The same as in local/services/node-services.ts, which gives the reason.
 ENV MALLOC_ARENA_MAX=2
 CMD ["node", "--max-semi-space-size=16", "--max-old-space-size=384", "main.ts"]
 
-# A new volume takes its owner from the folder that it is mounted over: with these the passwords are made without root.
+# A new volume gets the owner of the folder that it is mounted on, so the passwords can be written without root. The user of
+# nginx's image has the id 101.
 FROM service AS secrets
 USER root
-RUN mkdir /secrets && cd /secrets && \
-    install -d -o node -g node api ingest migrate operator postgres processor rabbitmq
+RUN node --input-type=module -e 'import { secretFolders } from "./secrets.ts"; console.log(secretFolders.join("\n"))' \
+      > /tmp/folders && \
+    install -d -o 101 -g 101 -m 0700 /nginx-state && mkdir /secrets && cd /secrets && xargs install -d -o node -g node < /tmp/folders && rm /tmp/folders
 USER node
 CMD ["node", "main.ts", "/secrets"]
+
+# The dashboard's files, for nginx.
+FROM ${NODE_IMAGE} AS pages
+COPY --from=modules /app /app
+COPY --from=sources /app /app
+# web/tsconfig.json extends it.
+COPY tsconfig.json /app/
+WORKDIR /app/web
+RUN node build/main.ts /pages && chmod -R a+rX,go-w /pages
+
+FROM ${NGINX_IMAGE} AS nginx
+COPY --from=pages /pages /usr/share/clicktally/pages

@@ -2,8 +2,8 @@ import { randomInt } from 'node:crypto'
 import { createServer, connect as openSocket, type Socket } from 'node:net'
 
 /**
- * From below the range that Linux (32768–60999) and macOS (49152–65535) take outgoing connections' ports from: a
- * service that is started again must find its port free, and not held by some connection that got it meanwhile.
+ * Below the range of ephemeral ports on Linux (32768–60999) and macOS (49152–65535): a restarted service must find its port free, and
+ * not used by some outgoing connection.
  */
 const lowestPort = 20_000
 const highestPort = 31_999
@@ -11,8 +11,8 @@ const highestPort = 31_999
 const handedOut = new Set<number>()
 
 /**
- * A port that is free on 127.0.0.1 now and that was not handed out before: by this process, and on Linux by no other one that
- * lives. It is free only until somebody listens on it, and a server takes its time to start.
+ * A port that is free on 127.0.0.1 and was not returned before, neither by this process nor, on Linux, by another one that is alive.
+ * That matters because a server takes a while until it listens.
  */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < 200; attempt++) {
@@ -25,8 +25,8 @@ export async function freePort(): Promise<number> {
 }
 
 /**
- * Whether no other process has claimed the port. The claim is a name in Linux's abstract socket namespace: it belongs to the
- * network namespace, as ports do, and is gone with the process, however that ends.
+ * Claims the port; false if another process has claimed it. The claim is a name in Linux's abstract socket namespace: it belongs to
+ * the network namespace, as ports do, and ends with the process.
  */
 async function claim(port: number): Promise<boolean> {
   if (process.platform !== 'linux') return true
@@ -37,18 +37,18 @@ async function claim(port: number): Promise<boolean> {
   })
 }
 
-/** Why the port on 127.0.0.1 can't be listened on (`EADDRINUSE`, `EACCES`), or undefined when it can. */
-export async function portProblem(port: number): Promise<string | undefined> {
+/** Why the port cannot be listened on (`EADDRINUSE`, `EACCES`, `EADDRNOTAVAIL`); undefined if it can. */
+export async function portProblem(port: number, host = '127.0.0.1'): Promise<string | undefined> {
   return await new Promise((resolve) => {
     const server = createServer()
     server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
-    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => server.close(() => resolve(undefined)))
+    server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(undefined)))
   })
 }
 
 /**
- * Connects to the port on 127.0.0.1, sends the opening and returns the first bytes of the answer; undefined when there
- * is no connection or no answer in time.
+ * Connects to the port on 127.0.0.1, sends `opening` and returns the first bytes of the answer; undefined if there is no connection or
+ * no answer in time.
  */
 export async function firstAnswer(port: number, opening: Buffer, withinMs: number): Promise<Buffer | undefined> {
   return await new Promise((resolve) => {

@@ -1,68 +1,83 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ensureSecrets } from '@clicktally/secrets/secrets.ts'
-import { claimFolder } from './claimed-folder.ts'
-import { type DoorSettings, defaultDoorSettings } from './door-settings.ts'
-import { allOrFirstError, LaunchLevels } from './launch-levels.ts'
-import { localDir } from './local-folder.ts'
-import { findNginx, startNginx } from './nginx.ts'
+import { serviceNames } from '@clicktally/system/parts.ts'
+import { cachedPages } from '@clicktally/web/build/pages.ts'
+import { claimFolder } from './files/claimed-folder.ts'
+import { localDir } from './files/local-folder.ts'
+import { removeSystemFile, writeSystemFile } from './files/system-file.ts'
+import { findPrometheus } from './installation/prometheus-installation.ts'
+import { findRabbitmq } from './installation/rabbitmq-installation.ts'
 import { freePort } from './ports.ts'
-import { startPostgres } from './postgres.ts'
 import { checkDiskSpace, checkPort } from './preconditions.ts'
-import { startRabbitmq } from './rabbitmq.ts'
-import { findRabbitmq } from './rabbitmq-installation.ts'
-import { type RunningService, type StartedServices, startServices } from './service-launch.ts'
-import type { Between } from './service-link.ts'
-import type { Supervision } from './supervised-program.ts'
-import { removeSystemFile, writeSystemFile } from './system-file.ts'
+import type { Supervision } from './processes/supervised-program.ts'
+import { findNginx, startNginx } from './servers/nginx.ts'
+import { baseUrlOf, defaultNginxSettings, type NginxSettings } from './servers/nginx-settings.ts'
+import { startPostgres } from './servers/postgres.ts'
+import {
+  type ObservabilityOptions,
+  type RunningObservability,
+  type ScrapeTarget,
+  startObservability,
+} from './servers/prometheus.ts'
+import { startRabbitmq } from './servers/rabbitmq.ts'
+import { allOrFirstError, LaunchLevels } from './services/launch-levels.ts'
+import { type RunningService, type StartedServices, startServices } from './services/service-launch.ts'
+import type { Between } from './services/service-link.ts'
 
 export interface SystemOptions {
   /** The folder for data, logs, secrets: one system at a time. */
   dir: string
-  /** Where nginx listens on 127.0.0.1; 0 takes a free one. */
-  port: number
+  /** The port of plain HTTP, instead of that of the settings; 0 takes a free one. */
+  port?: number | undefined
   ingests: number
   processors: number
-  /** Told what happens, a line each. */
+  /** Receives each line of progress. */
   onLine(line: string): void
-  /** Breaks the start off; what was started is stopped then. */
+  /** Aborts the start and stops what was started. */
   signal?: AbortSignal
-  /** Ends every process at once, without asking, whatever is going on. */
+  /** Kills every process at once. */
   killSignal?: AbortSignal
-  /** More variables for the three services, such as LOG_LEVEL. */
+  /** More variables for the services, such as LOG_LEVEL. */
   variables?: Record<string, string>
-  /** What nginx serves, to whom, and how much of it. Default: as `npm start` without settings. */
-  door?: DoorSettings
-  /** Asked for each service's connection to a server: who wants to break it puts a port of its own in between. */
+  /** The settings of nginx, and where it listens. Default: as `npm start` without settings. */
+  nginx?: NginxSettings
+  /** Also starts Prometheus and Alertmanager. `adapt` changes their configuration, for tests. Default: not. */
+  observability?: Pick<ObservabilityOptions, 'adapt' | 'onUsualPorts'> | undefined
+  /** Called for each connection of a service to a server. A test may return the port of a proxy. */
   between?: Between
 }
 
 export interface System extends Pick<StartedServices, 'addProcessor' | 'removeProcessor'> {
-  /** The public door: `http://127.0.0.1:8080`. */
+  /** Where clients find nginx: `http://127.0.0.1:8080`. */
   baseUrl: string
-  /** For the owner of the database, with its password. */
+  /** As the owner of the database, with its password. */
   postgresUrl: string
-  /** For the broker's operator, with its password. */
+  /** As the broker's operator, with its password. */
   amqpUrl: string
   managementUrl: string
+  /** RabbitMQ's metrics, in the format of Prometheus. */
+  brokerMetricsUrl: string
+  /** The operator's key, which has every right. */
+  ownerKey: string
+  observability: RunningObservability | undefined
   logsDir: string
   secretsDir: string
-  /** By name: postgres, rabbitmq, processor-1 …, ingest-1 …, api, nginx. Each comes back, on its port, when it dies. */
+  /** By name: postgres, rabbitmq, processor-1 …, ingest-1 …, api, nginx. Each is restarted on its port when it dies. */
   services: Map<string, RunningService>
   /** Stops everything, in reverse order. */
   stop(): Promise<void>
 }
 
 /**
- * Starts the whole system, in the order in which each needs the other, and resolves when nginx answers and every
- * service says that it is ready.
- * @throws Problem when something stands in the way; nothing is left running then.
+ * Starts the whole system in the order of its dependencies, and resolves when nginx answers and every service is ready.
+ * @throws Problem when it cannot start; nothing is left running then.
  */
 export async function startSystem(options: SystemOptions): Promise<System> {
   const { dir, onLine, signal, killSignal } = options
   checkDiskSpace(dir)
-  const port = options.port === 0 ? await freePort() : options.port
-  const baseUrl = `http://127.0.0.1:${port}`
+  const nginx = await withPort(options.nginx ?? defaultNginxSettings, options.port)
+  const baseUrl = baseUrlOf(nginx)
   const folder = await claimFolder(dir, baseUrl, onLine)
   killSignal?.addEventListener('abort', folder.killAll)
   const levels = new LaunchLevels()
@@ -72,11 +87,12 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     folder.release()
   }
   try {
-    // A launcher that was killed has left it.
+    // A launcher that was killed leaves it behind.
     removeSystemFile(dir)
-    await checkPort(port)
-    const system = await startAll({ ...options, port }, folder.supervision, levels)
-    // The last step may have ended well in the moment in which the start was broken off.
+    await checkPort(nginx.listen, 'npm start -- --port ')
+    if (nginx.tls !== 'off') await checkPort(nginx.listenTls, `CLICKTALLY_LISTEN_TLS=${nginx.listenTls.host}:`)
+    const system = await startAll({ ...options, nginx }, folder.supervision, levels)
+    // The start may have been aborted while its last step succeeded.
     signal?.throwIfAborted()
     return { ...system, baseUrl, stop }
   } catch (error) {
@@ -86,18 +102,23 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   }
 }
 
+async function withPort(settings: NginxSettings, port: number | undefined): Promise<NginxSettings> {
+  if (port === undefined) return settings
+  return { ...settings, listen: { ...settings.listen, port: port === 0 ? await freePort() : port } }
+}
+
 async function startAll(
   {
     dir,
-    port,
     ingests,
     processors,
     onLine,
     signal,
     variables = {},
     between = ({ port }) => port,
-    door = defaultDoorSettings,
-  }: SystemOptions,
+    observability,
+    nginx: nginxSettings,
+  }: SystemOptions & { nginx: NginxSettings },
   supervision: Supervision,
   levels: LaunchLevels,
 ): Promise<Omit<System, 'baseUrl' | 'stop'>> {
@@ -108,10 +129,13 @@ async function startAll(
   await ensureSecrets(secretsDir)
   const secret = (path: string) => readFileSync(join(secretsDir, path), 'utf8')
 
-  // Both first: what is missing on this machine is said before anything has been started.
+  // Both come first, so that a missing program is reported before anything is started.
   const find = { toolsDir: localDir, onLine, signal }
   const rabbitmqInstallation = await findRabbitmq(find)
   const nginxInstallation = await findNginx(find)
+  const prometheus = observability && (await findPrometheus(find))
+  const pages = await cachedPages(join(localDir, 'pages'), () => onLine('Building the dashboard'))
+  signal?.throwIfAborted()
 
   onLine('Starting PostgreSQL and RabbitMQ')
   const servers = levels.next()
@@ -146,10 +170,8 @@ async function startAll(
 
   const started = await startServices({
     ...running,
-    postgresPort: postgres.port,
-    amqpPort: rabbitmq.amqpPort,
-    ingests,
-    processors,
+    serverPorts: { postgres: postgres.port, rabbitmq: rabbitmq.amqpPort },
+    instances: { ingest: ingests, processor: processors },
     variables,
     between,
     secretsDir,
@@ -161,32 +183,57 @@ async function startAll(
   const nginxDir = join(dir, 'data', 'nginx')
   const nginx = await startNginx({
     ...running,
-    ingestPorts: started.ingestPorts,
-    apiPorts: started.apiPorts,
-    door,
+    upstreams: started.upstreams,
+    settings: nginxSettings,
+    pages,
     dir: nginxDir,
-    port,
     installation: nginxInstallation,
     logPath: logPath('nginx'),
   })
-  services.set('nginx', { program: nginx, port })
-  levels.next().push({ name: 'nginx', stop: () => nginx.stop() })
-  onLine(`nginx is ready on 127.0.0.1:${port}`)
+  services.set('nginx', { program: nginx.program, port: nginxSettings.listen.port })
+  levels.next().push({ name: 'nginx', stop: () => nginx.program.stop() })
+  onLine(`nginx is ready on ${nginxSettings.listen.host}:${nginxSettings.listen.port}`)
   writeSystemFile(dir, {
-    baseUrl: `http://127.0.0.1:${port}`,
+    // The command line need not trust a certificate.
+    baseUrl: nginxSettings.tls === 'off' ? baseUrlOf(nginxSettings) : `http://127.0.0.1:${nginx.internalPort}`,
     postgresPort: postgres.port,
     amqpPort: rabbitmq.amqpPort,
     managementPort: rabbitmq.managementPort,
   })
 
+  const observing =
+    prometheus &&
+    (await startObservability({
+      ...running,
+      ...observability,
+      dir: join(dir, 'data', 'observability'),
+      services: scrapeTargets(services),
+      rabbitmqAddress: `127.0.0.1:${rabbitmq.metricsPort}`,
+      installation: prometheus,
+      logPath,
+    }))
+  if (observing) levels.next().push({ name: 'prometheus', stop: observing.stop })
+
   return {
     postgresUrl: postgres.url,
     amqpUrl: `amqp://operator:${encodeURIComponent(secret('operator/broker-password'))}@127.0.0.1:${rabbitmq.amqpPort}`,
     managementUrl: `http://127.0.0.1:${rabbitmq.managementPort}`,
+    brokerMetricsUrl: `http://127.0.0.1:${rabbitmq.metricsPort}`,
+    ownerKey: secret('operator/owner-key'),
     logsDir,
     secretsDir,
+    observability: observing,
     services,
     addProcessor: started.addProcessor,
     removeProcessor: started.removeProcessor,
   }
+}
+
+/** The services that serve metrics. Each instance has the job of its service. */
+function scrapeTargets(services: ReadonlyMap<string, RunningService>): ScrapeTarget[] {
+  return [...services].flatMap(([name, { port }]) => {
+    const job = name.replace(/-\d+$/, '')
+    const isOurs = (serviceNames as readonly string[]).includes(job)
+    return isOurs && port > 0 ? [{ job, address: `127.0.0.1:${port}` }] : []
+  })
 }

@@ -1,27 +1,28 @@
 import { type SpawnSyncOptions, spawn, spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { freePort } from '../local/ports.ts'
+import { readConfig } from '../tools/testing/config.ts'
 
-// The compose file for real: build, up at scale, the demo through it, fewer and more of them while clicks arrive, down.
+// Tries docker-compose.yml for real: build, start at scale, run the demo, scale down and up while clicks arrive, stop.
 const root = join(import.meta.dirname, '..')
 const port = await freePort()
 const project = `clicktally-check-${process.pid}`
-const env = { ...process.env, CLICKTALLY_LISTEN: `127.0.0.1:${port}` }
-const log = join(root, '..', 'shared', 'data', 'apache_logs.gz')
+const env: NodeJS.ProcessEnv = { ...process.env, CLICKTALLY_LISTEN: `127.0.0.1:${port}` }
+const { accessLog } = readConfig(process.env)
 
 try {
   compose('up', '--build', '--wait', '--scale', 'processor=3', '--scale', 'ingest=2')
   compose('ps', '--all')
+  env.CLICKTALLY_KEY = operatorKey()
   run(process.execPath, [
-    'demo/main.ts',
+    'tools/demo/main.ts',
     '--url',
     `http://127.0.0.1:${port}`,
-    ...(existsSync(log) ? ['--log', log] : []),
+    ...(accessLog === undefined ? [] : ['--log', accessLog]),
   ])
-  // While clicks arrive: instances come and go, nginx follows, and the counts are equal all the same.
+  // While clicks arrive, instances come and go. nginx must follow them, and the counts must still be equal.
   const demo = start(process.execPath, [
-    'demo/main.ts',
+    'tools/demo/main.ts',
     '--url',
     `http://127.0.0.1:${port}`,
     '--clicks',
@@ -39,6 +40,18 @@ try {
   throw error
 } finally {
   compose('--profile', 'tools', 'down', '--volumes', '--rmi', 'local', '--timeout', '30')
+}
+
+/** Of the system that runs: in a volume that only the command line's container mounts. */
+function operatorKey(): string {
+  const args = ['compose', '--progress', 'quiet', '-p', project, 'run', '--rm', '--no-deps', '--build', '--no-TTY']
+  const { stdout } = spawnSync('docker', [...args, '--entrypoint', 'cat', 'cli', '/run/secrets/owner-key'], {
+    cwd: root,
+    env,
+  })
+  const key = String(stdout).trim()
+  if (!key.startsWith('ct_o_')) throw new Error('the operator has no key')
+  return key
 }
 
 function compose(...args: string[]): void {

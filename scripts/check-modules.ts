@@ -2,22 +2,22 @@ import { globSync, readFileSync } from 'node:fs'
 import { stripTypeScriptTypes } from 'node:module'
 import { join } from 'node:path'
 
-// Loads every module with plain Node: vitest takes what Node refuses (enums, `./x.js` for `x.ts`), and a module that does
-// something when it is imported shows here. All in this one process: a process for each of them takes a minute and more.
-// What a program (main.ts) does when it is imported is its work, so programs are only parsed.
+// Loads every module with plain Node, because vitest accepts what Node rejects (enums, `./x.js` for `x.ts`), and checks that no
+// module acts when it is imported. All in one process: a process for each module would take more than a minute. Programs (main.ts)
+// act when they are imported, so they are only parsed.
 const root = join(import.meta.dirname, '..')
-const files = globSync('{services,packages,infra,migrations,local,demo,cli,bench}/**/*.ts', { cwd: root })
-  // What is for tests imports vitest, which refuses to load outside of it.
-  .filter((file) => !/node_modules|(^|\/)test\/|^packages\/testing\//.test(file))
+const files = globSync('{services,packages,clients,infra,migrations,local,cli,tools,web/build}/**/*.ts', { cwd: root })
+  // Test code imports vitest, which does not load outside a test run.
+  .filter((file) => !/node_modules|(^|\/)(test|dist)\/|^tools\/testing\//.test(file))
   .sort()
-/** The peers of the benchmark are programs too, each a file. */
-const program = /(^|\/)main\.ts$|^bench\/peers\//
+/** Each peer of the benchmark is a program too. */
+const program = /(^|\/)main\.ts$|^tools\/bench\/peers\//
 
 let loading: string | undefined
 const failures: string[] = []
 const fail = (error: unknown) => failures.push(`${loading}\n${error instanceof Error ? error.stack : error}`)
 
-// Instead of being printed: that Node strips types is no news.
+// Warnings are failures, except that type stripping is experimental.
 process.removeAllListeners('warning')
 process.on('warning', (warning) => {
   if (warning.name !== 'ExperimentalWarning') fail(warning)
@@ -29,7 +29,7 @@ process.on('exit', () => {
   process.exitCode = 1
 })
 
-/** What keeps a process alive, and was not there before anything was loaded: timers, sockets, servers, children. */
+/** Resources that keep a process alive: timers, sockets, servers, child processes. */
 function activeResources(): string {
   return process
     .getActiveResourcesInfo()
@@ -50,7 +50,7 @@ for (const file of files) {
     fail(error)
   }
 }
-// What the modules have begun without waiting for it.
+// Lets asynchronous actions of the modules begin.
 await new Promise(setImmediate)
 loading = undefined
 

@@ -1,6 +1,6 @@
-// The tools that toolchain.mjs fetches from npm, each version with its checksum (`dist.integrity`): npm compares it before it
-// unpacks, so that neither a registry nor who is in between decides what runs here. To change a version, take the new
-// checksums from `npm view <package>@<version> dist.integrity`.
+// The tools that toolchain.mjs fetches from npm, each version with its checksum (`dist.integrity`). npm verifies it before it
+// unpacks, so neither a registry nor a proxy can change what runs here. To change a version, take the new checksums from
+// `npm view <package>@<version> dist.integrity`.
 
 const nodeVersion = '24.21.0'
 const pnpmVersion = '12.21.0'
@@ -11,7 +11,7 @@ const nodePackages = {
   'linux-arm64': 'sha512-FpJRPEz2OvvTLfjIOlNGFY9JLPMKgl5m+d4oGYBLg24kJ1mmvN1Zl/HPJgF4HDaJ51ISev1l1cRZ/DM+keXW5g==',
 }
 
-/** pnpm's own program, by platform and architecture. */
+/** pnpm's executable, by platform and architecture. */
 const pnpmPackages = {
   'linux-x64': 'sha512-8eufCjHXspKbNS/kh8q4Q0gqJoOuvC4Q5pgos6XS8By/nAMtP+jf8F1Cw9er840kfAX+PJ/ts+A9qnLE91rvXQ==',
   'linux-arm64': 'sha512-4Oj/iF2TDCe2lcH0n4TupPR5sSdrNLclJB6xBElLMPCUOAvBhdf2rRlSaO5M4erJ6g4Fyy7YTXTpcmfFsKyxEA==',
@@ -23,14 +23,14 @@ function pinned(name, version, integrity) {
   return { name, version, integrity }
 }
 
-/** What is installed as Node; the program is `bin/node` in the first. */
+/** The packages of Node. The executable is `bin/node` in the first. */
 export const node = {
   version: nodeVersion,
   packages: nodePackages[platform]
     ? [pinned(`node-${platform}`, nodeVersion, nodePackages[platform])]
     : [
-        // Elsewhere (macOS) this one's install script fetches the program for the platform: of this version, but with the
-        // registry's checksum and not ours.
+        // On other platforms (macOS) the install script of this package fetches the executable, in this version, but with the
+        // registry's checksum instead of ours.
         pinned(
           'node',
           nodeVersion,
@@ -46,7 +46,7 @@ export const node = {
   scripts: nodePackages[platform] === undefined,
 }
 
-/** Where no program of pnpm's is pinned, its package fetches one itself and checks its signature. */
+/** On platforms without a pinned executable, the package fetches one itself and checks its signature. */
 export const pnpm = {
   version: pnpmVersion,
   packages: [
@@ -60,7 +60,7 @@ export const pnpm = {
   scripts: false,
 }
 
-/** The two files by which `npm ci` installs these packages, and no other content under their names. */
+/** The two files with which `npm ci` installs exactly these packages. */
 export function manifestAndLock({ packages }) {
   const dependencies = Object.fromEntries(packages.map(({ name, version }) => [name, version]))
   const entries = packages.map(({ name, version, integrity }) => [`node_modules/${name}`, { version, integrity }])

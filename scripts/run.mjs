@@ -1,8 +1,8 @@
 // node scripts/run.mjs <entry> [arguments…]
 //
-// Runs a program of this clone with Node 24 and with all dependencies there, on a machine that has only Node 20 or later
-// and npm. What is missing is fetched first (toolchain.mjs); a start that finds everything in place costs one look at the
-// lockfile. Plain JavaScript without a dependency: it is what runs before there is any.
+// Runs a program of this clone with Node 24 and all dependencies, on a machine that has only Node 20 or later and npm. What is
+// missing is fetched first (toolchain.mjs); otherwise a start only hashes the lockfile and manifests. This is plain JavaScript
+// without dependencies, because it runs before they are installed.
 
 import { spawn } from 'node:child_process'
 import { delimiter, dirname, resolve } from 'node:path'
@@ -10,9 +10,9 @@ import { completeToolchain, nodePath, Problem, root } from './toolchain.mjs'
 
 const exitCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 }
 
-/** The child that runs now, for the signals that come meanwhile. */
+/** The running child, which signals are forwarded to. */
 let child
-/** The signal that ends all this, once one has come. */
+/** The signal that ended this, if any. */
 let endedBy
 
 try {
@@ -30,7 +30,7 @@ try {
   process.exitCode = 1
 }
 
-/** Ctrl-C reaches the child by itself, as everything at the terminal; other signals are for this process alone. */
+/** Ctrl-C at the terminal reaches the child directly. Other signals reach only this process, and are forwarded. */
 function onSignal(signal) {
   endedBy = signal
   if (!child) process.exit(exitCodes[signal])
@@ -45,7 +45,7 @@ async function run(command, args) {
   const { code, signal } = await ended(child)
   stopWatching()
   if (signal) {
-    // Whoever called gets to know how it ended, as if it had called the program itself.
+    // The caller sees the same end as if it had run the program itself.
     process.removeAllListeners(signal)
     process.kill(process.pid, signal)
   }
@@ -53,8 +53,8 @@ async function run(command, args) {
 }
 
 /**
- * npm hands SIGTERM to the shell that it starts its scripts with, and that shell may die of it without a word to us. So
- * under npm the death of our parent counts as the signal.
+ * npm sends SIGTERM to the shell that runs its scripts, and that shell may die without forwarding it. So under npm the death of our
+ * parent counts as the signal.
  */
 function watchParent() {
   const parent = process.ppid

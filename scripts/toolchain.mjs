@@ -1,5 +1,5 @@
-// Node 24, pnpm and the dependencies of this clone, fetched when they are missing. Node and pnpm go into .local/, the
-// dependencies into node_modules/; nothing goes elsewhere, but for the package managers' own caches.
+// Fetches Node 24, pnpm and the dependencies of this clone if they are missing. Node and pnpm go into .local/, the dependencies
+// into node_modules/. Nothing else is written, except the package managers' own caches.
 
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -23,12 +23,12 @@ import { fileURLToPath } from 'node:url'
 import { manifestAndLock, node as pinnedNode, pnpm as pinnedPnpm } from './pinned-tools.mjs'
 
 const neededNodeMajor = 24
-/** Dependencies, tools and the package managers' caches together take about half of this. */
+/** Dependencies, tools and the package managers' caches take about half of this. */
 const neededBytes = 1024 ** 3
-/** The lock's holder touches it each second; one that was not touched for so long has died. */
+/** The lock's holder touches it each second. If it was not touched for this long, the holder has died. */
 const lockStaleAfterMs = 15_000
 
-/** The clone's. */
+/** The root of the clone. */
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const local = join(root, '.local')
 const tools = join(local, 'tools')
@@ -37,16 +37,16 @@ const pnpmEntry = join(tools, 'pnpm', 'node_modules', 'pnpm', 'bin', 'pnpm.mjs')
 const stampPath = join(local, 'dependencies.stamp')
 const lockPath = join(local, 'setup.lock')
 
-/** What stands in the way, for people: its message is all that is shown. */
+/** An error that the user can fix. Only its message is shown. */
 export class Problem extends Error {}
 
-let tellOfChild = () => {}
+let reportChild = () => {}
 
 function isComplete() {
   return nodePath() !== undefined && dependenciesAreInstalled()
 }
 
-/** The Node to run with: this one if it is new enough, else the one in .local/, if the right one is there. */
+/** The Node to run with: this one if it is new enough, otherwise the pinned one in .local/, if it is installed. */
 export function nodePath() {
   if (Number.parseInt(process.versions.node, 10) >= neededNodeMajor) return process.execPath
   const [{ name, version }] = pinnedNode.packages
@@ -59,7 +59,7 @@ function dependenciesAreInstalled() {
   return existsSync(stampPath) && readFileSync(stampPath, 'utf8') === dependenciesStamp()
 }
 
-/** Changes whenever what must be installed does, or the folder or the platform is another. */
+/** Changes with the dependencies, the folder and the platform. */
 function dependenciesStamp() {
   const hash = createHash('sha256').update([root, process.platform, process.arch].join('\n'))
   for (const path of ['pnpm-lock.yaml', 'pnpm-workspace.yaml', 'package.json', ...workspacePackageFiles()]) {
@@ -84,12 +84,12 @@ function workspacePackageFiles() {
 }
 
 /**
- * Fetches what is missing; `onChild` is told of each program that works on it, and of its end by undefined.
+ * Fetches what is missing. `onChild` is called with each child process, and with undefined when it has ended.
  * @throws Problem
  */
 export async function completeToolchain(onChild) {
   if (isComplete()) return
-  tellOfChild = onChild
+  reportChild = onChild
   let release = () => {}
   try {
     mkdirSync(tools, { recursive: true })
@@ -119,7 +119,7 @@ async function installNode() {
   throw failed(`Node ${neededNodeMajor} could not be installed from npm`, check, advice)
 }
 
-/** The version of the package in this folder; undefined where there is none. */
+/** The version of the package in this folder; undefined if there is none. */
 function installedVersion(path) {
   const manifest = join(path, 'package.json')
   return existsSync(manifest) ? JSON.parse(readFileSync(manifest, 'utf8')).version : undefined
@@ -132,7 +132,7 @@ async function installPnpm() {
 
 async function installDependencies() {
   console.log('Installing dependencies')
-  // Without a terminal pnpm would refuse to replace a node_modules that something else had made.
+  // Without a terminal pnpm would refuse to replace a node_modules folder that another tool made.
   const options = ['--frozen-lockfile', '--config.confirmModulesPurge=false', '--reporter=append-only']
   const result = await capture(nodePath(), [pnpmEntry, 'install', ...options])
   if (result.code !== 0) {
@@ -144,8 +144,8 @@ async function installDependencies() {
 }
 
 /**
- * Into a folder beside, renamed when all is there: what was broken off is never taken for a tool. Fails where a package is not
- * the one that was pinned (EINTEGRITY).
+ * Installs into a temporary folder that is renamed at the end, so that an aborted install is never taken for a tool. Fails if a
+ * package is not the pinned one (EINTEGRITY).
  */
 async function npmInstall(dir, tool) {
   const unfinished = `${dir}.unfinished`
@@ -181,10 +181,10 @@ function npmCommand() {
   throw new Problem('npm was not found. It comes with Node (https://nodejs.org); on Debian and Ubuntu: apt install npm')
 }
 
-/** Runs to the end and keeps what was written, to be shown only if it fails. */
+/** Runs a command to its end and collects its output, which is shown only if it fails. */
 async function capture(command, args, cwd = root) {
   const child = spawn(command, args, { cwd, env: toolEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] })
-  tellOfChild(child)
+  reportChild(child)
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text) => {
@@ -197,14 +197,14 @@ async function capture(command, args, cwd = root) {
   } catch (error) {
     return { code: 127, output: error.message }
   } finally {
-    tellOfChild(undefined)
+    reportChild(undefined)
   }
 }
 
 /**
- * `npm start` hands its whole configuration down by variables, and so would decide what our own calls of npm and pnpm do
- * (`npm_config_prefix`, `npm_config_ignore_scripts` …). Only what says how to reach the registry is kept. A home that
- * can't be written to, or is none, is replaced by one in .local/.
+ * `npm start` passes its whole configuration on in variables, which would change our own calls of npm and pnpm
+ * (`npm_config_prefix`, `npm_config_ignore_scripts` …). Only those that tell how to reach the registry are kept. A home that is
+ * missing or not writable is replaced by one in .local/.
  */
 function toolEnvironment() {
   const kept =
@@ -231,7 +231,7 @@ function isWritable(folder) {
   }
 }
 
-/** Two commands in the same clone must not install at once: the second waits, and then finds everything there. */
+/** Two commands in one clone must not install at the same time: the second waits, and then finds everything installed. */
 async function lock() {
   for (let told = false; ; ) {
     try {
@@ -262,7 +262,7 @@ function isStale(path) {
   return touched !== undefined && Date.now() - touched > lockStaleAfterMs
 }
 
-/** Another process may have done the same since we looked, and hold it now: then it is put back. */
+/** Another process may have taken the lock since it was found stale. A fresh lock is put back. */
 function setAside() {
   const aside = `${lockPath}.${process.pid}`
   try {
@@ -270,7 +270,7 @@ function setAside() {
     if (isStale(aside)) rmSync(aside, { recursive: true, force: true })
     else renameSync(aside, lockPath)
   } catch {
-    // It is gone: the next attempt tells.
+    // It is gone; the next attempt will see.
   }
 }
 
@@ -279,10 +279,10 @@ function checkDiskSpace() {
   const free = bavail * bsize
   if (free >= neededBytes) return
   const [has, needs] = [free, neededBytes].map((bytes) => `${Math.round(bytes / 1024 ** 2)} MB`)
-  throw new Problem(`The disk of ${root} has ${has} free; to install the dependencies ${needs} are needed.`)
+  throw new Problem(`The disk of ${root} has ${has} free, but the dependencies need ${needs}.`)
 }
 
-/** The problem with the end of the tool's output and, where it can be told, what to do. */
+/** An error with the last lines of the tool's output and, if known, what to do. */
 function failed(what, { output }, advice = '') {
   const tail = output
     .trimEnd()
@@ -290,19 +290,19 @@ function failed(what, { output }, advice = '') {
     .slice(-15)
     .map((line) => `    ${line}`)
   return new Problem(
-    [`${what}. The end of what was said:`, ...tail, adviceFor(output) ?? advice].filter(Boolean).join('\n'),
+    [`${what}. The last lines of its output:`, ...tail, adviceFor(output) ?? advice].filter(Boolean).join('\n'),
   )
 }
 
 function adviceFor(output) {
   if (/EINTEGRITY/.test(output)) {
-    return 'What the registry sent is not what this version of Clicktally was made with (scripts/pinned-tools.mjs). Do not go on: find out what stands between here and the registry.'
+    return 'The registry sent something else than the pinned package (scripts/pinned-tools.mjs). Do not continue before you know what is between this machine and the registry.'
   }
-  if (/ENOSPC|no space left/i.test(output)) return 'No space is left on the disk: free some and start again.'
+  if (/ENOSPC|no space left/i.test(output)) return 'No space is left on the disk. Free some space and start again.'
   if (/EACCES|EPERM|EROFS/.test(output))
     return 'Something here belongs to another user: was this folder used as root before?'
   if (/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ECONNRESET|ENETUNREACH|UND_ERR|fetch failed/i.test(output)) {
-    return 'The npm registry was not reachable: check the network (and the proxy settings), then start again.'
+    return 'The npm registry could not be reached. Check the network and the proxy settings, then start again.'
   }
   return undefined
 }

@@ -1,25 +1,25 @@
 #!/bin/bash
 # guard.sh <command> [arguments…]
 #
-# Runs RabbitMQ in its container, and ends the container when RabbitMQ must not go on. Docker's restart policy starts it
-# again: Docker itself does nothing about a container that its health check calls unhealthy.
+# Runs RabbitMQ in its container, and stops the container when RabbitMQ must not continue. Docker's restart policy starts it
+# again; Docker does not restart unhealthy containers.
 #
-# 1. The disk. RabbitMQ must never meet a full one. The log of its quorum queues fails there and is restarted within the
-#    running node, which has then forgotten what each queue wrote last: what is confirmed after such a gap is gone at the
-#    next start. A killed RabbitMQ loses nothing. So it is killed at the floor, far below disk_free_limit, where publishers
-#    have long been told to wait, and started when there is room again.
-# 2. Queues without a leader. Nothing but a restart of the node brings them back. The health check says so by a file.
+# 1. Disk space. RabbitMQ must never reach a full disk. The log of its quorum queues then fails and restarts within the running
+#    node, which has lost the last writes of each queue: messages that are confirmed after such a gap are lost at the next
+#    start. Killing RabbitMQ loses nothing. So it is killed at the floor, far below disk_free_limit, at which publishers are
+#    blocked, and started when there is space again.
+# 2. Queues without a leader. Only a restart of the node recovers them. The health check reports them with a file.
 
 data=/var/lib/rabbitmq
 leaderless=/tmp/leaderless
 
-# Bytes. Between disk_free_limit (2 GB) and the floor there is room for what is written though publishers wait: clicks on
-# their way (32 MiB of each ingest), acknowledgements, files of the log and the segments that they become (64 MiB each).
+# Bytes. The space between disk_free_limit (2 GB) and the floor is for what is still written while publishers are blocked:
+# clicks in flight (32 MiB for each ingest), acknowledgements, and log files with their segments (64 MiB each).
 floor=$((512 * 1024 * 1024))
-# A start writes segments itself, and must not come to the floor by that.
+# Starting writes segments as well, which must not reach the floor.
 start=$((floor + 256 * 1024 * 1024))
-# Seconds. A queue elects its leader within one or two; but one that has had none since the start may have gigabytes to
-# recover, and a kill would begin that anew. The health check makes this file when all queues have leaders.
+# Seconds. A queue elects a leader within one or two. Without a leader since the start it may be recovering gigabytes, and a
+# kill would restart the recovery. The health check creates this file when all queues have leaders.
 led=/tmp/checked
 leaderless_for=20
 leaderless_from_start_for=300
@@ -28,7 +28,7 @@ pause_ms=1000
 
 say() { echo "guard: $*"; }
 
-# Sets `free`, in bytes; fails where the disk does not tell.
+# Sets `free`, in bytes. Fails if the size cannot be read.
 look() {
   local blocks size
   read -r blocks size < <(stat -f -c '%a %S' "$data") && free=$((blocks * size))
@@ -49,10 +49,10 @@ while kill -0 "$server" 2>/dev/null; do
   if look; then
     if ((free < floor)); then
       say "kills RabbitMQ: $((free >> 20)) MiB are free on its disk"
-      # The end of a container's first process is the end of all its processes, by SIGKILL.
+      # When a container's first process exits, all its other processes receive SIGKILL.
       exit 1
     fi
-    # As long as a disk that is filled at 1 GB/s needs to come half way to the floor: 0.1 to 5 s.
+    # The time in which a disk that fills at 1 GB/s gets halfway to the floor: 0.1 to 5 s.
     pause_ms=$(((free - floor) / 2000000))
     ((pause_ms < 100)) && pause_ms=100
     ((pause_ms > 5000)) && pause_ms=5000

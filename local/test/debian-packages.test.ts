@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { parseAptSettings, parseInstalled, parseSimulation } from '../debian-packages.ts'
+import { parseAptSettings, parseInstalled, parseSimulation } from '../installation/debian-packages.ts'
 
 describe('what apt-get would install', () => {
   test('is read from its simulation, with epochs and with packages that are upgraded', () => {
@@ -19,16 +19,16 @@ describe('what apt-get would install', () => {
     ])
   })
 
-  test('is nothing when apt says nothing', () => {
+  test('is nothing when apt prints nothing', () => {
     expect(parseSimulation('')).toEqual([])
   })
 })
 
-test('packages that were removed but left their settings do not count as installed', () => {
+test('removed packages whose settings remain do not count as installed', () => {
   expect(parseInstalled('libc6 installed\nnginx config-files\nsocat installed\n')).toEqual(new Set(['libc6', 'socat']))
 })
 
-test('of apt’s settings those are kept that say where packages come from', () => {
+test('only the apt settings that tell where packages come from are kept', () => {
   const kept = [
     'APT::Architecture "amd64";',
     'APT::Architectures:: "amd64";',

@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { type FolderLock, tryLock } from '../folder-lock.ts'
-import type { ProcessIdentity } from '../process-identity.ts'
+import { type FolderLock, tryLock } from '../files/folder-lock.ts'
+import type { ProcessIdentity } from '../processes/process-identity.ts'
 
 function newLockPath(): string {
   const dir = mkdtempSync(join(tmpdir(), 'clicktally-lock-'))
@@ -19,7 +19,7 @@ function isTaken(result: FolderLock | ProcessIdentity): result is FolderLock {
 
 /** Another process that takes the lock and keeps it. */
 async function holderOf(path: string) {
-  const module = JSON.stringify(join(import.meta.dirname, '../folder-lock.ts'))
+  const module = JSON.stringify(join(import.meta.dirname, '../files/folder-lock.ts'))
   const script = `import { tryLock } from ${module}; tryLock(${JSON.stringify(path)}); console.log('held'); setInterval(() => {}, 1000)`
   const holder = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -29,13 +29,13 @@ async function holderOf(path: string) {
   return holder
 }
 
-test('the one who has the lock is named to the next', async () => {
+test('a process that asks for a held lock learns its holder', async () => {
   const path = newLockPath()
   const holder = await holderOf(path)
   expect(tryLock(path)).toMatchObject({ pid: holder.pid })
 })
 
-test('the lock of a process that was killed is taken over', async () => {
+test('the lock of a killed process is taken over', async () => {
   const path = newLockPath()
   const holder = await holderOf(path)
   holder.kill('SIGKILL')
@@ -43,13 +43,13 @@ test('the lock of a process that was killed is taken over', async () => {
   expect(isTaken(tryLock(path))).toBe(true)
 })
 
-test('the lock of a process whose number another one has got is taken over', () => {
+test('the lock of a process whose id was reused is taken over', () => {
   const path = newLockPath()
   writeFileSync(path, JSON.stringify({ pid: process.pid, startedAt: 'in another life' }))
   expect(isTaken(tryLock(path))).toBe(true)
 })
 
-test('a lock file without sense is taken over', () => {
+test('an invalid lock file is taken over', () => {
   const path = newLockPath()
   writeFileSync(path, '')
   expect(isTaken(tryLock(path))).toBe(true)

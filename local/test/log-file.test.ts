@@ -2,7 +2,7 @@ import { appendFileSync, closeSync, mkdtempSync, readFileSync, rmSync, writeSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { maxLogBytes, openLog, readLogFrom, sizeOf, trimLog } from '../log-file.ts'
+import { maxLogBytes, openLog, readLogFrom, sizeOf, trimLog } from '../processes/log-file.ts'
 
 function newLogPath(): string {
   const dir = mkdtempSync(join(tmpdir(), 'clicktally-log-'))
@@ -21,7 +21,7 @@ test('a log is continued by the next start', () => {
   expect(readLogFrom(path, 4)).toBe('two\n')
 })
 
-test('a log that is full is set aside by the next start', () => {
+test('a full log is rotated at the next start', () => {
   const path = newLogPath()
   closeSync(openLog(path))
   appendFileSync(path, 'x'.repeat(maxLogBytes + 1))
@@ -30,7 +30,7 @@ test('a log that is full is set aside by the next start', () => {
   expect(sizeOf(`${path}.1`)).toBe(maxLogBytes + 1)
 })
 
-test('a log that a program writes to is cut while it runs, and goes on at its start', () => {
+test('the log of a running program is rotated, and continues in an empty file', () => {
   const path = newLogPath()
   const log = openLog(path)
   onTestFinished(() => closeSync(log))

@@ -1,35 +1,37 @@
 import { describe, expect, test } from 'vitest'
-import { parseOptions } from '../options.ts'
-import { Problem } from '../problem.ts'
+import { createCommand } from '../options.ts'
+
+function parse(...args: string[]) {
+  return createCommand()
+    .exitOverride()
+    .configureOutput({ writeErr: () => {} })
+    .parse(args, { from: 'user' })
+    .opts()
+}
 
 describe('the options of npm start', () => {
-  test('are one of each service behind port 8080 when none is given', () => {
-    expect(parseOptions([])).toEqual({ port: 8080, ingests: 1, processors: 1, help: false })
+  test('default to one instance of each service behind the port of the settings', () => {
+    expect(parse()).toEqual({ ingests: 1, processors: 1, observability: false })
   })
 
-  test('scale each service and choose the port, with a blank or an equals sign', () => {
-    expect(parseOptions(['--processors', '4', '--ingests=2', '--port', '9000'])).toEqual({
+  test('set the port and the number of instances', () => {
+    expect(parse('--processors', '4', '--ingests=2', '--port', '9000', '--observability')).toEqual({
       port: 9000,
       ingests: 2,
       processors: 4,
-      help: false,
+      observability: true,
     })
   })
 
-  test('are refused all at once, each by its name', () => {
-    expect(() => parseOptions(['--procesors', '3', '--port', '70000', '--ingests=0'])).toThrow(Problem)
-    expect(() => parseOptions(['--procesors', '3', '--port', '70000', '--ingests=0'])).toThrow(
-      /--procesors is not known.*--port must be a number from 1 to 65535.*--ingests must be/s,
-    )
+  test('are rejected when unknown', () => {
+    expect(() => parse('--procesors', '3')).toThrow(/unknown option '--procesors'.*--processors/s)
+    expect(() => parse('3')).toThrow('too many arguments')
   })
 
-  test.each([
-    ['--processors'],
-    ['--processors='],
-    ['--processors', '1.5'],
-    ['--processors', '0x2'],
-    ['--processors', '17'],
-  ])('are refused when %s %s is no sensible number', (...args) => {
-    expect(() => parseOptions(args)).toThrow(/--processors must be a number from 1 to 16/)
-  })
+  test.each([['--processors='], ['--processors=1.5'], ['--processors=0x2'], ['--processors=0'], ['--processors=17']])(
+    'are rejected when out of range: %s',
+    (argument) => {
+      expect(() => parse(argument)).toThrow('Expected a whole number from 1 to 16')
+    },
+  )
 })

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, utimesSync } from
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
-import { checkEveryMs, setCurrent, upToDatePackage } from '../package-updates.ts'
+import { checkEveryMs, setCurrent, upToDatePackage } from '../installation/package-updates.ts'
 
 const old = 'nginx-0123456789ab'
 const newer = 'nginx-ba9876543210'
@@ -22,7 +22,7 @@ function present(...folders: string[]): void {
   for (const folder of folders) mkdirSync(join(dir, folder))
 }
 
-/** As if it had been checked so long ago. */
+/** Makes the last check look as if it were that long ago. */
 function checkedBefore(ms: number): void {
   const time = new Date(Date.now() - ms)
   utimesSync(join(dir, 'nginx.current'), time, time)
@@ -45,12 +45,12 @@ const hasNewer = () => {
 }
 
 describe('an unpacked package', () => {
-  test('that is not there yet is not looked up here', async () => {
+  test('that does not exist yet is not fetched', async () => {
     expect(await update(hasNewer)).toBeUndefined()
     expect(asked).toBe(0)
   })
 
-  test('is used without a question when it was checked within a day', async () => {
+  test('is used without a check if the last one was within a day', async () => {
     present(old)
     setCurrent({ dir, name: 'nginx' }, old)
     checkedBefore(checkEveryMs - 60_000)
@@ -58,28 +58,28 @@ describe('an unpacked package', () => {
     expect(asked).toBe(0)
   })
 
-  test('is replaced by a newer one after a day, and checked no more that day', async () => {
+  test('is replaced by a newer one after a day, and not checked again that day', async () => {
     present(old)
     setCurrent({ dir, name: 'nginx' }, old)
     checkedBefore(checkEveryMs + 1)
     expect(await update(hasNewer)).toBe(join(dir, newer))
     expect(await update(offline)).toBe(join(dir, newer))
     expect(asked).toBe(1)
-    // Programs may run from it.
+    // Programs may still run from it.
     expect(existsSync(join(dir, old))).toBe(true)
   })
 
-  test('is used as it is without a network, which is not asked for again at each start', async () => {
+  test('is used as it is without a network, and not checked again at each start', async () => {
     present(old)
     setCurrent({ dir, name: 'nginx' }, old)
     checkedBefore(checkEveryMs + 1)
     expect(await update(offline)).toBe(join(dir, old))
-    expect(lines).toEqual(['nginx could not be checked for updates, and is used as it is: no network'])
+    expect(lines).toEqual(['nginx could not be checked for updates and is used as it is: no network'])
     expect(await update(hasNewer)).toBe(join(dir, old))
     expect(asked).toBe(1)
   })
 
-  test('of the time before there were versions is taken over, and checked a day later', async () => {
+  test('of an earlier release is taken over, and checked a day later', async () => {
     present('nginx')
     expect(await update(hasNewer)).toBe(join(dir, 'nginx'))
     expect(asked).toBe(0)
@@ -87,7 +87,7 @@ describe('an unpacked package', () => {
     expect(await update(hasNewer)).toBe(join(dir, newer))
   })
 
-  test('leaves the one before it, and removes those before that, but nothing else', async () => {
+  test('keeps the previous version, and removes only older ones', async () => {
     present(old, 'nginx', 'nginx-extras', 'rabbitmq-server-0123456789ab')
     setCurrent({ dir, name: 'nginx' }, old)
     checkedBefore(checkEveryMs + 1)
@@ -98,12 +98,12 @@ describe('an unpacked package', () => {
     expect(left).toEqual([old, newer, 'nginx-extras', 'rabbitmq-server-0123456789ab'])
   })
 
-  test('that has been removed by hand is not there', async () => {
+  test('that was removed by hand counts as missing', async () => {
     setCurrent({ dir, name: 'nginx' }, old)
     expect(await update(hasNewer)).toBeUndefined()
   })
 
-  test('is no reason to go on with a start that was broken off', async () => {
+  test('does not continue an aborted start', async () => {
     present(old)
     setCurrent({ dir, name: 'nginx' }, old)
     checkedBefore(checkEveryMs + 1)

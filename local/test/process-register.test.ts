@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { identify, isAlive, type ProcessIdentity } from '../process-identity.ts'
-import { ProcessRegister } from '../process-register.ts'
+import { identify, isAlive, type ProcessIdentity } from '../processes/process-identity.ts'
+import { ProcessRegister } from '../processes/process-register.ts'
 
 function newRegisterPath(): string {
   const dir = mkdtempSync(join(tmpdir(), 'clicktally-register-'))
@@ -22,7 +22,7 @@ async function newProcess(): Promise<ProcessIdentity> {
   return identity
 }
 
-test('what a launcher that was killed has left running is stopped by the next, the last first', async () => {
+test('what a killed launcher left running is stopped by the next one, in reverse order', async () => {
   const path = newRegisterPath()
   const killed = new ProcessRegister(path)
   const [first, second] = [await newProcess(), await newProcess()]
@@ -39,7 +39,7 @@ test('what a launcher that was killed has left running is stopped by the next, t
   ])
 })
 
-test('a process that only has the number of one of ours is left alone', async () => {
+test('a process that has only reused an id is left alone', async () => {
   const path = newRegisterPath()
   const stranger = await newProcess()
   new ProcessRegister(path).add('api', { pid: stranger.pid, startedAt: 'before' }, 'SIGKILL')

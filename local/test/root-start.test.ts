@@ -10,21 +10,22 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { upstreamNames } from '@clicktally/system/parts.ts'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
-import { defaultDoorSettings } from '../door-settings.ts'
-import { localDir } from '../local-folder.ts'
-import { findNginx, startNginx } from '../nginx.ts'
+import { localDir } from '../files/local-folder.ts'
+import { makeScratchFolder } from '../files/scratch-folder.ts'
 import { freePort } from '../ports.ts'
-import { runCommand } from '../run-command.ts'
-import { makeScratchFolder } from '../scratch-folder.ts'
-import { makeServerFolder, readServerFile, writeServerFiles } from '../server-files.ts'
-import type { SupervisedProgram } from '../supervised-program.ts'
-import { type UnprivilegedUser, unprivilegedUser } from '../unprivileged-user.ts'
+import { runCommand } from '../processes/run-command.ts'
+import type { SupervisedProgram } from '../processes/supervised-program.ts'
+import { type UnprivilegedUser, unprivilegedUser } from '../processes/unprivileged-user.ts'
+import { findNginx, startNginx } from '../servers/nginx.ts'
+import { defaultNginxSettings } from '../servers/nginx-settings.ts'
+import { makeServerFolder, readServerFile, writeServerFiles } from '../servers/server-files.ts'
 
 let scratch: string
 let user: UnprivilegedUser
 
-/** Only where root runs the tests there is another user to be. */
+/** Only root can start servers as another user. */
 describe.runIf(process.getuid?.() === 0)('a start by root', () => {
   beforeEach(async () => {
     scratch = await makeScratchFolder('root')
@@ -33,18 +34,20 @@ describe.runIf(process.getuid?.() === 0)('a start by root', () => {
   })
 
   async function start(dir: string): Promise<SupervisedProgram> {
-    const nginx = await startNginx({
+    const { program } = await startNginx({
       dir,
-      port: await freePort(),
-      ...{ ingestPorts: [1], apiPorts: [1], door: defaultDoorSettings, logPath: join(scratch, 'nginx.log') },
+      upstreams: Object.fromEntries(upstreamNames.map((name) => [name, [1]])),
+      settings: { ...defaultNginxSettings, listen: { host: '127.0.0.1', port: await freePort() } },
+      pages: [{ path: 'index.html', content: Buffer.from('<!doctype html>') }],
+      logPath: join(scratch, 'nginx.log'),
       supervision: { onLine: () => {} },
       installation: await findNginx({ toolsDir: localDir, onLine: () => {} }),
     })
-    onTestFinished(() => nginx.stop())
-    return nginx
+    onTestFinished(() => program.stop())
+    return program
   }
 
-  /** Runs a command line as the servers do. */
+  /** Runs a command line as the user of the servers. */
   async function asServer(script: string): Promise<{ code: number; output: string }> {
     const { command, args } = user.commandLine('sh', ['-c', script])
     return await runCommand(command, args, { cwd: '/', withinMs: 30_000 })
@@ -79,7 +82,7 @@ describe.runIf(process.getuid?.() === 0)('a start by root', () => {
     }
   })
 
-  test('runs servers without any capability, and without a way to gain one', async () => {
+  test('runs servers without capabilities and without a way to gain any', async () => {
     const { pid } = await start(join(scratch, 'nginx'))
     const status = readFileSync(`/proc/${pid}/status`, 'utf8')
     const fieldOf = (name: string) => new RegExp(`^${name}:\\s+(\\S+)`, 'm').exec(status)?.[1]
@@ -89,7 +92,7 @@ describe.runIf(process.getuid?.() === 0)('a start by root', () => {
       expect([set, Number(`0x${fieldOf(set)}`)]).toEqual([set, 0])
   })
 
-  test('gives a server on a low port the one capability that it needs', async () => {
+  test('gives a server on a low port the only capability that it needs', async () => {
     const low = await unprivilegedUser({ folders: [], programs: ['/bin/sh'], lowPort: true })
     const { command, args } = low.commandLine('grep', ['Cap[PE]', '/proc/self/status'])
     const { output } = await runCommand(command, args, { cwd: '/', withinMs: 30_000 })
@@ -100,12 +103,12 @@ describe.runIf(process.getuid?.() === 0)('a start by root', () => {
     ])
   })
 
-  test('is refused below a folder that others may not enter, with its name and what to do', async () => {
+  test('is refused below a folder that others cannot enter, with its name and what to do', async () => {
     const closed = join(scratch, 'closed')
     mkdirSync(join(closed, 'data'), { recursive: true })
     chmodSync(closed, 0o700)
     await expect(unprivilegedUser({ folders: [join(closed, 'data')], programs: [] })).rejects.toThrow(
-      new RegExp(`Start as an ordinary user; or put the clone .*others can't enter ${closed}\\b`),
+      new RegExp(`Start as an ordinary user, or put the clone .*others cannot enter ${closed}\\b`),
     )
     chmodSync(closed, 0o711)
     await expect(unprivilegedUser({ folders: [join(closed, 'data')], programs: [] })).resolves.toMatchObject({
@@ -113,7 +116,7 @@ describe.runIf(process.getuid?.() === 0)('a start by root', () => {
     })
   })
 
-  test('is refused where others could change what a server is told', () => {
+  test("is refused where others could change a server's configuration", () => {
     for (const [name, uid, mode] of [
       ['foreign', user.uid, 0o755],
       ['open', 0, 0o777],
@@ -123,20 +126,20 @@ describe.runIf(process.getuid?.() === 0)('a start by root', () => {
       chownSync(folder, uid, user.gid)
       chmodSync(folder, mode)
       expect(() => writeServerFiles(folder, [{ path: 'x', content: '' }], user), name).toThrow(
-        'nobody else may write to',
+        'no other user can write to',
       )
-      expect(() => makeServerFolder(join(folder, 'data'), user), name).toThrow('nobody else may write to')
+      expect(() => makeServerFolder(join(folder, 'data'), user), name).toThrow('no other user can write to')
     }
   })
 
-  test('is refused where the data belong to another user, and changes no owner', () => {
+  test('is refused when the data belong to another user, and changes no owner', () => {
     const folder = join(scratch, 'data')
     mkdirSync(folder)
     expect(() => makeServerFolder(folder, user)).toThrow(`chown -R ${user.uid}:`)
     expect(lstatSync(folder).uid).toBe(0)
   })
 
-  test('a secret of a server is read by it alone', async () => {
+  test('only the server can read its secrets', async () => {
     const folder = join(scratch, 'server.config')
     writeServerFiles(folder, [{ path: 'home/cookie', content: 'c', ownedByServer: true }], user)
     const { uid, mode } = statSync(join(folder, 'home/cookie'))
@@ -145,7 +148,7 @@ describe.runIf(process.getuid?.() === 0)('a start by root', () => {
     expect((await asServer(`mv ${folder}/home ${folder}/other`)).code).not.toBe(0)
   })
 
-  test('reads neither a link nor a pipe that a server has put in place of a file', async () => {
+  test('reads neither a link nor a pipe that a server has put in the place of a file', async () => {
     writeFileSync(join(scratch, 'secret'), 'secret')
     symlinkSync(join(scratch, 'secret'), join(scratch, 'link'))
     await runCommand('mkfifo', [join(scratch, 'pipe')], { withinMs: 10_000 })

@@ -4,13 +4,13 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { freePort } from '../ports.ts'
 import { Problem } from '../problem.ts'
-import { identify } from '../process-identity.ts'
-import { type Program, SupervisedProgram } from '../supervised-program.ts'
+import { identify } from '../processes/process-identity.ts'
+import { type Program, SupervisedProgram } from '../processes/supervised-program.ts'
 
-/** For what hangs: a second, the default, is over in no time on a busy machine. */
+/** A limit for a hang: the default, one second, is too short on a busy machine. */
 const patience = { timeout: 120_000, interval: 10 }
 
-/** Answers on its port; SIGTERM ends it. */
+/** A program that answers on its port and ends on SIGTERM. */
 const server = `require('node:http').createServer((_, answer) => answer.end()).listen(process.env.PORT, '127.0.0.1')`
 
 async function newProgram(script: string, changes: Partial<Program> = {}, onLine: (line: string) => void = () => {}) {
@@ -65,7 +65,7 @@ test('a program runs until it is stopped, and can be started again', async () =>
   expect(program.state).toBe('running')
 })
 
-test('a program that dies is started again on the same port, each time after a longer wait', async () => {
+test('a program that dies is restarted on the same port, each time after a longer wait', async () => {
   const { program, lines, port } = await newProgram(server)
   await program.start()
   await crashAndRecover(program)
@@ -79,7 +79,7 @@ test('a program that dies is started again on the same port, each time after a l
   ])
 })
 
-test('the longest wait before a program is started again may be set', async () => {
+test('the longest wait before a restart can be set', async () => {
   const { program, lines } = await newProgram(server, { longestWaitMs: 200 })
   await program.start()
   await crashAndRecover(program)
@@ -87,7 +87,7 @@ test('the longest wait before a program is started again may be set', async () =
   expect(lines.filter((line) => line.includes('started again in 0.2 s'))).toHaveLength(2)
 })
 
-test('a program that dies before it was ever ready is not started again: the end of its log tells why', async () => {
+test('a program that dies before it was ever ready is not restarted, and the end of its log is shown', async () => {
   const { program, lines } = await newProgram(`console.error('PORT is missing'); process.exit(3)`)
   const start = program.start()
   await expect(start).rejects.toThrow(Problem)
@@ -96,7 +96,7 @@ test('a program that dies before it was ever ready is not started again: the end
   expect(lines).toEqual([])
 })
 
-test('a program that is not there is a problem', async () => {
+test('a program that does not exist is a problem', async () => {
   const { program } = await newProgram('', { command: '/nowhere/example' })
   await expect(program.start()).rejects.toThrow(/could not be started/)
 })
@@ -107,7 +107,7 @@ test('a program that is not ready in time is stopped', async () => {
   expect(program.pid).toBeUndefined()
 })
 
-test('a start that is broken off leaves nothing running', async () => {
+test('an aborted start leaves nothing running', async () => {
   const { program } = await newProgram('setInterval(() => {}, 1000)')
   const abort = new AbortController()
   const start = program.start(abort.signal)
@@ -116,7 +116,7 @@ test('a start that is broken off leaves nothing running', async () => {
   expect(program.pid).toBeUndefined()
 })
 
-test('a program that does not stop when it is told is killed, with its children', async () => {
+test('a program that ignores the stop signal is killed with its children', async () => {
   const stubborn = `
     process.on('SIGTERM', () => {})
     const child = require('node:child_process').spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'])
@@ -131,26 +131,26 @@ test('a program that does not stop when it is told is killed, with its children'
   expect(lines).toEqual(['example did not stop in 0.3 s and is killed'])
 })
 
-test('a program that is stopped while it waits to be started again stays down', async () => {
+test('a program that is stopped while it waits for a restart stays down', async () => {
   const saysThatItWaits = Promise.withResolvers<void>()
   const { program } = await newProgram(server, {}, (line) => {
-    // Stopped in the moment in which it is said: the wait is shorter than whoever looks for it may take.
+    // Stopped in the callback, because the wait may be over before a polling test sees the line.
     if (line.includes('started again')) saysThatItWaits.resolve(Promise.resolve().then(() => program.stop()))
   })
   await program.start()
   program.kill()
   await saysThatItWaits.promise
   expect(program.state).toBe('stopped')
-  // Twice as long as it would have waited.
+  // Twice as long as the wait.
   await new Promise((resolve) => setTimeout(resolve, 400))
   expect([program.state, program.pid, program.restarts]).toEqual(['stopped', undefined, 1])
 })
 
-test('a program that its watch finds unfit is killed, and started again', async () => {
+test('a program that fails a health check is killed and restarted', async () => {
   let reason: string | undefined
-  const watch = { everyMs: 10, whyUnfit: async () => reason }
-  const unknown = { everyMs: 10, whyUnfit: () => Promise.reject(new Error('not known')) }
-  const { program, lines } = await newProgram(server, { watches: [unknown, watch] })
+  const check = { everyMs: 10, failure: async () => reason }
+  const unknown = { everyMs: 10, failure: () => Promise.reject(new Error('not known')) }
+  const { program, lines } = await newProgram(server, { healthChecks: [unknown, check] })
   await program.start()
   const { pid } = program
   reason = 'it is ill'
@@ -161,7 +161,7 @@ test('a program that its watch finds unfit is killed, and started again', async 
   expect(lines[0]).toBe('example was killed because it is ill; it is started again in 0.2 s')
 })
 
-test('a program that cannot start again at present is tried again until it can, and that is said once', async () => {
+test('a restart that is not possible is tried again until it is, and reported once', async () => {
   let attempts = 0
   let isHindered = false
   const beforeStart = () => {

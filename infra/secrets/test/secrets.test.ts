@@ -2,23 +2,28 @@ import { createHash } from 'node:crypto'
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { readFirstAccess } from '@clicktally/keys/first-access.ts'
+import { hashKey, parseKey } from '@clicktally/keys/key-text.ts'
+import { isPassword } from '@clicktally/keys/password.ts'
+import { brokerUsers, loginRoles, secretsOf } from '@clicktally/system/accounts.ts'
+import { partEntries } from '@clicktally/system/parts.ts'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { ensureSecrets } from '../secrets.ts'
+import { ensureSecrets, secretFolders } from '../secrets.ts'
 
-const passwordFiles = [
-  'api/database-password',
-  'ingest/broker-password',
-  'migrate/api-password',
-  'migrate/operator-password',
-  'migrate/owner-password',
-  'migrate/processor-password',
-  'operator/broker-password',
-  'operator/database-password',
-  'postgres/owner-password',
-  'processor/broker-password',
-  'processor/database-password',
-  'rabbitmq/erlang-cookie',
-]
+/** The secrets of the table of parts that are passwords. Two files of one secret have the same id. */
+const passwords = partEntries.flatMap(([name, { account }]) =>
+  secretsOf(name)
+    .filter(({ id }) => id !== 'first access' && !id.startsWith('key '))
+    .map(({ id, file }) => ({ id, file: `${account}/${file}` })),
+)
+const passwordFiles = passwords.map(({ file }) => file)
+const keyFiles = {
+  owner: 'operator/owner-key',
+  read: 'operator/first-read-key',
+  secret: 'operator/first-secret-key',
+  write: 'operator/first-write-key',
+}
+const firstAccessFile = 'auth/first-access'
 const definitionsFile = 'rabbitmq/definitions.json'
 
 let scratch: string
@@ -70,29 +75,31 @@ function accepts(user: BrokerUser, password: string): boolean {
 }
 
 describe('the first start', () => {
-  test('makes every password and the definitions, and leaves nothing else behind', async () => {
+  test('creates every password and the definitions, and nothing else', async () => {
     await ensureSecrets(dir)
-    expect(await everyFile()).toEqual([...passwordFiles, definitionsFile].sort())
+    expect(await everyFile()).toEqual(
+      [...passwordFiles, ...Object.values(keyFiles), firstAccessFile, definitionsFile].sort(),
+    )
   })
 
-  test('makes passwords of 32 random bytes in base64url, with no newline at the end', async () => {
+  test('creates passwords of 32 random bytes in base64url, without a newline at the end', async () => {
     await ensureSecrets(dir)
     for (const password of Object.values(await everyPassword())) expect(password).toMatch(/^[\w-]{43}$/)
   })
 
-  test('gives the same password to both sides of a door, and each door its own', async () => {
+  test('gives both sides of a login the same password, and each login its own', async () => {
     await ensureSecrets(dir)
     const password = await everyPassword()
     expect(password['postgres/owner-password']).toBe(password['migrate/owner-password'])
-    expect(password['processor/database-password']).toBe(password['migrate/processor-password'])
-    expect(password['api/database-password']).toBe(password['migrate/api-password'])
-    expect(password['operator/database-password']).toBe(password['migrate/operator-password'])
-    expect(new Set(Object.values(password)).size).toBe(8)
+    for (const { account } of loginRoles) {
+      expect(password[`${account}/database-password`]).toBe(password[`migrate/${account}-password`])
+    }
+    expect(new Set(Object.values(password)).size).toBe(new Set(passwords.map(({ id }) => id)).size)
   })
 
-  test('makes folders that only their owner enters, and files that only their owner reads', async () => {
+  test('creates folders that only their owner can enter, and files that only their owner can read', async () => {
     await ensureSecrets(dir)
-    for (const folder of ['.', 'api', 'ingest', 'migrate', 'operator', 'postgres', 'processor', 'rabbitmq']) {
+    for (const folder of ['.', ...secretFolders]) {
       expect([folder, await mode(folder)]).toEqual([folder, '700'])
     }
     for (const file of passwordFiles.filter((each) => !/^(postgres|rabbitmq)\//.test(each))) {
@@ -100,7 +107,7 @@ describe('the first start', () => {
     }
   })
 
-  test('lets the users of the servers read what is theirs, whatever the umask', async () => {
+  test('lets the users of the servers read their files, whatever the umask', async () => {
     const umask = process.umask(0o077)
     try {
       await ensureSecrets(dir)
@@ -112,30 +119,59 @@ describe('the first start', () => {
     expect(await mode('rabbitmq/erlang-cookie')).toBe('644')
   })
 
-  test('uses folders that are there already, as volumes are', async () => {
+  test('uses existing folders, such as volumes', async () => {
     await mkdir(join(dir, 'ingest'), { recursive: true, mode: 0o755 })
     await ensureSecrets(dir)
     expect(await read('ingest/broker-password')).toMatch(/^[\w-]{43}$/)
   })
 })
 
+describe('the first keys', () => {
+  test('are keys of their roles; auth gets only hashes of them and of the password', async () => {
+    await ensureSecrets(dir)
+    const text = await read(firstAccessFile)
+    const first = readFirstAccess(text)
+    for (const [role, file] of Object.entries(keyFiles)) {
+      const key = await read(file)
+      expect(parseKey(key)?.role).toBe(role)
+      expect(text).not.toContain(key)
+      const found = role === 'owner' ? first.operator : first.keys.find((each) => each.role === role)
+      expect(found).toMatchObject({ id: parseKey(key)?.id, hash: hashKey(key) })
+    }
+    const password = await read('operator/first-owner-password')
+    expect(text).not.toContain(password)
+    expect(await isPassword(first.owner.passwordHash, password)).toBe(true)
+    expect(await isPassword(first.owner.passwordHash, `${password}x`)).toBe(false)
+    expect(await mode(firstAccessFile)).toBe('600')
+  })
+
+  test('stay the same at the next start, and a file that holds no key is reported', async () => {
+    await ensureSecrets(dir)
+    const before = await read(keyFiles.owner)
+    await ensureSecrets(dir)
+    expect(await read(keyFiles.owner)).toBe(before)
+    await writeFile(join(dir, keyFiles.owner), 'changed by hand')
+    await expect(ensureSecrets(dir)).rejects.toThrow(/owner key/)
+  })
+})
+
 describe('the broker definitions', () => {
-  test('hold no password in the clear', async () => {
+  test('hold no password in plain text', async () => {
     await ensureSecrets(dir)
     const definitions = await read(definitionsFile)
     for (const password of Object.values(await everyPassword())) expect(definitions).not.toContain(password)
   })
 
-  test('let each user in with the password in its own folder, and with no other', async () => {
+  test('accept for each user only the password in its own folder', async () => {
     await ensureSecrets(dir)
-    for (const name of ['ingest', 'processor', 'operator']) {
+    for (const { user: name } of brokerUsers) {
       const user = await brokerUser(name)
       expect(accepts(user, await read(`${name}/broker-password`))).toBe(true)
       expect(accepts(user, await read('postgres/owner-password'))).toBe(false)
     }
   })
 
-  test('are made anew at each start, for the topology may have changed', async () => {
+  test('are written again at each start, because the topology may have changed', async () => {
     await ensureSecrets(dir)
     await writeFile(join(dir, definitionsFile), '{}')
     await ensureSecrets(dir)
@@ -151,7 +187,22 @@ describe('a later start', () => {
     expect(await everyPassword()).toEqual(before)
   })
 
-  test('finishes what a start that was killed left undone', async () => {
+  test('replaces a secret whose files were all removed, on both sides, and no other', async () => {
+    await ensureSecrets(dir)
+    const before = await everyPassword()
+    const ownerKey = await read(keyFiles.owner)
+    const { id } = passwords.find(({ file }) => file === 'ingest/broker-password') ?? {}
+    const removed = passwords.filter((each) => each.id === id).map(({ file }) => file)
+    for (const file of [...removed, keyFiles.owner]) await rm(join(dir, file))
+    await ensureSecrets(dir)
+    const after = await everyPassword()
+    expect(passwordFiles.filter((file) => after[file] !== before[file])).toEqual(removed)
+    expect(accepts(await brokerUser('ingest'), after['ingest/broker-password'] ?? '')).toBe(true)
+    expect(await read(keyFiles.owner)).not.toBe(ownerKey)
+    expect(readFirstAccess(await read(firstAccessFile)).operator.hash).toBe(hashKey(await read(keyFiles.owner)))
+  })
+
+  test('finishes the work of a start that was killed', async () => {
     await ensureSecrets(dir)
     const before = await everyPassword()
     await rm(join(dir, 'migrate'), { recursive: true })
@@ -159,7 +210,7 @@ describe('a later start', () => {
     expect(await everyPassword()).toEqual(before)
   })
 
-  test('takes an empty file, which a full disk leaves, for a missing one', async () => {
+  test('treats an empty file, which a full disk leaves behind, as missing', async () => {
     await ensureSecrets(dir)
     const before = await read('postgres/owner-password')
     await writeFile(join(dir, 'postgres/owner-password'), '')
@@ -167,7 +218,7 @@ describe('a later start', () => {
     expect(await read('postgres/owner-password')).toBe(before)
   })
 
-  test('accepts a password that somebody wrote with an editor, newline and all', async () => {
+  test('accepts a password written with an editor, with a newline at the end', async () => {
     await ensureSecrets(dir)
     await writeFile(join(dir, 'ingest/broker-password'), 'chosen by hand\n')
     await ensureSecrets(dir)
@@ -175,7 +226,7 @@ describe('a later start', () => {
     expect(accepts(await brokerUser('ingest'), 'chosen by hand')).toBe(true)
   })
 
-  test('refuses to choose between two files that must agree and do not, and names them', async () => {
+  test('refuses to choose between two files that must be equal and are not, and names them', async () => {
     await ensureSecrets(dir)
     await writeFile(join(dir, 'migrate/owner-password'), 'another')
     await expect(ensureSecrets(dir)).rejects.toThrow(/postgres\/owner-password, migrate\/owner-password/)
