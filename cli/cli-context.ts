@@ -1,24 +1,24 @@
 import type { Output } from '@clicktally/terminal/progress.ts'
 import type { CliConfig } from './config.ts'
 
-/** What a command may use of the process that it runs in. main.ts makes it. */
+/** What a command may use of its process. Created by main.ts. */
 export interface CliContext {
   readonly config: CliConfig
-  /** What was given on the command line. */
+  /** The command line arguments. */
   readonly args: readonly string[]
-  /** One line of what was asked for, on standard output. */
+  /** Prints a line of the result to standard output. */
   print(line: string): void
-  /** Resolves when the reader of standard output has taken what was printed: for those who print without end. */
+  /** Resolves when standard output can take more (backpressure). */
   printed(): Promise<void>
-  /** Lines and bars for people, on standard error: standard output is for what was asked for. */
+  /** Messages and progress, on standard error, so that standard output has only the result. */
   readonly notices: Output
-  /** Asks the person at the terminal, who answers with a line. Undefined where there is no terminal. */
+  /** Asks the user a question and resolves with the answer. Undefined without a terminal. */
   readonly ask: ((question: string) => Promise<string>) | undefined
   /**
-   * Ctrl-C and SIGTERM abort this signal from now on, with their name as the reason, instead of ending the process: the
-   * caller brings what it has in hand to an end. A second one ends the process all the same.
+   * From now on, Ctrl-C and SIGTERM abort the returned signal, with their name as the reason, instead of ending the process. The
+   * caller then finishes what it has started. A second Ctrl-C or SIGTERM ends the process.
    */
   takeInterruption(): AbortSignal
-  /** The process's exit code when the command comes to its end. 1: a difference, a loss, a failure was found. 130: Ctrl-C. */
+  /** Exit code of the process when the command ends. 1: a difference, a loss or a failure was found. 130: Ctrl-C. */
   exitCode: 0 | 1 | 130
 }

@@ -1,7 +1,7 @@
-/** 1: something was found or did not work. 2: the command was given in a way that can't be. */
+/** 1: a problem was found, or the command failed. 2: the command line is invalid. */
 export type FailureExitCode = 1 | 2
 
-/** What the person at the keyboard can change: shown as its message alone, without a stack. */
+/** An error that the user can fix: shown without a stack trace. */
 export class CliError extends Error {
   readonly exitCode: FailureExitCode
 
@@ -12,7 +12,7 @@ export class CliError extends Error {
   }
 }
 
-/** A command that was given in a way that can't be. */
+/** Makes an error for an invalid command line. */
 export function usageError(message: string): CliError {
   return new CliError(message, 2)
 }

@@ -4,7 +4,7 @@ import { Environment } from '@clicktally/config/environment.ts'
 
 export type CliConfig = ReturnType<typeof readConfig>
 
-/** Where the system is, as far as the environment tells; `.env.example` explains each. */
+/** Addresses of the system from the environment; see `.env.example`. */
 export function readConfig(source: NodeJS.ProcessEnv) {
   const env = new Environment(source)
   const config = {
@@ -22,6 +22,7 @@ export function readConfig(source: NodeJS.ProcessEnv) {
     ),
     managementUrl: env.optionalServerUrl('CLICKTALLY_MANAGEMENT_URL', 'http://127.0.0.1:15672', ['http:', 'https:']),
     baseUrl: env.optionalServerUrl('CLICKTALLY_URL', 'http://127.0.0.1:8080', ['http:', 'https:']),
+    key: env.secret('CLICKTALLY_KEY'),
     stateDir: join(env.text('XDG_STATE_HOME', join(homedir(), '.local', 'state')), 'clicktally'),
   }
   env.check()

@@ -3,20 +3,22 @@ import type { CliContext } from './cli-context.ts'
 import { usageError } from './cli-error.ts'
 
 /**
- * Asks for a yes where it was not given with `--yes`; false is a no.
- * @throws {CliError} where there is nobody to ask
+ * Asks for confirmation.
+ *
+ * @throws {CliError} without a terminal
  */
 export async function confirmed(context: CliContext, question: string): Promise<boolean> {
-  if (context.ask === undefined) throw usageError(`${question} There is no terminal to answer at: give --yes.`)
+  if (context.ask === undefined) throw usageError(`${question} There is no terminal to confirm: use --yes.`)
   return /^y(es)?$/i.test((await context.ask(`${question} [y/N] `)).trim())
 }
 
 /**
- * For what can't be undone: the answer is the number of things that it is about, which nobody types by habit.
- * @throws {CliError} where there is nobody to ask
+ * Asks for confirmation of something irreversible: the user has to type the number of affected items.
+ *
+ * @throws {CliError} without a terminal
  */
 export async function confirmedByCount(context: CliContext, question: string, count: number): Promise<boolean> {
-  if (context.ask === undefined) throw usageError(`${question} There is no terminal to answer at: give --yes.`)
-  const answer = (await context.ask(`${question} Type ${formatCount(count)} to go on: `)).trim()
+  if (context.ask === undefined) throw usageError(`${question} There is no terminal to confirm: use --yes.`)
+  const answer = (await context.ask(`${question} Type ${formatCount(count)} to continue: `)).trim()
   return answer === String(count) || answer === formatCount(count)
 }

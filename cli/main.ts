@@ -4,10 +4,10 @@ import { readConfig } from './config.ts'
 import { explain } from './explain.ts'
 import { runProgram } from './program.ts'
 
-/** One Ctrl-C may arrive twice: from the terminal, and from npm, which hands it on. A person's second one comes later. */
+/** A single Ctrl-C may arrive twice: from the terminal and from npm, which forwards it. A second one by the user comes later. */
 const sameCtrlCWithinMs = 700
 
-/** Takes a moving bar away: it comes back below. */
+/** Clears a progress bar; it reappears below. */
 const clearLine = '\r\u001b[K'
 
 const interruption = new AbortController()
@@ -24,10 +24,10 @@ for (const [signal, exitCode] of [
     interruption.abort(signal)
   })
 }
-// `… | head` closes the pipe early, which is no reason for a stack trace.
+// `… | head` closes the pipe early, which is not an error.
 process.stdout.on('error', () => process.exit(1))
 process.on('exit', () => {
-  // A bar that was cut off has hidden the cursor.
+  // An interrupted progress bar has hidden the cursor.
   if (process.stderr.isTTY) process.stderr.write('\u001b[?25h')
 })
 
@@ -53,7 +53,7 @@ try {
     exitCode: 0,
   })
 } catch (error) {
-  // Before there was a command: the configuration.
+  // An error before any command ran: the configuration.
   const { message, exitCode } = explain(error)
   notices.line(message)
   process.exitCode = exitCode
@@ -61,7 +61,7 @@ try {
 
 async function ask(question: string): Promise<string> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr })
-  // At a question the terminal gives us Ctrl-C as a key, and Ctrl-D as the end of all answers.
+  // At a prompt, the terminal delivers Ctrl-C as a key and Ctrl-D as the end of input.
   terminal.on('SIGINT', () => process.exit(130))
   try {
     const noAnswer = new Promise<string>((resolve) => terminal.once('close', () => resolve('')))

@@ -1,16 +1,30 @@
 import { printableLines } from '@clicktally/terminal/printable.ts'
 import { Command, CommanderError } from 'commander'
 import type { CliContext } from './cli-context.ts'
+import { registerAudit } from './commands/audit.ts'
 import { registerBalance } from './commands/balance.ts'
+import { registerCount } from './commands/count.ts'
 import { registerDead } from './commands/dead.ts'
+import { registerDoctor } from './commands/doctor.ts'
 import { registerImport } from './commands/import.ts'
+import { registerKeys } from './commands/keys.ts'
+import { registerLive } from './commands/live.ts'
+import { registerProjects } from './commands/projects.ts'
+import { registerPublicCounters } from './commands/public-counters.ts'
 import { registerRebuild } from './commands/rebuild.ts'
+import { registerSend } from './commands/send.ts'
+import { registerSeries } from './commands/series.ts'
+import { registerStatus } from './commands/status.ts'
+import { registerTop } from './commands/top.ts'
+import { registerUsers } from './commands/users.ts'
 import { registerVerify } from './commands/verify.ts'
+import { registerVisitors } from './commands/visitors.ts'
 import { explain } from './explain.ts'
+import manifest from './package.json' with { type: 'json' }
 
 const help = `
 Where the system is:
-  1. CLICKTALLY_DATABASE_URL, CLICKTALLY_BROKER_URL … where they are set (see .env.example),
+  1. CLICKTALLY_URL, CLICKTALLY_DATABASE_URL, CLICKTALLY_BROKER_URL … where they are set (see .env.example),
   2. else what "npm start" runs in this folder,
   3. else the containers of this folder's docker-compose.yml.
 
@@ -18,14 +32,14 @@ For scripts: npm run --silent clicktally -- <command> --json
 
 Exit code: 0 fine, 1 a difference, a loss or a failure, 2 wrong usage, 130 Ctrl-C.`
 
-/** Runs the command that the context's arguments name, and returns the exit code. Throws nothing. */
+/** Runs the command and returns the exit code. Never throws. */
 export async function runProgram(given: CliContext): Promise<number> {
   const context = withPrintableOutput(given)
   try {
     await createProgram(context).parseAsync(context.args, { from: 'user' })
     return context.exitCode
   } catch (error) {
-    // It has said itself what was wrong.
+    // Commander has already printed the error.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
     const { message, exitCode } = explain(error)
     if (message !== '') context.notices.line(message)
@@ -33,7 +47,7 @@ export async function runProgram(given: CliContext): Promise<number> {
   }
 }
 
-/** Nothing that a click, a file or a server brought may act on the terminal, whichever command shows it. */
+/** Replaces control characters in all output, since it may contain text from clicks, files or servers. */
 function withPrintableOutput(context: CliContext): CliContext {
   const { print, notices } = context
   return {
@@ -43,10 +57,11 @@ function withPrintableOutput(context: CliContext): CliContext {
   }
 }
 
-/** The command line: every command registers itself here. */
+/** Registers all commands. */
 function createProgram(context: CliContext): Command {
   const program = new Command('clicktally')
-    .description('For operators of Clicktally: npm run clicktally -- <command>')
+    .description('Sends clicks, reads counts and operates Clicktally: npm run clicktally -- <command>')
+    .version(manifest.version, '--version', 'prints the version')
     .exitOverride()
     .showHelpAfterError('(--help shows how)')
     .configureOutput({
@@ -54,10 +69,23 @@ function createProgram(context: CliContext): Command {
       writeErr: (text) => context.notices.line(text.trimEnd()),
     })
     .addHelpText('after', help)
+  registerSend(program, context)
+  registerCount(program, context)
+  registerSeries(program, context)
+  registerTop(program, context)
+  registerLive(program, context)
   registerDead(program, context)
+  registerStatus(program, context)
+  registerDoctor(program, context)
   registerBalance(program, context)
   registerVerify(program, context)
   registerRebuild(program, context)
+  registerVisitors(program, context)
   registerImport(program, context)
+  registerKeys(program, context)
+  registerProjects(program, context)
+  registerPublicCounters(program, context)
+  registerUsers(program, context)
+  registerAudit(program, context)
   return program
 }

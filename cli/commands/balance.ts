@@ -4,14 +4,15 @@ import type { Tables } from '@clicktally/database/tables.ts'
 import { formatCount } from '@clicktally/terminal/progress.ts'
 import type { Command } from 'commander'
 import type { Kysely } from 'kysely'
-import { type BrokerView, readBrokerView } from '../broker-view.ts'
 import type { CliContext } from '../cli-context.ts'
-import { withDatabase } from '../database.ts'
-import { foldWarnings } from '../fold-warnings.ts'
+import { foldWarnings } from '../counters/fold-warnings.ts'
 import { jsonLine } from '../json-line.ts'
 import { formatMoment } from '../moment.ts'
 import { type LedgerState, readLedgerState } from '../queries/ledger-state.ts'
-import { findSystem, type SystemAccess } from '../system-access.ts'
+import { type BrokerView, readBrokerView } from '../system/broker-view.ts'
+import { withDatabase } from '../system/database.ts'
+import { findSystem } from '../system/system-access.ts'
+import type { SystemAddresses } from '../system/system-addresses.ts'
 import { judge, type Verdict } from '../verdict.ts'
 
 interface Options {
@@ -41,9 +42,9 @@ Exit code 1: clicks are lost or overdue, the sums do not add up, or the balance 
 export function registerBalance(program: Command, context: CliContext): void {
   program
     .command('balance')
-    .description('shows what became of every accepted click, and whether that adds up')
-    .option('--watch', 'go on, a line each 2 s, until Ctrl-C')
-    .option('--json', 'as JSON, one object a reading')
+    .description('accounts for every accepted click')
+    .option('--watch', 'print a line every 2 s until Ctrl-C')
+    .option('--json', 'print JSON, one object per reading')
     .addHelpText('after', help)
     .action(async (options: Options) => {
       const access = await findSystem(context, ['databaseUrl', 'brokerUrl', 'managementUrl'])
@@ -54,8 +55,8 @@ export function registerBalance(program: Command, context: CliContext): void {
     })
 }
 
-async function read(db: Kysely<Tables>, access: Omit<SystemAccess, 'baseUrl'>): Promise<Reading> {
-  // The broker first: what it has handed on by the time of the ledger is not taken for lost.
+async function read(db: Kysely<Tables>, access: Omit<SystemAddresses, 'baseUrl'>): Promise<Reading> {
+  // The broker first, so that messages delivered between the two readings do not look lost.
   const broker = await readBrokerView(access)
   const state = await readLedgerState(db)
   return { at: new Date(), state, broker, verdict: judge(state, broker) }
@@ -64,7 +65,7 @@ async function read(db: Kysely<Tables>, access: Omit<SystemAccess, 'baseUrl'>): 
 async function watch(
   context: CliContext,
   db: Kysely<Tables>,
-  access: Omit<SystemAccess, 'baseUrl'>,
+  access: Omit<SystemAddresses, 'baseUrl'>,
   { json }: Options,
 ): Promise<void> {
   const interruption = context.takeInterruption()
@@ -112,24 +113,24 @@ function statement({ at, state, broker, verdict }: Reading): string[] {
     `Clicks, ${formatMoment(at)}`,
     '',
     line('accepted', accepted, isCurrent ? '' : 'as far as is known'),
-    line('= counted', counted, `the counters say ${counters === counted ? 'the same' : formatCount(counters)}`),
-    line('+ duplicates', duplicates, 'their ids were counted already'),
+    line('= counted', counted, `the counters add up to ${counters === counted ? 'the same' : formatCount(counters)}`),
+    line('+ duplicates', duplicates, 'resent with ids that were counted already'),
     line('+ dead', dead, dead > 0 ? '"dead list" shows them' : ''),
     line('+ discarded', discarded),
     line(
       '+ in flight',
       inFlight,
-      overdue > 0 ? `${formatCount(overdue)} of them overdue` : isCurrent ? '' : 'at least: see below',
+      overdue > 0 ? `${formatCount(overdue)} of them overdue` : isCurrent ? '' : 'at least, see below',
     ),
     '',
   ]
   if (typeof broker === 'string') {
-    lines.push(`The broker's queues are not known: ${broker}`)
+    lines.push(`The state of the broker's queues is unknown: ${broker}`)
   } else {
     const { ready, unacknowledged, dead: given } = broker
     lines.push(
-      `Messages at the broker: ${formatCount(ready)} wait, ${formatCount(unacknowledged)} are with processors` +
-        (given > 0 ? `, ${formatCount(given)} are given up and on their way to the dead letters` : ''),
+      `Messages at the broker: ${formatCount(ready)} ready, ${formatCount(unacknowledged)} with processors` +
+        (given > 0 ? `, ${formatCount(given)} on their way to the dead letters` : ''),
     )
   }
   return [...lines, ...foldWarnings(state.folding), '', verdict.words]

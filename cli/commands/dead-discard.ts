@@ -5,15 +5,15 @@ import type { Command } from 'commander'
 import type { Kysely } from 'kysely'
 import type { CliContext } from '../cli-context.ts'
 import { confirmedByCount } from '../confirm.ts'
-import { withDatabase } from '../database.ts'
-import { chooseLetters, type LetterChoice } from '../letter-choice.ts'
-import { describeContent, firstLineBytes } from '../letter-content.ts'
-import { addFilterOptions, choiceOf, type FilterOptions, letterId } from '../letter-options.ts'
-import { describeLetters, describeTotals } from '../letter-totals.ts'
+import { chooseLetters, type LetterChoice } from '../letters/letter-choice.ts'
+import { describeContent, firstLineBytes } from '../letters/letter-content.ts'
+import { addFilterOptions, choiceOf, type FilterOptions, letterId } from '../letters/letter-options.ts'
+import { describeLetters, describeTotals } from '../letters/letter-totals.ts'
 import { deadLetters } from '../queries/dead-letters.ts'
 import { letterTotals } from '../queries/letter-totals.ts'
 import { discardLetters } from '../queries/resolve-letters.ts'
-import { findSystem } from '../system-access.ts'
+import { withDatabase } from '../system/database.ts'
+import { findSystem } from '../system/system-access.ts'
 
 interface Options extends FilterOptions {
   readonly all?: true
@@ -25,10 +25,10 @@ const lettersShown = 10
 
 export function registerDeadDiscard(dead: Command, context: CliContext): void {
   addFilterOptions(dead.command('discard'))
-    .description('gives dead letters up: their content is deleted, and the balance counts their clicks as discarded')
-    .argument('[id...]', 'as "dead list" shows them', letterId)
+    .description('deletes the content of dead letters; the balance counts their clicks as discarded')
+    .argument('[id...]', 'ids from "dead list"', letterId)
     .option('--all', 'every letter that waits')
-    .option('--yes', 'do not ask; without a terminal nothing is discarded but with this')
+    .option('--yes', 'do not ask for confirmation; required without a terminal')
     .action(async (ids: number[], options: Options) => {
       const choice = choiceOf(ids, options)
       const { databaseUrl } = await findSystem(context, ['databaseUrl'])
@@ -71,7 +71,7 @@ async function discard(context: CliContext, db: Kysely<Tables>, { filter, letter
   context.print(`Discarded ${describeLetters(done.letters, done.clicks)}.`)
   const left = await letterTotals(db, filter)
   if (left.letters > 0) {
-    const why = interruption.aborted ? 'wait as before' : 'are in the hands of a replay'
+    const why = interruption.aborted ? 'were not discarded' : 'are being replayed by another process'
     context.notices.line(`${describeLetters(left.letters, left.clicks)} of them ${why}.`)
     context.exitCode = interruption.aborted ? 130 : 1
   }

@@ -4,16 +4,16 @@ import { type Column, renderTable } from '@clicktally/terminal/table.ts'
 import { type Command, InvalidArgumentError } from 'commander'
 import type { Kysely } from 'kysely'
 import type { CliContext } from '../cli-context.ts'
-import { withDatabase } from '../database.ts'
 import { jsonLine } from '../json-line.ts'
-import { describeContent, firstLineBytes, firstTarget } from '../letter-content.ts'
-import { addFilterOptions, type FilterOptions, filterFrom } from '../letter-options.ts'
-import { describeTotals } from '../letter-totals.ts'
+import { describeContent, firstLineBytes, firstTarget } from '../letters/letter-content.ts'
+import { addFilterOptions, type FilterOptions, filterFrom } from '../letters/letter-options.ts'
+import { describeTotals } from '../letters/letter-totals.ts'
 import { formatMoment } from '../moment.ts'
 import { type DeadLetter, deadLetters } from '../queries/dead-letters.ts'
 import { letterTotals } from '../queries/letter-totals.ts'
 import type { LetterFilter } from '../queries/matching-letters.ts'
-import { findSystem } from '../system-access.ts'
+import { withDatabase } from '../system/database.ts'
+import { findSystem } from '../system/system-access.ts'
 
 interface Options extends FilterOptions {
   readonly limit: number
@@ -23,17 +23,17 @@ interface Options extends FilterOptions {
 
 const defaultLimit = 50
 const maxLimit = 1_000_000
-/** Read at once: with the beginnings of their contents at most 4 MB. */
+/** Rows per query: at most 4 MB with the first bytes of their contents. */
 const pageLetters = 100
-/** More is for --json: a table is held as a whole. */
+/** A table is built in memory; --json has no limit. */
 const maxTableRows = 10_000
 
 export function registerDeadList(dead: Command, context: CliContext): void {
   addFilterOptions(dead.command('list'))
-    .description('lists dead letters that wait for a person, the newest first, and how many there are of each reason')
-    .option('--limit <n>', `at most so many, 1 to ${formatCount(maxLimit)}`, limitOption, defaultLimit)
-    .option('--all', 'those that were replayed, discarded or counted later too')
-    .option('--json', 'one JSON object a line, for scripts')
+    .description('lists unresolved dead letters, newest first, and their number by reason')
+    .option('--limit <n>', `maximum number, 1 to ${formatCount(maxLimit)}`, limitOption, defaultLimit)
+    .option('--all', 'include dead letters that were replayed, discarded or counted later')
+    .option('--json', 'print one JSON object per line')
     .action(async (options: Options) => {
       const { databaseUrl } = await findSystem(context, ['databaseUrl'])
       const filter = { ...filterFrom(options), ...(options.all ? {} : { open: true }) }
@@ -45,7 +45,7 @@ export function registerDeadList(dead: Command, context: CliContext): void {
 
 function limitOption(text: string): number {
   const limit = /^\d{1,7}$/.test(text) ? Number(text) : 0
-  if (limit < 1 || limit > maxLimit) throw new InvalidArgumentError(`Give a whole number from 1 to ${maxLimit}.`)
+  if (limit < 1 || limit > maxLimit) throw new InvalidArgumentError(`Expected a whole number from 1 to ${maxLimit}.`)
   return limit
 }
 
@@ -67,7 +67,7 @@ async function printJson(context: CliContext, db: Kysely<Tables>, filter: Letter
   }
 }
 
-/** A letter without its content, as scripts see it. */
+/** The JSON form of a letter, without its content. */
 export function asJson(letter: DeadLetter): object {
   return {
     id: letter.id,
@@ -99,7 +99,7 @@ async function printTable(
   }
   const { totals, letters, clicks } = await letterTotals(db, filter)
   if (rows.length === 0) {
-    context.print(all ? 'There are no dead letters of that kind.' : 'No dead letters of that kind wait for anybody.')
+    context.print(all ? 'There are no matching dead letters.' : 'There are no matching unresolved dead letters.')
     return
   }
   const columns: Column[] = [

@@ -4,14 +4,14 @@ import type { Command } from 'commander'
 import type { Kysely } from 'kysely'
 import type { CliContext } from '../cli-context.ts'
 import { confirmed } from '../confirm.ts'
-import { withDatabase } from '../database.ts'
-import { chooseLetters, type LetterChoice } from '../letter-choice.ts'
-import { addFilterOptions, choiceOf, type FilterOptions, letterId } from '../letter-options.ts'
-import { LetterPublisher } from '../letter-publisher.ts'
-import { describeLetters, describeTotals } from '../letter-totals.ts'
+import { chooseLetters, type LetterChoice } from '../letters/letter-choice.ts'
+import { addFilterOptions, choiceOf, type FilterOptions, letterId } from '../letters/letter-options.ts'
+import { LetterPublisher } from '../letters/letter-publisher.ts'
+import { describeLetters, describeTotals } from '../letters/letter-totals.ts'
+import { type Replayed, replayLetters } from '../letters/replay.ts'
 import { letterTotals } from '../queries/letter-totals.ts'
-import { type Replayed, replayLetters } from '../replay.ts'
-import { findSystem } from '../system-access.ts'
+import { withDatabase } from '../system/database.ts'
+import { findSystem } from '../system/system-access.ts'
 
 interface Options extends FilterOptions {
   readonly all?: true
@@ -25,10 +25,10 @@ What can still not be counted comes back as a new dead letter.`
 
 export function registerDeadReplay(dead: Command, context: CliContext): void {
   addFilterOptions(dead.command('replay'))
-    .description('sends dead letters once more to be counted')
-    .argument('[id...]', 'as "dead list" shows them', letterId)
+    .description('sends dead letters to be counted again')
+    .argument('[id...]', 'ids from "dead list"', letterId)
     .option('--all', 'every letter that waits')
-    .option('--yes', 'do not ask; without a terminal a replay never asks, for it can do no harm')
+    .option('--yes', 'do not ask for confirmation; never asked without a terminal, since a replay is harmless')
     .addHelpText('after', help)
     .action(async (ids: number[], options: Options) => {
       const choice = choiceOf(ids, options)
@@ -62,21 +62,19 @@ async function replay(context: CliContext, db: Kysely<Tables>, brokerUrl: string
       await replayLetters({ db, publisher, filter: chosen.filter, interruption, onReplayed })
     })
   } finally {
-    const more = interruption.aborted ? ' Interrupted: the others wait as before.' : ''
+    const more = interruption.aborted ? ' Interrupted: the others were not replayed.' : ''
     context.print(`Replayed ${describeLetters(done.letters, done.clicks)}.${more}`)
-    // Without it the ledger learns a little less, and no click is lost.
+    // If this fails, the ledger lacks the last report, but no click is lost.
     await publisher.report().catch(() => {})
     await publisher.close()
   }
   const left = await letterTotals(db, chosen.filter)
   if (left.letters > 0 && !interruption.aborted) {
     context.notices.line(
-      `${describeLetters(left.letters, left.clicks)} of them are in the hands of another replay or discard; ` +
-        'if that one is broken off, replay them again.',
+      `${describeLetters(left.letters, left.clicks)} of them are being replayed or discarded by another process; ` +
+        'if it fails, replay them again.',
     )
   }
-  context.notices.line(
-    'Processors take them from here: "balance" shows how far that is, "dead list" what has died again.',
-  )
+  context.notices.line('"balance" shows when they are counted, "dead list" which of them failed again.')
   if (interruption.aborted) context.exitCode = 130
 }

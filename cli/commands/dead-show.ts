@@ -2,30 +2,30 @@ import { printable } from '@clicktally/terminal/printable.ts'
 import { formatCount, labelled } from '@clicktally/terminal/progress.ts'
 import type { Command } from 'commander'
 import type { CliContext } from '../cli-context.ts'
-import { withDatabase } from '../database.ts'
 import { jsonLine } from '../json-line.ts'
-import { hexDump, textOf } from '../letter-content.ts'
-import { letterId } from '../letter-options.ts'
+import { hexDump, textOf } from '../letters/letter-content.ts'
+import { letterId } from '../letters/letter-options.ts'
 import { formatMoment } from '../moment.ts'
 import { type DeadLetter, deadLetters } from '../queries/dead-letters.ts'
 import { requireLetters } from '../queries/letter-resolutions.ts'
-import { findSystem } from '../system-access.ts'
+import { withDatabase } from '../system/database.ts'
+import { findSystem } from '../system/system-access.ts'
 import { asJson } from './dead-list.ts'
 
-/** More than a message can have. */
+/** More than the size of any message. */
 const allBytes = 2_147_483_647
 
 export function registerDeadShow(dead: Command, context: CliContext): void {
   dead
     .command('show')
-    .description('shows everything that is known of a dead letter, its content too')
-    .argument('<id...>', 'as "dead list" shows them', letterId)
-    .option('--json', 'one JSON object a line, for scripts; content that is no text is base64')
+    .description('shows dead letters in full, including their content')
+    .argument('<id...>', 'ids from "dead list"', letterId)
+    .option('--json', 'print one JSON object per line; binary content is base64')
     .action(async (ids: number[], options: { json?: true }) => {
       const { databaseUrl } = await findSystem(context, ['databaseUrl'])
       await withDatabase(databaseUrl, async (db) => {
         await requireLetters(db, ids)
-        // One at a time: a content may have some megabytes.
+        // One at a time, because the content may be some megabytes.
         for (const [index, id] of ids.entries()) {
           const [letter] = await deadLetters(db, { ids: [id] }, 1, allBytes)
           if (letter === undefined) continue
@@ -50,7 +50,7 @@ function* describe(letter: DeadLetter, withBlankLine: boolean): Generator<string
   yield line('died at', formatMoment(letter.died_at))
   yield line('reason', letter.reason)
   yield line('detail', letter.detail)
-  yield line('state', resolution === null ? 'waits for a person' : `${resolution} at ${moment(resolved_at)}`)
+  yield line('state', resolution === null ? 'unresolved' : `${resolution} at ${moment(resolved_at)}`)
   yield line('clicks', formatCount(letter.clicks))
   for (const [index, id] of click_ids.entries()) yield line(index === 0 ? 'ids' : '', id)
   yield line('message', `number ${sequence} of producer ${producer}, type ${type ?? 'none'}`)

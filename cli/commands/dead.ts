@@ -6,7 +6,7 @@ import { registerDeadReplay } from './dead-replay.ts'
 import { registerDeadShow } from './dead-show.ts'
 
 export function registerDead(program: Command, context: CliContext): void {
-  const dead = program.command('dead').description('what could not be counted: look at it, send it again, give it up')
+  const dead = program.command('dead').description('shows, replays and discards clicks that could not be counted')
   registerDeadList(dead, context)
   registerDeadShow(dead, context)
   registerDeadReplay(dead, context)

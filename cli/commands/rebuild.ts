@@ -4,13 +4,13 @@ import type { Command } from 'commander'
 import type { Kysely } from 'kysely'
 import type { CliContext } from '../cli-context.ts'
 import { confirmed } from '../confirm.ts'
-import { counterLine, counterLineTitles } from '../counter-line.ts'
-import { withDatabase } from '../database.ts'
-import { plural } from '../letter-totals.ts'
-import { addMinuteOptions, type MinuteOptions, minutesFrom } from '../minute-options.ts'
+import { counterLine, counterLineTitles } from '../counters/counter-line.ts'
+import { addMinuteOptions, type MinuteOptions, minutesFrom } from '../counters/minute-options.ts'
+import { rebuildCounters } from '../counters/rebuilding.ts'
+import { plural } from '../letters/letter-totals.ts'
 import type { CounterKey } from '../queries/counter-differences.ts'
-import { rebuildCounters } from '../rebuilding.ts'
-import { findSystem } from '../system-access.ts'
+import { withDatabase } from '../system/database.ts'
+import { findSystem } from '../system/system-access.ts'
 import { describeVerification, verifyWithProgress } from './verify.ts'
 
 interface Options extends MinuteOptions {
@@ -19,7 +19,7 @@ interface Options extends MinuteOptions {
 
 type Minutes = ReturnType<typeof minutesFrom>
 
-/** Remembered of one verification; what there is beyond is found by the next one. */
+/** Differences kept from one verification; the next one finds the rest. */
 const maxKeys = 100_000
 const linesShown = 20
 
@@ -30,8 +30,8 @@ Where raw clicks were dropped, counters from before their horizon are left as th
 
 export function registerRebuild(program: Command, context: CliContext): void {
   addMinuteOptions(program.command('rebuild'))
-    .description('makes the counters what the raw clicks say')
-    .option('--yes', 'do not ask; without a terminal nothing is changed but with this')
+    .description('recomputes wrong counters from the raw clicks')
+    .option('--yes', 'do not ask for confirmation; required without a terminal')
     .addHelpText('after', help)
     .action(async (options: Options) => {
       const minutes = minutesFrom(options)
@@ -43,7 +43,7 @@ export function registerRebuild(program: Command, context: CliContext): void {
 async function rebuild(context: CliContext, db: Kysely<Tables>, minutes: Minutes, yes: boolean): Promise<void> {
   let { keys, differences, isWhole } = await findDifferences(context, db, minutes, linesShown)
   if (differences === 0) return
-  const question = `Make ${plural(differences, 'counter')} what the clicks say?`
+  const question = `Recompute ${plural(differences, 'counter')} from the raw clicks?`
   if (!yes && !(await confirmed(context, question))) {
     context.print('Nothing was changed.')
     context.exitCode = 1
@@ -56,16 +56,16 @@ async function rebuild(context: CliContext, db: Kysely<Tables>, minutes: Minutes
     const found = keys
     const before = { differences, isWhole }
     mended += await withProgress(context.notices, progress, (update) =>
-      rebuildCounters(db, found, interruption, update),
+      rebuildCounters(db, found, { interruption, onProgress: update }),
     )
     if (interruption.aborted) break
     ;({ keys, differences, isWhole } = await findDifferences(context, db, minutes, 0))
-    // Each round mends all that it has found: whoever damages counters faster than that has to be stopped first. But what
-    // is made of the minutes is looked at only when these are right.
+    // Each round repairs everything it has found. Coarser buckets are compared only when the minutes are right, so more than
+    // one round may be needed.
     if (differences >= before.differences && (before.isWhole || !isWhole)) break
   }
   context.print(
-    `Mended ${plural(mended, 'counter')}.${interruption.aborted ? ' Interrupted: the others are as before.' : ''}`,
+    `Repaired ${plural(mended, 'counter')}.${interruption.aborted ? ' Interrupted: the others are unchanged.' : ''}`,
   )
   if (interruption.aborted) context.exitCode = 130
   else if (differences > 0) context.exitCode = 1

@@ -3,15 +3,15 @@ import { formatCount, withProgress } from '@clicktally/terminal/progress.ts'
 import type { Command } from 'commander'
 import type { Kysely } from 'kysely'
 import type { CliContext } from '../cli-context.ts'
-import { counterLine, counterLineTitles, formatMinute } from '../counter-line.ts'
-import { withDatabase } from '../database.ts'
-import { foldWarnings } from '../fold-warnings.ts'
+import { counterLine, counterLineTitles, formatMinute } from '../counters/counter-line.ts'
+import { foldWarnings } from '../counters/fold-warnings.ts'
+import { addMinuteOptions, type MinuteOptions, minutesFrom } from '../counters/minute-options.ts'
+import { type Verification, verifyCounters } from '../counters/verification.ts'
 import { jsonLine } from '../json-line.ts'
-import { plural } from '../letter-totals.ts'
-import { addMinuteOptions, type MinuteOptions, minutesFrom } from '../minute-options.ts'
+import { plural } from '../letters/letter-totals.ts'
 import type { CounterDifference } from '../queries/counter-differences.ts'
-import { findSystem } from '../system-access.ts'
-import { type Verification, verifyCounters } from '../verification.ts'
+import { withDatabase } from '../system/database.ts'
+import { findSystem } from '../system/system-access.ts'
 
 interface Options extends MinuteOptions {
   readonly json?: true
@@ -25,8 +25,8 @@ these are right, they are compared with them. Where raw clicks were dropped, it 
 
 export function registerVerify(program: Command, context: CliContext): void {
   addMinuteOptions(program.command('verify'))
-    .description('recomputes the counters from the raw clicks and shows each difference')
-    .option('--json', 'one JSON object a difference, then one for the summary')
+    .description('recomputes all counters from the raw clicks and shows differences')
+    .option('--json', 'print one JSON object per difference, then one for the summary')
     .addHelpText('after', help)
     .action(async (options: Options) => {
       const minutes = minutesFrom(options)
@@ -48,7 +48,7 @@ export function registerVerify(program: Command, context: CliContext): void {
     })
 }
 
-/** Verifies, and shows how far it is. */
+/** Verifies with a progress bar. */
 export async function verifyWithProgress(
   context: CliContext,
   db: Kysely<Tables>,
@@ -61,19 +61,19 @@ export async function verifyWithProgress(
   })
 }
 
-/** In a line, and in another one what was left out. */
+/** Returns the summary, and a second line if anything was left out. */
 export function describeVerification({ horizon, ...verification }: Verification): string[] {
   if (horizon === null) return [describeComparison(verification)]
   const { keptSince, completeSince } = horizon
   return [
     describeComparison(verification),
-    `Raw clicks are kept since ${formatMinute(keptSince)}. Counters from before ${formatMinute(completeSince)} cannot be recomputed and were left out.`,
+    `Raw clicks are kept since ${formatMinute(keptSince)}. Counters before ${formatMinute(completeSince)} cannot be recomputed and were skipped.`,
   ]
 }
 
 function describeComparison({ clicks, counters, differences, from, to }: Omit<Verification, 'horizon'>): string {
   const minutes = from === null || to === null ? undefined : `from ${formatMinute(from)} to ${formatMinute(to)}`
-  if (minutes === undefined && differences === 0) return 'There are neither clicks nor counters in these minutes.'
+  if (minutes === undefined && differences === 0) return 'There are neither clicks nor counters in this time range.'
   const what = [plural(clicks, 'click'), 'and', plural(counters, 'counter'), minutes].filter(Boolean).join(' ')
   return differences === 0
     ? `${what}: no difference.`

@@ -5,27 +5,27 @@ import type { LinePosition } from '@clicktally/text-file/line.ts'
 import type { FileIdentity } from './import-input.ts'
 import type { TallyState } from './import-tally.ts'
 
-/** How far an import has come: all that is before it was answered. */
+/** How far an import has come: everything before it was answered. */
 export interface Checkpoint {
   readonly version: typeof checkpointVersion
   /** RFC 3339. */
   readonly savedAt: string
   readonly files: readonly FileCheckpoint[]
   readonly tally: TallyState
-  /** The file of rejected lines, and how long it was. */
+  /** The file of rejected lines and its length. */
   readonly rejects: { readonly path: string; readonly bytes: number } | undefined
 }
 
 export interface FileCheckpoint {
   readonly identity: FileIdentity
-  /** Where to go on. */
+  /** Where to continue. */
   readonly position: LinePosition
   readonly isDone: boolean
 }
 
 export const checkpointVersion = 1
 
-/** What makes two imports the same one. */
+/** Identifies an import. */
 export interface ImportKey {
   readonly endpoint: string
   readonly source: string
@@ -33,13 +33,13 @@ export interface ImportKey {
   readonly paths: readonly string[]
 }
 
-/** Keeps the checkpoint of one import in a file of its own. */
+/** The file with the checkpoint of one import. */
 export class CheckpointFile {
   readonly path: string
   readonly #dir: string
   readonly #draft: string
 
-  /** @param stateDir where this program keeps what it needs to remember */
+  /** @param stateDir folder for this program's state */
   constructor(stateDir: string, { endpoint, source, format, paths }: ImportKey) {
     const key = JSON.stringify([endpoint, source, format ?? null, paths])
     this.#dir = join(stateDir, 'imports')
@@ -47,19 +47,19 @@ export class CheckpointFile {
     this.#draft = `${this.path}.draft`
   }
 
-  /** Undefined where there is none that this version can use. */
+  /** Undefined if there is none that this version can use. */
   async read(): Promise<Checkpoint | undefined> {
     try {
       const checkpoint = JSON.parse(await readFile(this.path, 'utf8')) as Partial<Checkpoint> | null
       return checkpoint?.version === checkpointVersion ? (checkpoint as Checkpoint) : undefined
     } catch (error) {
-      // A file cut off by a power failure is none. What was sent since is sent again, and counted once.
+      // A file truncated by a power failure is ignored. What was sent since is sent again, and counted once.
       if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
       throw error
     }
   }
 
-  /** Takes the place of the one before at once: a process killed in the middle leaves one of the two. */
+  /** Replaces the previous checkpoint atomically: a process that is killed meanwhile leaves one of the two. */
   async write(checkpoint: Checkpoint): Promise<void> {
     await mkdir(this.#dir, { recursive: true, mode: 0o700 })
     await writeFile(this.#draft, JSON.stringify(checkpoint), { mode: 0o600 })

@@ -1,33 +1,42 @@
+import { type EventField, eventFields, sentFields } from '@clicktally/event/event-fields.ts'
 import { printable } from '@clicktally/terminal/printable.ts'
 import { CliError } from '../cli-error.ts'
 
-const fields = ['target', 'occurredAt', 'id', 'visitorId', 'url', 'referrer', 'bot'] as const
-const allowed = `${fields.join(', ')}, and props.NAME for data of your own`
+/** Columns by the name of their field. `props` has a column for each prop. */
+const fields = new Map(
+  sentFields(eventFields).flatMap((field): [string, EventField][] =>
+    field.type === 'jsonb' ? [] : [[field.name, field]],
+  ),
+)
+
+/** The columns that a CSV file may have, for people. */
+export const csvColumns = `${[...fields.keys()].join(', ')} and props.NAME`
 
 /**
- * What the columns of a CSV file are, from its first record.
- * @throws {CliError} that says what is wrong with it
+ * The columns that the first record of a CSV file names.
+ *
+ * @throws {CliError} if it names a wrong column or lacks one
  */
 export function readHeader(name: string, cells: readonly string[]): string[] {
   const columns = cells.map((cell) => cell.trim())
   const wrong = (problem: string) =>
-    new CliError(`${name}: ${problem}\nThe first line must name the columns: ${allowed}.`)
+    new CliError(`${name}: ${problem}\nThe first line must name the columns. Allowed: ${csvColumns} (your own data).`)
   const unknown = columns.find((column) => !isColumn(column))
   if (unknown !== undefined) throw wrong(`there is no field "${printable(unknown.slice(0, 100))}".`)
   const twice = columns.find((column, index) => columns.indexOf(column) !== index)
-  if (twice !== undefined) throw wrong(`the column "${printable(twice.slice(0, 100))}" is there twice.`)
+  if (twice !== undefined) throw wrong(`the column "${printable(twice.slice(0, 100))}" occurs twice.`)
   if (!columns.includes('target')) throw wrong('the column "target" is missing.')
   if (!columns.includes('occurredAt') && !columns.includes('id')) {
-    throw wrong('one of the columns "occurredAt" and "id" must be there, to tell when a click took place.')
+    throw wrong('it needs a column "occurredAt" or "id", for the time of each click.')
   }
   return columns
 }
 
 function isColumn(column: string): boolean {
-  return (fields as readonly string[]).includes(column) || /^props\../.test(column)
+  return fields.has(column) || /^props\../.test(column)
 }
 
-/** The event of a record: what is empty is left out. */
+/** The event of a record. Empty cells are left out. */
 export function eventOf(columns: readonly string[], cells: readonly string[]): Record<string, unknown> {
   const event: Record<string, unknown> = {}
   const props: [string, string][] = []
@@ -35,13 +44,13 @@ export function eventOf(columns: readonly string[], cells: readonly string[]): R
     const cell = cells[index] ?? ''
     if (cell === '') continue
     if (column.startsWith('props.')) props.push([column.slice('props.'.length), cell])
-    else event[column] = column === 'bot' ? readBoolean(cell) : cell
+    else event[column] = fields.get(column)?.type === 'boolean' ? readBoolean(cell) : cell
   }
   // From entries, since a prop may be called __proto__.
   return props.length > 0 ? { ...event, props: Object.fromEntries(props) } : event
 }
 
-/** Another word stays as it is, and the server refuses it. */
+/** Any other word is kept, for the server to reject. */
 function readBoolean(cell: string): boolean | string {
   const word = cell.trim().toLowerCase()
   return word === 'true' || word === '1' ? true : word === 'false' || word === '0' ? false : cell

@@ -1,11 +1,11 @@
-import { rejection } from '@clicktally/contract/click-rejection.ts'
-import { parseRfc3339 } from '@clicktally/contract/rfc3339.ts'
+import { rejection } from '@clicktally/event/click-rejection.ts'
+import { parseRfc3339 } from '@clicktally/event/rfc3339.ts'
 import type { Line } from '@clicktally/text-file/line.ts'
 import { parse } from 'csv-parse/sync'
 import { eventOf, readHeader } from './csv-header.ts'
 import { type ImportRecord, importId, type RecordReader, timeInside } from './import-record.ts'
 
-/** As much as one event may be. A quote that is never closed makes a record of all that follows, up to this. */
+/** Enough for one event. A quote that is never closed extends the record to this size. */
 const maxRecordBytes = 65_536
 
 interface RawRecord {
@@ -16,16 +16,16 @@ interface RawRecord {
 }
 
 /**
- * Reads CSV (RFC 4180), the first record naming the columns.
+ * Reads CSV (RFC 4180), whose first record names the columns.
  *
- * The text is cut into records here, and csv-parse reads what is in them: so each has its line number and its place in the
- * file, and a record that is broken spoils no other.
+ * It splits the text into records, which csv-parse then parses: so each record has its line number and position in the file, and a
+ * broken record does not affect others.
  */
 export class CsvReader implements RecordReader {
   readonly #name: string
   readonly #source: string
   #columns: readonly string[] | undefined
-  /** Lines of a record that has not ended yet: a quote is open. */
+  /** Lines of an incomplete record with an open quote. */
   #open: Line[] = []
   #openBytes = 0
 
@@ -38,7 +38,7 @@ export class CsvReader implements RecordReader {
     return this.#columns !== undefined
   }
 
-  /** @throws {CliError} where the first record does not name columns */
+  /** @throws {CliError} if the first record does not name the columns */
   read(lines: readonly Line[]): ImportRecord[] {
     return this.#make(lines.flatMap((line) => this.#take(line)))
   }
@@ -49,7 +49,7 @@ export class CsvReader implements RecordReader {
     return this.#make(left)
   }
 
-  /** The records that end with this line. */
+  /** The records that are complete with this line. */
   #take(line: Line): RawRecord[] {
     if (this.#open.length === 0 && line.text.trim() === '') return []
     this.#open.push(line)
@@ -59,7 +59,7 @@ export class CsvReader implements RecordReader {
     return [this.#closeRecord()]
   }
 
-  /** Nothing closes the quote that the first line opens: that line is a record of its own, and the others are read anew. */
+  /** The quote in the first line is never closed: that line becomes a record, and the others are read again. */
   #giveUpQuote(): RawRecord[] {
     const [first, ...others] = this.#open
     if (first === undefined) return []
@@ -102,7 +102,7 @@ export class CsvReader implements RecordReader {
     const place = { line, text, end }
     if (isCut) return { ...place, event: rejection('event_too_large') }
     if (cells === undefined) {
-      const detail = 'The line is not CSV: its quotes do not fit (a quote inside quotes is written twice).'
+      const detail = 'The line is not valid CSV: its quotes do not match (write a quote inside quotes twice).'
       return { ...place, event: { code: 'not_csv', detail } }
     }
     if (cells.length !== columns.length) {
@@ -119,7 +119,7 @@ export class CsvReader implements RecordReader {
   }
 }
 
-/** The cells of each record; undefined where it can't be read. */
+/** The cells of each record; undefined for a broken one. */
 function cellsOf(records: readonly RawRecord[]): (string[] | undefined)[] {
   try {
     const rows = parse(records.map(({ text }) => text).join('\n'), {
@@ -128,14 +128,14 @@ function cellsOf(records: readonly RawRecord[]): (string[] | undefined)[] {
     }) as string[][]
     if (rows.length === records.length) return rows
   } catch {
-    // One of them is broken: found by halving, since csv-parse is many times slower one by one.
+    // One of them is broken. Halving finds it, because parsing records one by one is many times slower.
   }
   if (records.length <= 1) return [undefined]
   const middle = records.length >> 1
   return [...cellsOf(records.slice(0, middle)), ...cellsOf(records.slice(middle))]
 }
 
-/** Whether a quote is open at the end of a line, by RFC 4180: a quote opens where a field begins, and nowhere else. */
+/** Whether a quote is open at the end of a line, by RFC 4180: a quote only opens at the beginning of a field. */
 export function isQuoteOpen(line: string, wasOpen: boolean): boolean {
   let open = wasOpen
   let at = line.indexOf('"')

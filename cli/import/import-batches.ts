@@ -1,5 +1,5 @@
-import type { ClickBatch } from '@clicktally/client/click-batches.ts'
-import { batchLimits } from '@clicktally/contract/click-event.ts'
+import { batchLimits } from '@clicktally/event/click-event.ts'
+import type { ClickBatch } from '@clicktally/requests/click-batches.ts'
 import type { Line, LinePosition } from '@clicktally/text-file/line.ts'
 import { usageError } from '../cli-error.ts'
 import { CsvReader } from './csv-records.ts'
@@ -7,44 +7,46 @@ import { detectFormat, type ImportFormat, importFormats, readerOf } from './impo
 import type { ImportInput, OpenInput } from './import-input.ts'
 import type { ImportRecord, RecordReader } from './import-record.ts'
 
-/** Records of one input that travel together, in their order; those that can't be sent among them. */
+/** Consecutive records of one input, including those that cannot be sent. */
 export interface ImportBatch extends ClickBatch {
-  /** The input's place in the list. */
+  /** Index of the input. */
   readonly input: number
   readonly records: readonly ImportRecord[]
-  /** How far the input has been read for it, in bytes as they are on disk. */
+  /** How far the input has been read, in bytes on disk. */
   readonly bytesRead: number
   /** Where the next batch begins. */
   readonly end: LinePosition
-  /** It is the input's last one; it may be empty. */
+  /** Whether it is the last batch of the input, which may be empty. */
   readonly isLast: boolean
 }
 
 export interface ImportPlan {
   readonly inputs: readonly ImportInput[]
-  /** Undefined: each input tells by itself. */
+  /** Undefined: detected for each input. */
   readonly format: ImportFormat | undefined
   readonly source: string
   /** See readerOf(). */
   readonly visitorKey: () => Promise<Buffer>
-  /** Where to begin in each input; `done` leaves it out. */
+  /** Where to begin in each input; `done` skips it. */
   readonly starts: readonly (LinePosition | 'done')[]
   readonly signal: AbortSignal
 }
 
-/** So many bytes of text are held for one batch, at the most, and one record more. */
+/** Most bytes of text in a batch, not counting its last record. */
 const maxTextBytes = 2 * batchLimits.bodyBytes
 
 /**
  * The batches of all inputs, one input after the other.
- * @throws {CliError} where an input can't be understood, {TextFileError} where it can't be read
+ *
+ * @throws {CliError} if the format of an input is unknown or wrong
+ * @throws {TextFileError} if an input cannot be read
  */
 export async function* importBatches(plan: ImportPlan): AsyncGenerator<ImportBatch> {
   for (const [index, input] of plan.inputs.entries()) {
     const start = plan.starts[index] ?? 'done'
     if (start === 'done') continue
     const open = await input.open()
-    // A pipe through which nothing comes would keep the reader waiting.
+    // Otherwise an idle pipe would keep the reader waiting.
     const close = () => void open.close()
     if (input.file === undefined) plan.signal.addEventListener('abort', close)
     try {
@@ -91,14 +93,12 @@ async function* readRecords(
 function detected(name: string, lines: readonly Line[]): ImportFormat {
   const format = detectFormat(name, lines)
   if (format === undefined) {
-    throw usageError(
-      `${name}: its format can't be told from its first lines. Say it: --format ${importFormats.join('|')}`,
-    )
+    throw usageError(`${name}: its format cannot be detected. Choose one with --format ${importFormats.join('|')}`)
   }
   return format
 }
 
-/** Of CSV the first record is needed wherever the reading begins. */
+/** CSV needs the first record, wherever reading begins. */
 async function readHeader(reader: RecordReader, first: readonly Line[], rest: AsyncIterator<Line[]>): Promise<void> {
   if (!(reader instanceof CsvReader)) return
   let block = first
@@ -113,7 +113,7 @@ async function readHeader(reader: RecordReader, first: readonly Line[], rest: As
   }
 }
 
-/** Gathers records into batches that ingest takes. */
+/** Gathers records into batches within the limits of ingest. */
 class Gathering {
   readonly #input: number
   #records: ImportRecord[] = []
@@ -127,7 +127,7 @@ class Gathering {
     this.#end = start
   }
 
-  /** Returns the batch that had no room for it. */
+  /** Adds a record. If it does not fit into the current batch, returns that batch. */
   add(record: ImportRecord, bytesRead: number): ImportBatch | undefined {
     const eventBytes = typeof record.event === 'string' ? Buffer.byteLength(record.event) + 1 : 0
     const isFull =

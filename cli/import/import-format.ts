@@ -7,10 +7,10 @@ import { logReader, ndjsonReader } from './line-records.ts'
 export const importFormats = ['ndjson', 'csv', 'log'] as const
 export type ImportFormat = (typeof importFormats)[number]
 
-/** How many lines are looked at: the first of a log may be broken, but hardly as many. */
+/** Number of lines to inspect: the first lines of a log may be broken. */
 const linesToJudge = 20
 
-/** What a file is, by its first lines, or else by its name. Undefined where neither tells. */
+/** Detects the format from the first lines, or else from the name. Undefined if neither is conclusive. */
 export function detectFormat(name: string, lines: readonly Line[]): ImportFormat | undefined {
   const texts = lines.map(({ text }) => text.trim()).filter((text) => text !== '')
   if (texts[0]?.startsWith('{')) return 'ndjson'
@@ -22,7 +22,7 @@ export function detectFormat(name: string, lines: readonly Line[]): ImportFormat
 
 const formatsByExtension: Record<string, ImportFormat> = { ndjson: 'ndjson', jsonl: 'ndjson', csv: 'csv', log: 'log' }
 
-/** @param visitorKey gives the key from which a log's visitors are made; asked for by no other format */
+/** @param visitorKey returns the key from which the visitor ids of a log are derived; only called for logs */
 export async function readerOf(
   format: ImportFormat,
   name: string,

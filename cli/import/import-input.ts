@@ -7,37 +7,38 @@ import { TextFile } from '@clicktally/text-file/text-file.ts'
 import { unreadable } from '@clicktally/text-file/text-file-error.ts'
 import { TextStream } from '@clicktally/text-file/text-stream.ts'
 
-/** What tells one file from another that has taken its place. */
+/** Distinguishes a file from another one that replaced it. */
 export interface FileIdentity {
   readonly path: string
   readonly sizeBytes: number
-  /** A hash of the first bytes, as many as `headBytes`: a longer version of the same file begins the same. */
+  /** A hash of the first `headBytes` bytes: a longer version of the same file begins with the same bytes. */
   readonly headBytes: number
   readonly headHash: string
 }
 
-/** A file, or what comes through a pipe, to be imported. */
+/** A file or a pipe to import. */
 export interface ImportInput {
   readonly name: string
-  /** Undefined for a pipe: what has come through it can't be read again. */
+  /** Undefined for a pipe, which cannot be read again. */
   readonly file: FileIdentity | undefined
   open(): Promise<OpenInput>
 }
 
 export interface OpenInput {
-  /** How much has been read of it, as it is on disk. */
+  /** Number of bytes read, as on disk. */
   readonly bytesRead: number
-  /** From the beginning, or from there; of a pipe once. */
+  /** Lines from the beginning or from a position. A pipe can be read once. */
   lines(from?: LinePosition): AsyncGenerator<Line[]>
   close(): Promise<void>
 }
 
-/** Enough that two logs differ in it. */
+/** Enough to distinguish two logs. */
 const maxHeadBytes = 65_536
 
 /**
- * What a path stands for: a file, a pipe, or with `-` what comes through standard input.
- * @throws {TextFileError} where it can't be read
+ * Opens a path: a file, a pipe, or standard input for `-`.
+ *
+ * @throws {TextFileError} if it cannot be read
  */
 export async function findInput(path: string, standardInput: Readable): Promise<ImportInput> {
   if (path === '-') return pipe('standard input', () => standardInput)
@@ -45,7 +46,7 @@ export async function findInput(path: string, standardInput: Readable): Promise<
     throw unreadable(path, error)
   })
   if (!stats.isFile() && !stats.isDirectory()) return pipe(path, () => createReadStream(path))
-  // A folder is refused here, in words.
+  // Opening rejects folders with a message.
   const file = await TextFile.open(path)
   try {
     return { name: path, file: await identify(await realpath(path), file), open: () => TextFile.open(path) }
@@ -54,7 +55,7 @@ export async function findInput(path: string, standardInput: Readable): Promise<
   }
 }
 
-/** Whether the file is still the one that it was, or a longer version of it. */
+/** Whether the file is the same one, or a longer version of it. */
 export async function isStill(before: FileIdentity, now: FileIdentity): Promise<boolean> {
   if (now.sizeBytes < before.sizeBytes) return false
   if (now.headBytes === before.headBytes) return now.headHash === before.headHash

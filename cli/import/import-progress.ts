@@ -12,10 +12,10 @@ import type { ImportTally } from './import-tally.ts'
 
 const lineEveryMs = 2_000
 
-/** Told of each batch that is answered. */
+/** Called for each answered batch. */
 export type OnBatch = (batch: ImportBatch) => void
 
-/** Shows how far an import is: a bar where the amount is known, else lines. */
+/** Shows the progress of an import: as a bar if the total size is known, else as lines. */
 export async function withImportProgress(
   output: Output,
   inputs: readonly ImportInput[],
@@ -55,7 +55,7 @@ function add(sum: number | undefined, size: number | undefined): number | undefi
   return sum === undefined || size === undefined ? undefined : sum + size
 }
 
-/** How much will come through a pipe nobody knows. */
+/** For pipes, whose size is unknown. */
 function linesFor(output: Output, events: () => string): OnBatch {
   let lineAtMs = performance.now()
   return ({ bytesRead }) => {

@@ -1,10 +1,10 @@
 import { printable } from '@clicktally/terminal/printable.ts'
 import { formatCount, formatDuration, labelled, perSecond } from '@clicktally/terminal/progress.ts'
-import { cutMiddle, tableColumns } from '@clicktally/terminal/table.ts'
+import { tableColumns, truncateMiddle } from '@clicktally/terminal/table.ts'
 import type { ImportInput } from './import-input.ts'
 import type { ImportTally } from './import-tally.ts'
 
-/** What an import has come to, in lines. */
+/** The result of an import, as lines for people. */
 export function describeImport(tally: ImportTally, inputs: readonly ImportInput[]): string[] {
   const { accepted, rejected, elapsedMs, days } = tally
   const speed = `${perSecond(accepted + rejected, elapsedMs)} a second`
@@ -28,7 +28,7 @@ function describeRejects({ reasons, rejected, firstRejects }: ImportTally, input
   const many = inputs.length > 1
   const examples = firstRejects.map(({ input, record, refusal }) => {
     const place = `${many ? `${inputs[input]?.name} ` : ''}line ${record.line}: ${refusal.code}: `
-    return labelled('', place + cutMiddle(printable(record.text), Math.max(20, tableColumns - 10 - place.length)))
+    return labelled('', place + truncateMiddle(printable(record.text), Math.max(20, tableColumns - 10 - place.length)))
   })
   return [...lines, labelled('', 'the first of them:'), ...examples]
 }

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { readVisitorKey } from '@clicktally/access-log/visitor-key.ts'
-import { type Answer, describeAnswer } from '@clicktally/client/answer.ts'
-import { sendBatches } from '@clicktally/client/batch-sender.ts'
+import { type Answer, describeAnswer } from '@clicktally/requests/answer.ts'
+import { sendBatches } from '@clicktally/requests/batch-sender.ts'
 import { labelled, type Output } from '@clicktally/terminal/progress.ts'
 import { startOfText } from '@clicktally/text-file/line.ts'
 import { CheckpointFile, checkpointVersion } from './checkpoint.ts'
@@ -16,36 +16,38 @@ import { RejectsFile } from './rejects-file.ts'
 
 export interface ImportOptions {
   readonly inputs: readonly ImportInput[]
-  /** Undefined: each input tells by itself. */
+  /** Undefined: detected for each input. */
   readonly format: ImportFormat | undefined
-  /** Part of each id that is made; see importId. */
+  /** Part of each generated id; see importId. */
   readonly source: string
-  /** Where the server takes old clicks. */
+  /** The server's URL for old clicks. */
   readonly endpoint: URL
+  /** A key that may send old clicks. */
+  readonly key: string
   readonly stateDir: string
-  /** Does not go on where an import of the same files was interrupted. */
+  /** Whether to start over even if an import of the same files was interrupted. */
   readonly restart: boolean
   readonly rejectsPath: string | undefined
   readonly notices: Output
   readonly signal: AbortSignal
 }
 
-/** Enough to keep two ingests busy while answers travel. */
+/** Enough to keep two ingests busy despite the round trips. */
 const inFlight = 8
-/** A broker that is repaired, a new version that is installed: an import waits it out. */
+/** Long enough for a broken broker to be repaired or a new version to be installed. */
 const patienceMs = 600_000
-/** Killed in between, an import sends so much once more, which changes no count. */
+/** After a kill, an import sends what it sent in this time once more, which changes no count. */
 const saveEveryMs = 100
 const noticeEveryMs = 5_000
 
 /**
- * Imports files: prepared → sending → ended, which leaves no checkpoint; or interrupted, by a signal or by an error, which
- * leaves one. All that comes before a checkpoint was answered, and the rejects file has what was rejected of it.
+ * Imports files: prepared → sending → finished, without a checkpoint, or interrupted by a signal or an error, with a checkpoint.
+ * Everything before a checkpoint was answered, and the rejects file contains what was rejected of it.
  */
 export class ImportRun {
   readonly #options: ImportOptions
   readonly #start: ImportStart
-  /** Undefined where an import can't be gone on with. */
+  /** Undefined if the import cannot be continued. */
   #checkpoint: CheckpointFile | undefined
   #rejects: RejectsFile | undefined
   #savedAtMs = Number.NEGATIVE_INFINITY
@@ -60,9 +62,9 @@ export class ImportRun {
   static async prepare(options: ImportOptions): Promise<ImportRun> {
     const { inputs, endpoint, source, format, stateDir, restart, notices } = options
     const paths = inputs.flatMap(({ file }) => file?.path ?? [])
-    // What has come through a pipe is gone.
-    const canGoOn = paths.length === inputs.length
-    const checkpoint = canGoOn
+    // A pipe cannot be read again.
+    const canContinue = paths.length === inputs.length
+    const checkpoint = canContinue
       ? new CheckpointFile(stateDir, { endpoint: endpoint.href, source, format, paths })
       : undefined
     const before = restart ? undefined : await checkpoint?.read()
@@ -73,20 +75,20 @@ export class ImportRun {
     return this.#start.tally
   }
 
-  /** Whether the same command will go on where this one stopped. */
-  get canGoOn(): boolean {
+  /** Whether the same command would continue where this one stopped. */
+  get canContinue(): boolean {
     return this.#checkpoint !== undefined
   }
 
   /**
-   * @throws {CliError} {ClientError} {TextFileError} with a message for the person
-   * @throws the signal's reason when the signal is aborted
+   * @throws {CliError} {RequestError} {TextFileError} with a message for people
+   * @throws the signal's reason if the signal is aborted
    */
   async send(): Promise<void> {
-    const { endpoint, signal, notices, inputs } = this.#options
+    const { endpoint, key, signal, notices, inputs } = this.#options
     this.#rejects = await this.#openRejects()
     try {
-      await contact(endpoint, signal)
+      await contact(endpoint, key, signal)
       await withImportProgress(notices, inputs, this.tally, (onBatch) => this.#sendAll(onBatch))
       await this.#checkpoint?.remove()
     } finally {
@@ -95,7 +97,7 @@ export class ImportRun {
   }
 
   async #sendAll(onBatch: (batch: ImportBatch) => void): Promise<void> {
-    const { inputs, format, source, endpoint, signal, stateDir } = this.#options
+    const { inputs, format, source, endpoint, key, signal, stateDir } = this.#options
     const { files } = this.#start
     const starts = inputs.map((_, index) => {
       const { isDone, position } = files[index] ?? { isDone: false, position: startOfText }
@@ -111,7 +113,7 @@ export class ImportRun {
     })
     const onAnswer = (answer: Answer) => this.#noticeTrouble(answer)
     try {
-      for await (const answered of sendBatches(batches, { endpoint, signal, inFlight, patienceMs, onAnswer })) {
+      for await (const answered of sendBatches(batches, { endpoint, key, signal, inFlight, patienceMs, onAnswer })) {
         const { batch } = answered
         const rejects = this.tally.add(answered)
         await this.#rejects?.write(rejects, inputs)
@@ -133,7 +135,7 @@ export class ImportRun {
       await this.#checkpoint?.write({ version: checkpointVersion, savedAt, files, tally: tally.state(), rejects })
     } catch (error) {
       const { message } = error as Error
-      this.#options.notices.line(`If it is interrupted, this import will have to start over: ${message}`)
+      this.#options.notices.line(`If this import is interrupted, it will start over: ${message}`)
       this.#checkpoint = undefined
     }
     this.#savedAtMs = performance.now()
@@ -146,7 +148,7 @@ export class ImportRun {
     const isThere =
       before !== undefined && before.path === resolve(rejectsPath) && (await RejectsFile.has(before.path, before.bytes))
     if (!isThere && this.tally.rejected > 0) {
-      notices.line(`${rejectsPath} gets what is rejected from here on; what was rejected before is not in it.`)
+      notices.line(`${rejectsPath} receives lines rejected from now on; it does not contain lines rejected earlier.`)
     }
     return await RejectsFile.open(rejectsPath, inputs, isThere ? before.bytes : 0)
   }

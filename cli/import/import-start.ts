@@ -5,18 +5,18 @@ import type { Checkpoint, FileCheckpoint } from './checkpoint.ts'
 import { type FileIdentity, type ImportInput, isStill } from './import-input.ts'
 import { ImportTally } from './import-tally.ts'
 
-/** Where an import begins. */
+/** The state in which an import begins. */
 export interface ImportStart {
   readonly files: FileCheckpoint[]
   readonly tally: ImportTally
-  /** What was written of rejected lines before. */
+  /** The file of rejected lines that was written before. */
   readonly rejects: Checkpoint['rejects']
 }
 
 /**
- * Where the import was interrupted, if it was, and if the files are still the same ones; else at the beginning.
+ * Where to begin: where the import was interrupted, if the files are unchanged or longer, else at the beginning.
  *
- * @param tell takes a line for the person where it does not begin at the beginning, or does so again
+ * @param tell shows a line to the person if an import continues or starts over
  */
 export async function findStart(
   checkpoint: Checkpoint | undefined,
@@ -32,7 +32,7 @@ export async function findStart(
     if (before === undefined || !(await isStill(before.identity, now))) {
       tell(
         `${inputs[index]?.name} has changed since its import was interrupted: it starts over. ` +
-          'Lines that are still where they were are not counted again.',
+          'Lines at the same position are not counted again.',
       )
       return fresh
     }
@@ -41,7 +41,7 @@ export async function findStart(
   const index = files.findIndex(({ isDone }) => !isDone)
   const { lines } = files[index]?.position ?? startOfText
   const place = index === -1 ? 'at its end' : `at line ${formatCount(lines + 1)} of ${inputs[index]?.name}`
-  tell(`Goes on ${place}, where it stopped on ${formatMoment(new Date(checkpoint.savedAt))}. --restart starts over.`)
+  tell(`Continues ${place}, where it stopped on ${formatMoment(new Date(checkpoint.savedAt))}. --restart starts over.`)
   return { files, tally: new ImportTally(checkpoint.tally), rejects: checkpoint.rejects }
 }
 
@@ -50,7 +50,7 @@ function beginning(identity: FileIdentity): FileCheckpoint {
 }
 
 function goingOn({ identity, position, isDone }: FileCheckpoint, now: FileIdentity): FileCheckpoint {
-  // A file that was at its end may have ended in the middle of a line: when it has grown it is read anew.
+  // The end of a file may have been in the middle of a line: if the file has grown, it is read again from the beginning.
   if (isDone && now.sizeBytes > identity.sizeBytes) return beginning(now)
   return { identity: now, position, isDone }
 }

@@ -1,4 +1,4 @@
-import type { AnsweredBatch } from '@clicktally/client/batch-sender.ts'
+import type { AnsweredBatch } from '@clicktally/requests/batch-sender.ts'
 import type { ImportBatch } from './import-batches.ts'
 import type { ImportRecord, RecordRefusal } from './import-record.ts'
 
@@ -7,29 +7,29 @@ const shownRejects = 5
 
 /** A record that is not imported, and why. */
 export interface Reject {
-  /** The input's place in the list. */
+  /** Index of the input. */
   readonly input: number
   readonly record: ImportRecord
   readonly refusal: RecordRefusal
 }
 
-/** What an import has come to, as a checkpoint keeps it. */
+/** The tally as stored in a checkpoint. */
 export interface TallyState {
   readonly accepted: number
-  /** By code: how often, and what it means. */
+  /** By code: number of records and description. */
   readonly rejected: Readonly<Record<string, { readonly count: number; readonly detail: string }>>
-  /** The UTC days of what was accepted, as ranges of whole days since 1970, both ends included. */
+  /** The UTC days of accepted records, as inclusive ranges of days since 1970. */
   readonly days: readonly (readonly [first: number, last: number])[]
   readonly elapsedMs: number
 }
 
-/** Counts what becomes of records, batch by batch. */
+/** Counts the outcomes of records, batch by batch. */
 export class ImportTally {
   accepted = 0
   rejected = 0
-  /** The first that were rejected since this process began. */
+  /** The first rejected records of this process. */
   readonly firstRejects: Reject[] = []
-  /** A moment by the server's clock, not before its last answer, in milliseconds since 1970. */
+  /** A time by the server's clock, at or after its last answer. Milliseconds since 1970. */
   endedAtMs = 0
   readonly #byCode = new Map<string, { count: number; detail: string }>()
   readonly #days = new Set<number>()
@@ -46,7 +46,7 @@ export class ImportTally {
     for (const [first, last] of before?.days ?? []) for (let day = first; day <= last; day++) this.#days.add(day)
   }
 
-  /** Returns what was rejected of the batch, in the order of the file. */
+  /** Returns the rejected records of the batch, in the order of the file. */
   add({ batch, accepted, rejected, answeredAtMs }: AnsweredBatch<ImportBatch>): Reject[] {
     const refusals = new Map<number, RecordRefusal>(rejected.map(({ index, ...refusal }) => [index, refusal]))
     const rejects: Reject[] = []
@@ -71,7 +71,7 @@ export class ImportTally {
     return [...this.#byCode].map(([code, reason]) => ({ code, ...reason })).sort((a, b) => b.count - a.count)
   }
 
-  /** How many UTC days there are clicks of, and the first and the last, milliseconds since 1970. */
+  /** The number of UTC days with clicks, and the first and the last of them in milliseconds since 1970. */
   get days(): { count: number; firstMs: number; lastMs: number } | undefined {
     const ranges = this.#dayRanges()
     const [first, last] = [ranges[0], ranges.at(-1)]

@@ -1,13 +1,13 @@
 import { logClick } from '@clicktally/access-log/log-click.ts'
 import { parseLogLine } from '@clicktally/access-log/log-line.ts'
-import { rejection } from '@clicktally/contract/click-rejection.ts'
-import { parseRfc3339 } from '@clicktally/contract/rfc3339.ts'
+import { rejection } from '@clicktally/event/click-rejection.ts'
+import { parseRfc3339 } from '@clicktally/event/rfc3339.ts'
 import type { Line } from '@clicktally/text-file/line.ts'
 import { type ImportRecord, importId, type RecordReader, timeInside } from './import-record.ts'
 
 type Reading = Pick<ImportRecord, 'event' | 'timeMs'>
 
-/** Reads a file that has an event a line, as the API takes it. */
+/** Reads a file with one event per line, in the format of the API. */
 export function ndjsonReader(source: string): RecordReader {
   return lineReader((line) => readEvent(line, source))
 }
@@ -48,8 +48,8 @@ function readEvent({ text, number, isCut }: Line, source: string): Reading {
   if (Object.hasOwn(event, 'id'))
     return { event: json, timeMs: occurredAtMs ?? timeInside((event as { id: unknown }).id) }
   const id = occurredAtMs === undefined ? undefined : importId(occurredAtMs, source, number, json)
-  // Without a time there is no id to make, and the server says what is missing. Otherwise the id is put into the text:
-  // to write the event anew would change numbers that a double can't hold.
+  // Without a time no id can be made, and the server reports what is missing. Otherwise the id is inserted into the text, because
+  // serialising the event again would change numbers that a double cannot hold.
   return { event: id === undefined ? json : `{"id":"${id}",${json.slice(1)}`, timeMs: occurredAtMs }
 }
 
@@ -62,8 +62,8 @@ function readLogLine({ text, number }: Line, source: string, visitorKey: Buffer)
   }
   const { timeMs, target } = read
   const click = logClick(read, visitorKey)
-  // A line of a log that is being written may end early. Whatever else is missing then, these three are there. The visitor
-  // stands for the address: of an id made from the address itself, everybody could find out which it was.
+  // The last line of a growing log may be incomplete, but it always has these three. The visitor id stands for the address, which
+  // could be recovered from an id that was made from the address itself.
   const id = importId(timeMs, source, number, `${click.visitorId ?? ''}\n${target}`)
   const event = { ...(id !== undefined && { id }), occurredAt: new Date(timeMs).toISOString(), ...click }
   return { event: JSON.stringify(event), timeMs }

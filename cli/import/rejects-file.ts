@@ -4,7 +4,7 @@ import { jsonLine } from '../json-line.ts'
 import type { ImportInput } from './import-input.ts'
 import type { Reject } from './import-tally.ts'
 
-/** All that is not imported, a JSON object a line, with the text as it was: to be corrected and imported. */
+/** The records that are not imported, one JSON object per line, with their original text, so that they can be corrected. */
 export class RejectsFile {
   readonly path: string
   bytes: number
@@ -17,13 +17,13 @@ export class RejectsFile {
   }
 
   /**
-   * @param keepBytes how much of it an import that is gone on with has written and answers for; the rest is cut off
-   * @throws {CliError} where it can't be written, or is one of the inputs
+   * @param keepBytes length that an interrupted import has recorded in its checkpoint; the rest is truncated
+   * @throws {CliError} if it cannot be written, or is one of the inputs
    */
   static async open(path: string, inputs: readonly ImportInput[], keepBytes: number): Promise<RejectsFile> {
     for (const { file, name } of inputs) {
       if (file !== undefined && (await isSameFile(path, file.path))) {
-        throw usageError(`--rejects ${path} would overwrite what is to be imported: ${name}.`)
+        throw usageError(`--rejects ${path} would overwrite an input: ${name}.`)
       }
     }
     try {
@@ -31,11 +31,11 @@ export class RejectsFile {
       await handle.truncate(keepBytes)
       return new RejectsFile(path, handle, keepBytes)
     } catch (error) {
-      throw new CliError(`--rejects ${path} can't be written: ${(error as Error).message}`, 1, { cause: error })
+      throw new CliError(`--rejects ${path} cannot be written: ${(error as Error).message}`, 1, { cause: error })
     }
   }
 
-  /** Whether it still has what an interrupted import had written. */
+  /** Whether it still contains what an interrupted import had written. */
   static async has(path: string, bytes: number): Promise<boolean> {
     const stats = await stat(path).catch(() => undefined)
     return stats !== undefined && stats.size >= bytes

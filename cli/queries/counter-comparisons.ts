@@ -3,16 +3,16 @@ import { type RawBuilder, sql } from 'kysely'
 import { countersFromClicks } from './counters-from-clicks.ts'
 import { summedBuckets } from './summed-buckets.ts'
 
-/** Two sides of (project_id, target, start, total, bots, visitors), of whole buckets of a range of time. */
+/** Two queries for (project_id, target, start, total, bots, visitors) of whole buckets in a time range. */
 export interface Comparison {
   readonly bucket: BucketWidth
-  /** What the counters say. */
+  /** The counters. */
   readonly kept: RawBuilder<unknown>
-  /** What they must say. */
+  /** What they must be. */
   readonly truth: RawBuilder<unknown>
 }
 
-/** The counters of targets by the minute, folded or not, beside the raw clicks. */
+/** Compares the minute counters of targets, including unfolded deltas, with the raw clicks. */
 export function besideClicks(from: Date, to: Date): Comparison {
   return {
     bucket: 'minute',
@@ -28,8 +28,8 @@ export function besideClicks(from: Date, to: Date): Comparison {
 }
 
 /**
- * Counters that are made of others beside those: minutes of all targets together, folded or not, beside those of the targets;
- * hours, days and months beside what was folded of the narrower ones.
+ * Compares derived counters with their sources: minutes of all targets together, including unfolded deltas, with those of the
+ * targets; hours, days and months with the folded narrower buckets.
  */
 export function besideThoseBelow(bucket: BucketWidth, from: Date, to: Date): Comparison {
   const start = sql.ref(bucket)

@@ -6,27 +6,27 @@ import type { Comparison } from './counter-comparisons.ts'
 export interface CounterKey {
   readonly bucket: BucketWidth
   readonly projectId: number
-  /** Empty: all targets together. */
+  /** Empty for all targets together. */
   readonly target: string
-  /** Of the bucket, in UTC. */
+  /** Start of the bucket, in UTC. */
   readonly start: Date
 }
 
-export interface CounterFigures {
+export interface CounterValues {
   readonly total: number
   readonly bots: number
-  /** Hashes in the sketch of the visitors: up to 2,047 that is how many visitors there were. */
+  /** Hashes in the visitor sketch: the exact number of visitors up to 2,047. */
   readonly visitors: number
 }
 
 export interface CounterDifference extends CounterKey {
-  /** Null: there is no such counter. */
-  readonly counter: CounterFigures | null
-  /** For hours, days, months and all targets together: what the counters that they are made of say. Null: there are none. */
-  readonly clicks: CounterFigures | null
+  /** Null if the counter does not exist. */
+  readonly counter: CounterValues | null
+  /** Recomputed from the raw clicks, or for derived counters from their sources. Null if there are none. */
+  readonly clicks: CounterValues | null
 }
 
-/** What was compared. */
+/** Totals of a comparison. */
 export interface Compared {
   readonly clicks: number
   readonly counters: number
@@ -47,11 +47,11 @@ interface Row {
 const rowsAtOnce = 500
 
 /**
- * Compares counters with what they must be, as both are in the transaction's snapshot, and hands each difference to
- * `onDifference`, by time. Holds some hundred of them at most.
+ * Compares counters with what they must be in the transaction's snapshot, and passes each difference to `onDifference`, ordered
+ * by time. Holds at most some hundred differences in memory.
  *
- * @param slowAfterMs when the server gives up, if nothing was handed over until then
- * @throws 57014 where it gave up
+ * @param slowAfterMs limit for the first result
+ * @throws 57014 if it takes longer
  */
 export async function counterDifferences(
   snapshot: Transaction<Tables>,
@@ -75,7 +75,7 @@ export async function counterDifferences(
     -- What was compared, as the last row.
     select null, null, null, (select count(*) from counter), 0, 0, (select coalesce(sum(total + bots), 0) from truth), 0, 0
     order by start nulls last, project_id, target`.execute(snapshot)
-  // The first rows come when all is compared; the rest is only handed over.
+  // The first rows arrive when everything is compared; fetching the rest needs no limit.
   let { rows } = await fetchRows(snapshot)
   await sql`set local statement_timeout = 0`.execute(snapshot)
   for (;;) {

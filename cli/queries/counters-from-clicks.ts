@@ -1,10 +1,10 @@
 import { type RawBuilder, sql } from 'kysely'
 
 /**
- * What the counters of these minutes must be, out of the raw clicks. The folds unite the sketches of deltas; here all
- * visitors are at hand, and their smallest hashes are the same sketch.
+ * Computes the counters of these minutes from the raw clicks. The sketch of a counter consists of the smallest hashes of its
+ * visitors, which equals the union of the sketches of its deltas.
  *
- * @param condition more that the clicks must fulfil
+ * @param condition additional condition on the clicks
  */
 export function countersFromClicks(
   from: Date,
@@ -15,14 +15,12 @@ export function countersFromClicks(
     select
       project_id,
       target,
-      date_trunc('minute', occurred_at) as start,
-      count(*) filter (where not bot) as total,
-      count(*) filter (where bot) as bots,
-      coalesce(
-        -- distinct sorts.
-        (array_agg(distinct visitor_hash(project_id, visitor_id)) filter (where visitor_id is not null and not bot))[1:2048],
-        '{}') as visitors
-    from clicks
+      minute as start,
+      sum(total) as total,
+      sum(bots) as bots,
+      -- distinct sorts.
+      visitor_sketch(array_agg(distinct visitor) filter (where visitor is not null)) as visitors
+    from clicks cross join lateral click_count(project_id, occurred_at, bot, visitor_id)
     where occurred_at >= ${from} and occurred_at < ${to} and ${condition}
     group by 1, 2, 3`
 }

@@ -2,16 +2,16 @@ import type { Tables } from '@clicktally/database/tables.ts'
 import { sql, type Transaction } from 'kysely'
 
 export interface CountingRange {
-  /** Half-open, whole minutes. Null where there is nothing at all. */
+  /** Half-open, whole minutes. Null if there is nothing. */
   readonly from: Date | null
   readonly to: Date | null
-  /** By the counters: close to what will be found, if they are not all wrong. */
+  /** According to the counters: an estimate for the progress bar. */
   readonly clicks: number
 }
 
 /**
- * The minutes that have counters or clicks, within bounds. Clicks are asked only beyond what the counters cover: there the
- * index over their times is quick to say that there are none.
+ * Returns the range of minutes that have counters or clicks, within bounds. Looks for clicks only outside the range of the
+ * counters, where the index over their times quickly shows that there are none.
  */
 export async function countingRange(
   snapshot: Transaction<Tables>,

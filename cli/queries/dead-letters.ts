@@ -16,11 +16,11 @@ export interface DeadLetter {
   readonly resolution: Tables['dead_letters']['resolution']
   readonly resolved_at: Date | null
   readonly bytes: number
-  /** The content, or as much of its beginning as was asked for. */
+  /** The content, or its first bytes if a limit was given. */
   readonly content: Buffer
 }
 
-/** At most `limit` letters, the newest first, those before `beforeId` if that is given. */
+/** Returns at most `limit` letters, newest first, optionally only those before `beforeId`. */
 export async function deadLetters(
   db: Kysely<Tables>,
   filter: LetterFilter,

@@ -2,7 +2,7 @@ import type { BucketWidth } from '@clicktally/database/counter-buckets.ts'
 import type { Tables } from '@clicktally/database/tables.ts'
 import { sql, type Transaction } from 'kysely'
 
-/** The first and the last start of a bucket of this width that has counters, within bounds; null where none has. */
+/** Returns the starts of the first and the last bucket of this width that have counters, within bounds; null if there are none. */
 export async function keptBuckets(
   snapshot: Transaction<Tables>,
   width: BucketWidth,

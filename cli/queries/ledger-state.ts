@@ -5,12 +5,12 @@ import type { Tables } from '@clicktally/database/tables.ts'
 import { type Kysely, sql } from 'kysely'
 
 export interface LedgerState extends Balance, KnownThrough {
-  /** The sum of all counters: what the api tells. */
+  /** The sum of all counters, as the api returns it. */
   readonly counters: number
   readonly folding: FoldBacklog
 }
 
-/** The balance and the counters of one and the same moment. */
+/** Reads the balance and the sum of the counters in the same snapshot. */
 export async function readLedgerState(db: Kysely<Tables>): Promise<LedgerState> {
   return await db
     .transaction()

@@ -3,7 +3,8 @@ import { type Kysely, sql } from 'kysely'
 import { usageError } from '../cli-error.ts'
 
 /**
- * What has become of these letters.
+ * Returns the resolutions of these letters.
+ *
  * @throws {CliError} that names those that do not exist
  */
 export async function requireLetters(
@@ -19,7 +20,7 @@ export async function requireLetters(
   const found = new Set(letters.map(({ id }) => id))
   const unknown = ids.filter((id) => !found.has(id))
   if (unknown.length > 0) {
-    throw usageError(`There is no dead letter ${unknown.join(', ')}. "dead list --all" shows which there are.`)
+    throw usageError(`There is no dead letter ${unknown.join(', ')}. "dead list --all" shows all of them.`)
   }
   return letters
 }

@@ -8,7 +8,7 @@ export interface LetterTotal {
   readonly clicks: number
 }
 
-/** How many letters match, by reason, the most frequent first; and the newest of them. */
+/** Returns the number of matching letters by reason, most frequent first, and the newest id. */
 export async function letterTotals(
   db: Kysely<Tables>,
   filter: LetterFilter,

@@ -10,9 +10,8 @@ export interface LockedLetter {
 }
 
 /**
- * The next open letters after `afterId`, the oldest first, locked until the transaction ends: at most `maxLetters`, of
- * which as many are returned as have `maxBytes` together, and at least one. Letters that another has locked are passed
- * over.
+ * Locks the next unresolved letters after `afterId`, oldest first, until the end of the transaction. Returns at most `maxLetters`
+ * and about `maxBytes`, but at least one. Skips letters that are locked by other transactions.
  */
 export async function lockLetters(
   transaction: Transaction<Tables>,

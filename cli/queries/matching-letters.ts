@@ -1,19 +1,19 @@
 import type { Tables } from '@clicktally/database/tables.ts'
 import { type Expression, type ExpressionBuilder, type SqlBool, sql } from 'kysely'
 
-/** Which dead letters a command is about. What is left out excludes none. */
+/** Selects dead letters. Omitted fields select all. */
 export interface LetterFilter {
   readonly ids?: readonly number[]
   readonly reasons?: readonly string[]
   readonly since?: Date
   readonly until?: Date
-  /** Only those that wait for a person. */
+  /** Only unresolved ones. */
   readonly open?: boolean
-  /** The newest letter that there was when the command began: later ones are none of its business. */
+  /** The newest letter when the command started; later ones are ignored. */
   readonly upToId?: number
 }
 
-/** The filter as a condition. */
+/** Returns the filter as an SQL condition. */
 export function matching({ ids, reasons, since, until, open, upToId }: LetterFilter) {
   return (letter: ExpressionBuilder<Tables, 'dead_letters'>): Expression<SqlBool> => {
     const conditions: Expression<SqlBool>[] = []

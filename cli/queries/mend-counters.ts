@@ -8,30 +8,37 @@ import { summedBuckets } from './summed-buckets.ts'
 const minuteMs = 60_000
 
 /**
- * Makes these counters what the raw clicks say, and those that are made of them what they say, while processors go on
- * counting; returns how many were changed.
+ * Recomputes these counters from the raw clicks, and the counters derived from them, while processors continue to count. Returns
+ * how many were changed.
  *
- * It is exact, for this reason. A processor's transaction adds clicks and their deltas together, and only the fold moves
- * deltas into counters. The lock here is the fold's: as long as we hold it, deltas wait. A statement that begins after that
- * (read committed) has in its snapshot some clicks, and the deltas of those that are not folded. What the minutes must hold
- * is what these clicks say less these deltas. Clicks that come later bring deltas of their own. Visitors are a union, to
- * which a delta may be added again.
+ * It is exact: a processor adds clicks and their deltas in one transaction, and only the fold moves deltas into counters. While
+ * this transaction holds the fold's lock, deltas stay. A statement that starts after that (read committed) sees some clicks, and
+ * the deltas of those that are not folded. The minutes must hold the counts of these clicks minus these deltas. Later clicks bring
+ * their own deltas. Visitors are a union, to which a delta may be added twice.
  *
- * No processor waits for any of this.
+ * No processor waits for this.
  *
- * @param keys whose minutes are few and close together: all clicks between the first and the last are read
- * @param withinMs when the server gives up a statement; the folds wait meanwhile
+ * @param keys with few minutes that are close together: all clicks between the first and the last minute are read
+ * @param withinMs statement timeout; folds wait meanwhile
+ * @param before runs first in the same transaction, which already holds the fold's lock
  */
-export async function mendCounters(db: Kysely<Tables>, keys: readonly CounterKey[], withinMs: number): Promise<number> {
+export async function mendCounters(
+  db: Kysely<Tables>,
+  keys: readonly CounterKey[],
+  withinMs: number,
+  before?: (transaction: Transaction<Tables>) => Promise<void> | undefined,
+): Promise<number> {
   return await db
     .transaction()
     .setIsolationLevel('read committed')
     .execute(async (transaction) => {
       await sql`set local statement_timeout = ${sql.lit(withinMs)}`.execute(transaction)
       await sql`select hold_counters()`.execute(transaction)
+      await before?.(transaction)
       const ofTargets = keys.filter(({ bucket, target }) => bucket === 'minute' && target !== '')
       let mended = ofTargets.length === 0 ? 0 : await mendMinutes(transaction, ofTargets)
-      // From the narrow ones to the wide ones, which are made of them.
+      await markStale(transaction, ofTargets)
+      // From narrow to wide: wide buckets are derived from narrow ones.
       for (const width of bucketWidths.toReversed()) {
         const above = keys.flatMap((key) => madeOfIt(width, key))
         if (above.length > 0) mended += await sumAnew(transaction, width, above)
@@ -40,7 +47,7 @@ export async function mendCounters(db: Kysely<Tables>, keys: readonly CounterKey
     })
 }
 
-/** The counters of this width that are to be made anew because of this one: itself, and those that are made of it. */
+/** Returns the keys of this width to recompute: the given counters, and those derived from them. */
 function madeOfIt(width: BucketWidth, { bucket, projectId, target, start }: CounterKey): CounterKey[] {
   if (bucketWidths.indexOf(width) > bucketWidths.indexOf(bucket)) return []
   const above = { bucket: width, projectId, start: new Date(floorToBucket(start.getTime(), width)) }
@@ -52,7 +59,7 @@ async function mendMinutes(transaction: Transaction<Tables>, keys: readonly Coun
   const times = keys.map(({ start }) => start.getTime())
   const from = new Date(Math.min(...times))
   const to = new Date(Math.max(...times) + minuteMs)
-  const ofTheseKeys = sql`(project_id, target, date_trunc('minute', occurred_at)) in (select project_id, target, start from key)`
+  const ofTheseKeys = sql`(project_id, target, minute) in (select project_id, target, start from key)`
   return await replace(
     transaction,
     'minute',
@@ -77,12 +84,24 @@ async function mendMinutes(transaction: Transaction<Tables>, keys: readonly Coun
   )
 }
 
+/** The columns of these hours may lack the same clicks as their counters: they are packed again. */
+async function markStale(transaction: Transaction<Tables>, keys: readonly CounterKey[]): Promise<void> {
+  await sql`
+    insert into stale_hours as mark (project_id, hour)
+    select distinct project_id, date_trunc('hour', minute, 'UTC')
+    from unnest(
+      ${keys.map(({ projectId }) => projectId)}::int[],
+      ${keys.map(({ start }) => start.toISOString())}::timestamptz[]) as key (project_id, minute)
+    order by 1, 2
+    on conflict (project_id, hour) do update set folds = mark.folds + 1`.execute(transaction)
+}
+
 async function sumAnew(
   transaction: Transaction<Tables>,
   width: BucketWidth,
   keys: readonly CounterKey[],
 ): Promise<number> {
-  // Of minutes it is all targets together that are made.
+  // Only the minutes of all targets together are derived.
   const ofTheseKeys =
     width === 'minute'
       ? sql`(project_id, below_start) in (select project_id, start from key)`
@@ -95,7 +114,7 @@ async function sumAnew(
   return await replace(transaction, width, keys, width === 'minute' ? lessWaiting(summed) : summed)
 }
 
-/** Minutes of all targets together, as `together` has them, less what of them still waits in the deltas. */
+/** Returns the minutes of all targets together from `together`, minus their unfolded deltas. */
 function lessWaiting(together: RawBuilder<unknown>): RawBuilder<unknown> {
   return sql`
     select
@@ -114,7 +133,7 @@ function lessWaiting(together: RawBuilder<unknown>): RawBuilder<unknown> {
     where (together.total, together.bots) is distinct from (coalesce(waiting.total, 0), coalesce(waiting.bots, 0))`
 }
 
-/** Makes the counters of these keys what `truth` says, which may use the table `key`; those that it lacks go. */
+/** Replaces the counters of these keys by the rows of `truth`, which may use the table `key`; deletes counters without a row. */
 async function replace(
   transaction: Transaction<Tables>,
   width: BucketWidth,

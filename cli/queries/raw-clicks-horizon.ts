@@ -1,11 +1,11 @@
 import type { Tables } from '@clicktally/database/tables.ts'
 import { sql, type Transaction } from 'kysely'
 
-/** Since when raw clicks are kept; undefined where none was ever dropped. */
+/** Returns since when raw clicks are kept; undefined if none were ever dropped. */
 export interface RawClicksHorizon {
   /** By the time in their ids. */
   readonly keptSince: Date
-  /** By when they occurred: the counters of minutes before can't be recomputed. */
+  /** By `occurred_at`: counters of earlier minutes cannot be recomputed. */
   readonly completeSince: Date
 }
 

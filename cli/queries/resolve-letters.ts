@@ -2,7 +2,7 @@ import type { Tables } from '@clicktally/database/tables.ts'
 import { type Kysely, sql, type Transaction } from 'kysely'
 import { type LetterFilter, matching } from './matching-letters.ts'
 
-/** Notes that these letters, which this transaction has locked, are on their way again. */
+/** Marks letters, which this transaction has locked, as replayed. */
 export async function markReplayed(transaction: Transaction<Tables>, ids: readonly number[]): Promise<void> {
   await transaction
     .updateTable('dead_letters')
@@ -11,7 +11,7 @@ export async function markReplayed(transaction: Transaction<Tables>, ids: readon
     .execute()
 }
 
-/** Gives up at most `maxLetters` open letters, and forgets their content. Those that another has locked are passed over. */
+/** Discards at most `maxLetters` unresolved letters and deletes their content. Skips those locked by other transactions. */
 export async function discardLetters(
   db: Kysely<Tables>,
   filter: LetterFilter,

@@ -1,18 +1,18 @@
 import type { BucketWidth } from '@clicktally/database/counter-buckets.ts'
 import { type RawBuilder, sql } from 'kysely'
 
-/** What buckets are made of: those of all targets together of the targets', the others of narrower ones. */
+/** The source of each width: minutes of all targets together are derived from those of the targets, the others from narrower ones. */
 export const madeOf = { hour: 'minute', day: 'hour', month: 'day' } as const satisfies Record<
   Exclude<BucketWidth, 'minute'>,
   BucketWidth
 >
 
 /**
- * What counters that are made of others must be: (project_id, start, target, total, bots, visitors). Minutes are those of
- * all targets together, of what is folded of the targets and what is not, for a fold may part them; of the wider ones only
- * those before the horizon, and of the bucket that is being rolled up the targets that are done, for only they are kept.
+ * Computes derived counters from their sources: (project_id, start, target, total, bots, visitors). Minutes are those of all
+ * targets together, and include unfolded deltas, because a fold may have processed only some targets. Wider buckets exist only
+ * before the roll-up horizon; of the bucket that is being rolled up, only the finished targets.
  *
- * @param condition on the rows that they are made of, whose time is called `below_start`
+ * @param condition on the source rows, whose start is `below_start`
  */
 export function summedBuckets(width: BucketWidth, condition: RawBuilder<unknown>): RawBuilder<unknown> {
   const below = width === 'minute' ? 'minute' : madeOf[width]
@@ -36,7 +36,7 @@ export function summedBuckets(width: BucketWidth, condition: RawBuilder<unknown>
     group by 1, 2, 3`
 }
 
-/** Rows of narrower buckets that the wide bucket has been made of; later ones are added to it by the folds. */
+/** Selects the narrower buckets that were rolled up into the wide one; the folds add later clicks to it directly. */
 function rolledUp(width: Exclude<BucketWidth, 'minute'>, start: RawBuilder<unknown>): RawBuilder<unknown> {
   const [before, project, target] = [`${width}s_before`, `${width}s_project`, `${width}s_target`].map((name) =>
     sql.ref(name),

@@ -25,7 +25,7 @@ async function balance({ json }: CliBench): Promise<BalanceJson> {
   return reading
 }
 
-/** As far as a processor tells that reports all the time: an hour ahead, so that no slow machine makes it old. */
+/** The `asOf` of a processor that reports all the time: an hour ahead, so that it is not outdated on a slow machine. */
 async function createKnownBench(): Promise<CliBench> {
   const bench = await createCliBench()
   await report(bench, '1 hour')
@@ -41,7 +41,7 @@ async function report(bench: CliBench, ahead: string): Promise<void> {
 }
 
 describe('balance', () => {
-  test('says where every accepted click is', async () => {
+  test('accounts for every accepted click', async () => {
     const bench = await createKnownBench()
     await bench.startProcessor()
     const click = createClick()
@@ -51,8 +51,8 @@ describe('balance', () => {
     await bench.send()
     const { stdout, code } = await bench.run('balance')
     expect(code).toBe(0)
-    expect(stdout).toMatch(/accepted +4\n= counted +3 +the counters say the same\n\+ duplicates +1 /)
-    expect(stdout).toContain('settled: every accepted click is at its end')
+    expect(stdout).toMatch(/accepted +4\n= counted +3 +the counters add up to the same\n\+ duplicates +1 /)
+    expect(stdout).toContain('settled: every accepted click has been processed')
     expect(await balance(bench)).toMatchObject({
       accepted: 4,
       counted: 3,
@@ -62,7 +62,7 @@ describe('balance', () => {
     })
   })
 
-  test('shows a message that was taken out of the queue behind the back of the system', async () => {
+  test('shows a message that was removed from the queue', async () => {
     const bench = await createKnownBench()
     await bench.send(createClick(), createClick())
     expect(await bench.broker.channel.get(topology.queue, { noAck: true })).not.toBe(false)
@@ -77,22 +77,22 @@ describe('balance', () => {
       overdue: 0,
       verdict: 'in_flight',
     })
-    // As if more than a minute had gone by: rows of the ledger are folded by their age.
+    // As if more than a minute had passed: rows of the ledger are folded by their age.
     await bench.ask(`select fold_ledger('0')`)
     await vi.waitFor(async () => expect(await balance(bench)).toMatchObject({ inFlight: 2, verdict: 'lost' }), patience)
     const { code, stdout } = await bench.run('balance')
     expect(code).toBe(1)
-    expect(stdout).toContain('LOST: 2 clicks, for the broker holds no message any more')
+    expect(stdout).toContain('LOST: 2 clicks; the broker holds no more messages')
   })
 
-  test('says when clicks are not folded, and so does verify', async () => {
+  test('warns about unfolded clicks, as verify does', async () => {
     const bench = await createKnownBench()
     await bench.startProcessor()
     await bench.send(createClick())
     await bench.untilProcessed()
     await bench.ask(`update rollup_horizon set folded_through = now()`)
     for (const command of ['balance', 'verify']) expect((await bench.run(command)).stdout).not.toContain('FOLDED')
-    // No fold runs here: as if that had been so for two minutes.
+    // No fold runs here. As if for two minutes:
     await bench.ask(`update rollup_horizon set folded_through = now() - interval '2 minutes'`)
     await bench.ask(`update counter_deltas set set_aside_until = now() + interval '1 hour' where target = ''`)
     for (const command of ['balance', 'verify']) {
@@ -105,7 +105,7 @@ describe('balance', () => {
     expect((await bench.run('balance')).stdout).not.toContain('NOT FOLDED')
   })
 
-  test('a counter that says another number than was counted breaks it', async () => {
+  test('is broken by a wrong counter', async () => {
     const bench = await createKnownBench()
     await bench.startProcessor()
     await bench.send(createClick(), createClick())
@@ -115,11 +115,11 @@ describe('balance', () => {
     const { code, stdout } = await bench.run('balance')
     expect(code).toBe(1)
     expect(stdout).toContain(
-      'BROKEN: 2 were counted, but the counters say 7: "verify" shows where, "rebuild" mends them',
+      'BROKEN: 2 were counted, but the counters add up to 7: "verify" shows where, "rebuild" repairs them',
     )
   })
 
-  test('holds through deaths, replays and discards', async () => {
+  test('holds with dead letters, replays and discards', async () => {
     const bench = await createKnownBench()
     await bench.startProcessor()
     await bench.ask(`
@@ -143,7 +143,7 @@ describe('balance', () => {
     }, patience)
   })
 
-  test('is not known where processors do not get at what was accepted, and that is no balance of 0 in flight', async () => {
+  test('is unknown while processors cannot reach the queue, not a balance of 0 in flight', async () => {
     const bench = await createCliBench()
     expect(await balance(bench)).toMatchObject({ verdict: 'not_known', knownThrough: null })
     await report(bench, '1 hour')
@@ -153,24 +153,26 @@ describe('balance', () => {
     expect(await balance(bench)).toMatchObject({ inFlight: 0, verdict: 'settled' })
     await processor.close()
     await bench.send(createClick(), createClick())
-    // As long as it gets at nothing, a processor reports the same time again and again.
+    // While it cannot reach the queue, a processor reports the same time repeatedly.
     await report(bench, '-1 minute')
     const { code, stdout } = await bench.run('balance')
     expect(code).toBe(1)
-    expect(stdout).toMatch(/\+ in flight +0 +at least: see below\n/)
-    expect(stdout).toMatch(/NOT KNOWN since 20[0-9-]+ [0-9:]+Z: /)
+    expect(stdout).toMatch(/\+ in flight +0 +at least, see below\n/)
+    expect(stdout).toMatch(/UNKNOWN since 20[0-9-]+ [0-9:]+Z: /)
   })
 
-  test('without the management API it says so, and tells the rest', async () => {
+  test('works without the management API, and says that it is missing', async () => {
     const { variables } = await createKnownBench()
     const closed = { ...variables, CLICKTALLY_MANAGEMENT_URL: 'http://127.0.0.1:9' }
     const { code, stdout } = await runCli(['balance'], closed)
     expect(code).toBe(0)
-    expect(stdout).toMatch(/The broker's queues are not known: its management API at 127.0.0.1:9 gives no answer: .*\n/)
+    expect(stdout).toMatch(
+      /The state of the broker's queues is unknown: its management API at 127.0.0.1:9 gives no answer: .*\n/,
+    )
     expect(stdout).toContain('settled')
   })
 
-  test('--watch goes on until it is interrupted', async () => {
+  test('--watch continues until it is interrupted', async () => {
     const { start } = await createKnownBench()
     const watching = start('balance', '--watch', '--json')
     let readings = 0

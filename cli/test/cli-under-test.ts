@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
-import type { Click } from '@clicktally/contract/click.ts'
-import { clicksMessageType, encodeClick } from '@clicktally/contract/clicks-message.ts'
+import type { Click } from '@clicktally/event/click.ts'
+import { clicksMessageType, encodeClick } from '@clicktally/message/clicks-message.ts'
 import { type Bench, createBench } from '@clicktally/processor/test/processor-under-test.ts'
 import { inject, onTestFinished } from 'vitest'
 import { readConfig } from '../config.ts'
@@ -18,7 +18,7 @@ export interface StartedCli {
   readonly ended: Promise<Ended & { signal: NodeJS.Signals | null }>
 }
 
-/** A letter as the processors write it; what is left out is made up. */
+/** A letter as the processors write it. Omitted fields get defaults. */
 export interface LetterRow {
   readonly reason?: string
   readonly detail?: string
@@ -30,30 +30,28 @@ export interface LetterRow {
 }
 
 export interface CliBench extends Bench {
-  /** The environment that the command line gets. */
+  /** The environment of the command line. */
   readonly variables: Record<string, string | undefined>
-  /** Runs the command line to its end, without a terminal. */
+  /** Runs the command line without a terminal. */
   run(...args: string[]): Promise<Ended>
-  /** Starts it as a process of its own. */
+  /** Starts it in its own process. */
   start(...args: string[]): StartedCli
-  /** The objects that a command prints with --json. */
+  /** Returns the objects that a command prints with --json. */
   json<Row>(...args: string[]): Promise<Row[]>
-  /** Puts letters where processors would have put them; returns their ids. */
+  /** Inserts letters as processors do, and returns their ids. */
   bury(...letters: LetterRow[]): Promise<number[]>
-  /** A letter of one click, which the database has refused. */
+  /** Makes a letter with one click that the database rejected. */
   buryClicks(...clicks: Click[]): Promise<number[]>
 }
 
 const main = join(import.meta.dirname, '..', 'main.ts')
 
-/** The command line, pointed by its variables at a broker and a database of the test's own. */
+/** The command line, with variables that point to the test's own broker and database. */
 export async function createCliBench(): Promise<CliBench> {
   const bench = await createBench()
-  const database = new URL(bench.database.processorUrl)
-  database.username = 'clicktally_operator'
   const variables = {
     PATH: process.env.PATH,
-    CLICKTALLY_DATABASE_URL: database.href,
+    CLICKTALLY_DATABASE_URL: bench.database.operatorUrl,
     CLICKTALLY_BROKER_URL: bench.broker.url,
     CLICKTALLY_MANAGEMENT_URL: inject('servers').managementUrl,
   }
@@ -99,7 +97,7 @@ export async function createCliBench(): Promise<CliBench> {
   }
 }
 
-/** Runs the command line in this process, as main.ts does it, with these variables and no other. */
+/** Runs the command line in this process, like main.ts, with only these variables. */
 export async function runCli(args: readonly string[], variables: Record<string, string | undefined>): Promise<Ended> {
   let stdout = ''
   let stderr = ''
@@ -122,7 +120,7 @@ export async function runCli(args: readonly string[], variables: Record<string, 
   return { code, stdout, stderr }
 }
 
-/** Starts the command line with these variables and no other. */
+/** Starts the command line with only these variables. */
 export function startCli(args: readonly string[], variables: Record<string, string | undefined>): StartedCli {
   const child = spawn(process.execPath, [main, ...args], { env: variables, stdio: ['ignore', 'pipe', 'pipe'] })
   let stdout = ''

@@ -3,19 +3,19 @@ import { describe, expect, test } from 'vitest'
 import { createCliBench } from './cli-under-test.ts'
 
 describe('dead discard', () => {
-  test('without a terminal it refuses, says what would have gone, and changes nothing', async () => {
+  test('shows what it would discard, but changes nothing without a terminal', async () => {
     const { run, buryClicks, json } = await createCliBench()
     await buryClicks(createClick({ target: 'signup-button' }), createClick())
     const { code, stdout, stderr } = await run('dead', 'discard', '--all')
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toContain('signup-button')
     expect(stderr).toContain(
-      'Discard 2 letters (2 clicks): refused_by_database 2? There is no terminal to answer at: give --yes.',
+      'Discard 2 letters (2 clicks): refused_by_database 2? There is no terminal to confirm: use --yes.',
     )
     expect(await json('dead', 'list')).toHaveLength(2)
   })
 
-  test('with --yes it forgets the content, and keeps who they were', async () => {
+  test('deletes the content with --yes, but keeps the rest', async () => {
     const { run, bury, ask } = await createCliBench()
     const [first, second, third] = await bury({ reason: 'undecodable' }, { reason: 'undecodable', clicks: 4 }, {})
     const { code, stdout } = await run('dead', 'discard', '--reason', 'undecodable', '--yes')
@@ -33,7 +33,7 @@ describe('dead discard', () => {
     expect(again.stderr).toContain(`Letter ${first} is discarded already`)
   })
 
-  test('what was discarded is not replayed any more', async () => {
+  test('is final: discarded letters cannot be replayed', async () => {
     const { run, buryClicks, broker } = await createCliBench()
     const [id] = await buryClicks(createClick())
     await run('dead', 'discard', String(id), '--yes')
@@ -41,7 +41,7 @@ describe('dead discard', () => {
     expect(await broker.depth()).toBe(0)
   })
 
-  test('a letter that does not exist is an error before anything is discarded', async () => {
+  test('discards nothing if any letter does not exist', async () => {
     const { run, bury, json } = await createCliBench()
     const [id] = await bury({})
     expect((await run('dead', 'discard', String(id), '4711', '--yes')).code).toBe(2)

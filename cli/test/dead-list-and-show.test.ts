@@ -1,10 +1,10 @@
-import { encodeClick } from '@clicktally/contract/clicks-message.ts'
+import { encodeClick } from '@clicktally/message/clicks-message.ts'
 import { createClick } from '@clicktally/processor/test/processor-under-test.ts'
 import { describe, expect, test } from 'vitest'
 import { createCliBench } from './cli-under-test.ts'
 
 describe('dead list', () => {
-  test('shows the newest first, with what each is about, and the totals by reason', async () => {
+  test('shows the newest first, with their content and the totals by reason', async () => {
     const { run, bury } = await createCliBench()
     const click = createClick({ target: 'signup-button' })
     const [first, second, third] = await bury(
@@ -21,7 +21,7 @@ describe('dead list', () => {
     expect(stdout).toContain('3 letters (5 clicks): undecodable 2, refused_by_database 1')
   })
 
-  test('chooses by reason, by time and by number, and says how many it leaves out', async () => {
+  test('filters by reason, time and number, and shows how many it omits', async () => {
     const { run, json, bury } = await createCliBench()
     const ids = await bury(
       { reason: 'undecodable', diedAt: new Date('2026-01-01T10:00:00Z') },
@@ -39,7 +39,7 @@ describe('dead list', () => {
     expect((await run('dead', 'list', '--limit', '2')).stdout).toContain('The newest 2 of 3 (--limit).')
   })
 
-  test('leaves out what is resolved, unless all is asked for', async () => {
+  test('omits resolved letters without --all', async () => {
     const { json, run, bury, ask } = await createCliBench()
     const [waiting, replayed] = await bury({}, {})
     await ask(`update dead_letters set resolution = 'replayed', resolved_at = now() where id = $1`, [replayed])
@@ -51,7 +51,7 @@ describe('dead list', () => {
     expect((await run('dead', 'list', '--all')).stdout).toMatch(/since then.*replayed.*waits/s)
   })
 
-  test('goes through more letters than it reads at once', async () => {
+  test('lists more letters than it reads at a time', async () => {
     const { json, ask } = await createCliBench()
     await ask(`
       insert into dead_letters (producer, sequence, reason, detail, content, clicks)
@@ -61,15 +61,15 @@ describe('dead list', () => {
     expect(ids).toEqual([...new Set(ids)].sort((a, b) => b - a))
   })
 
-  test('says so when there are none', async () => {
+  test('says if there are none', async () => {
     const { run } = await createCliBench()
     expect(await run('dead', 'list')).toMatchObject({
       code: 0,
-      stdout: 'No dead letters of that kind wait for anybody.\n',
+      stdout: 'There are no matching unresolved dead letters.\n',
     })
   })
 
-  test('prints nothing that a terminal would act on', async () => {
+  test('prints nothing that a terminal would interpret', async () => {
     const { run, bury } = await createCliBench()
     const [id] = await bury({
       content: 'red \u001b[31m and \u202e back \u{e0041}',
@@ -87,7 +87,7 @@ describe('dead list', () => {
 })
 
 describe('dead show', () => {
-  test('tells everything of a letter, its content as text', async () => {
+  test('shows a letter in full, with its content as text', async () => {
     const { run, json, bury } = await createCliBench()
     const click = createClick({ target: 'signup-button' })
     const [id] = await bury({ content: encodeClick(click), clickIds: [click.id], reason: 'refused_by_database' })
@@ -96,7 +96,7 @@ describe('dead show', () => {
     for (const part of [
       `Dead letter ${id}`,
       'refused_by_database',
-      'waits for a person',
+      'unresolved',
       click.id,
       'of producer 11111111-1111-4111-8111-111111111111, type clicks.v1',
       'request-1',
@@ -108,7 +108,7 @@ describe('dead show', () => {
     ])
   })
 
-  test('shows the bytes of a content that is no text', async () => {
+  test('shows binary content in hexadecimal', async () => {
     const { run, json, bury } = await createCliBench()
     const content = Buffer.concat([Buffer.from([0, 1, 0xff]), Buffer.alloc(300, 'a')])
     const [id] = await bury({ content, type: null })
@@ -121,11 +121,11 @@ describe('dead show', () => {
     ])
   })
 
-  test('names the letters that do not exist', async () => {
+  test('names letters that do not exist', async () => {
     const { run, bury } = await createCliBench()
     const [id] = await bury({})
     const { code, stdout, stderr } = await run('dead', 'show', String(id), '4711')
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
-    expect(stderr).toBe('There is no dead letter 4711. "dead list --all" shows which there are.\n')
+    expect(stderr).toBe('There is no dead letter 4711. "dead list --all" shows all of them.\n')
   })
 })

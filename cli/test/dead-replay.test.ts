@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { topology } from '@clicktally/broker/topology.ts'
-import { encodeClick } from '@clicktally/contract/clicks-message.ts'
+import { encodeClick } from '@clicktally/message/clicks-message.ts'
 import { createClick } from '@clicktally/processor/test/processor-under-test.ts'
 import { Client } from 'pg'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
@@ -10,7 +10,7 @@ import { type CliBench, createCliBench } from './cli-under-test.ts'
 const patience = { timeout: 120_000, interval: 20 }
 
 async function buryMany({ ask }: CliBench, letters: number): Promise<void> {
-  // Each letter holds a click as ingest has stamped it, with a UUIDv7 of this very moment.
+  // Each letter holds a click as ingest stamps it, with a UUIDv7 of the current time.
   await ask(
     `with click as (
        select n, uuidv7() as id, (extract(epoch from now()) * 1000)::bigint as ms from generate_series(1, $1::int) n
@@ -30,7 +30,7 @@ async function openLetters({ ask }: CliBench): Promise<number> {
   return row?.open ?? -1
 }
 
-/** Lets whoever marks letters wait when some are marked already, until it is released. */
+/** Blocks marking letters after some have been marked, until it is released. */
 async function holdWhenSomeAreMarked(bench: CliBench): Promise<() => Promise<void>> {
   const client = new Client({ connectionString: bench.database.ownerUrl })
   await client.connect()
@@ -48,7 +48,7 @@ async function holdWhenSomeAreMarked(bench: CliBench): Promise<() => Promise<voi
   }
 }
 
-/** Whether the broker refuses one message more. */
+/** Whether the broker rejects another message. */
 function isRefused({ broker }: CliBench): Promise<boolean> {
   return new Promise((resolve) => {
     broker.channel.publish(topology.exchange, topology.routingKey, Buffer.from('x'), {}, (error) =>
@@ -58,7 +58,7 @@ function isRefused({ broker }: CliBench): Promise<boolean> {
 }
 
 describe('dead replay', () => {
-  test('brings each click to be counted once, and marks the letters', async () => {
+  test('sends each click once, and marks the letters', async () => {
     const bench = await createCliBench()
     await bench.startProcessor()
     const counted = createClick()
@@ -76,7 +76,21 @@ describe('dead replay', () => {
     expect(again.stderr).toBe(`Letter ${first} is replayed already: left as it is.\n`)
   })
 
-  test('sends a letter of several clicks as it was, with a stamp for the ledger, and then tells the ledger of it', async () => {
+  test('keeps the attributes of a click, as a rebuild does', async () => {
+    const bench = await createCliBench()
+    await bench.startProcessor()
+    const click = createClick({ url: '/a?utm_source=b', country: 'DE', agent: 'dea', props: { plan: 'pro' } })
+    await bench.buryClicks(click)
+    await bench.run('dead', 'replay', '--all')
+    await vi.waitFor(async () => expect(await bench.tally()).toEqual({ stored: 1, counted: 1 }), patience)
+    const stored = [{ url: click.url, country: 'DE', agent: 'dea', props: click.props }]
+    expect(await bench.ask('select url, country, agent, props from clicks')).toEqual(stored)
+    expect(await bench.run('rebuild', '--yes')).toMatchObject({ code: 0 })
+    expect(await bench.ask('select url, country, agent, props from clicks')).toEqual(stored)
+    expect(await bench.tally()).toEqual({ stored: 1, counted: 1 })
+  })
+
+  test('sends a letter with several clicks unchanged, with a ledger stamp, followed by a report for the ledger', async () => {
     const bench = await createCliBench()
     const clicks = [createClick(), createClick(), createClick()]
     const content = clicks.map(encodeClick).join('\n')
@@ -101,7 +115,7 @@ describe('dead replay', () => {
     })
   })
 
-  test('chooses by reason and time, and leaves the others', async () => {
+  test('filters by reason and time', async () => {
     const bench = await createCliBench()
     const old = new Date('2026-01-01T00:00:00Z')
     const ids = await bench.bury(
@@ -114,7 +128,7 @@ describe('dead replay', () => {
     expect(open.map(({ id }) => id)).toEqual([ids[0], ids[2]])
   })
 
-  test('what dies again is a new letter, and is not replayed for ever', async () => {
+  test('is not endless: clicks that fail again become new letters', async () => {
     const bench = await createCliBench()
     await bench.startProcessor()
     const [id] = await bench.bury({ reason: 'undecodable', content: 'still not a click' })
@@ -132,12 +146,12 @@ describe('dead replay', () => {
     }, patience)
   })
 
-  test('killed at random points, and then completed: nothing is lost and nothing counted twice', async () => {
+  test('loses and repeats no click when it is killed at random points and then completed', async () => {
     const bench = await createCliBench()
     await bench.startProcessor()
     let letters = 0
     let kills = 0
-    // One that has come to its end before it could be killed, as on a busy machine, shows nothing: another one is tried.
+    // On a busy machine it may finish before it can be killed. That proves nothing, so try again.
     while (kills < 8) {
       if ((await openLetters(bench)) < 2_000) {
         await buryMany(bench, 2_000)
@@ -145,7 +159,7 @@ describe('dead replay', () => {
       }
       const before = await openLetters(bench)
       const replay = bench.start('dead', 'replay', '--all')
-      // Not before it has begun to mark letters: the rest is chance.
+      // At a random time after it has started to mark letters.
       await vi.waitFor(async () => expect(await openLetters(bench)).toBeLessThan(before), {
         ...patience,
         interval: 1,
@@ -161,7 +175,7 @@ describe('dead replay', () => {
     expect(await bench.tally()).toEqual({ stored: letters, counted: letters })
   })
 
-  test('two at once share the letters', async () => {
+  test('may run twice at the same time, sharing the letters', async () => {
     const bench = await createCliBench()
     const letters = 1_500
     await buryMany(bench, letters)
@@ -175,7 +189,7 @@ describe('dead replay', () => {
     expect(await bench.ask('select sum(duplicates)::int as duplicates from messages')).toEqual([{ duplicates: 0 }])
   })
 
-  test('interrupted, it finishes the letters in hand and says how many were replayed', async () => {
+  test('finishes the locked letters when it is interrupted, and prints how many were replayed', async () => {
     const bench = await createCliBench()
     await buryMany(bench, 3_000)
     const release = await holdWhenSomeAreMarked(bench)
@@ -187,13 +201,13 @@ describe('dead replay', () => {
     const replayed = 3_000 - (await openLetters(bench))
     expect(code).toBe(130)
     expect(stdout).toBe(
-      `Replayed ${replayed.toLocaleString('en')} letters (${replayed.toLocaleString('en')} clicks). Interrupted: the others wait as before.\n`,
+      `Replayed ${replayed.toLocaleString('en')} letters (${replayed.toLocaleString('en')} clicks). Interrupted: the others were not replayed.\n`,
     )
-    // The letters, and one message that tells the ledger of the last of them.
+    // The letters, and a report for the ledger.
     expect(await bench.broker.depth()).toBe(replayed + 1)
   })
 
-  test('where the queue is missing, the letters stay', async () => {
+  test('changes nothing if the queue is missing', async () => {
     const bench = await createCliBench()
     const ids = await bench.bury({}, {})
     await bench.broker.channel.unbindQueue(topology.queue, topology.exchange, topology.routingKey)
@@ -203,7 +217,7 @@ describe('dead replay', () => {
     expect(await openLetters(bench)).toBe(ids.length)
   })
 
-  test('where the queue is full, the letters stay', async () => {
+  test('changes nothing if the queue is full', async () => {
     const bench = await createCliBench()
     await bench.broker.manage('PUT', '/policies/{vhost}/full', {
       pattern: '^clicks$',
@@ -218,7 +232,7 @@ describe('dead replay', () => {
     expect(await openLetters(bench)).toBe(2)
   })
 
-  test('where there is no exchange or no broker, it says so and the letters stay', async () => {
+  test('changes nothing without the exchange or the broker, and says so', async () => {
     const bench = await createCliBench()
     await bench.bury({})
     await bench.broker.channel.deleteExchange(topology.exchange)
@@ -228,7 +242,7 @@ describe('dead replay', () => {
     expect(await openLetters(bench)).toBe(1)
   })
 
-  test('needs to be told which letters', async () => {
+  test('requires a selection of letters', async () => {
     const bench = await createCliBench()
     const [id] = await bench.bury({})
     const none = await bench.run('dead', 'replay')

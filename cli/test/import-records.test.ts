@@ -1,5 +1,5 @@
-import { checkClick } from '@clicktally/contract/click-check.ts'
-import { isUuidV7, randomUuidV7, timeOfUuidV7 } from '@clicktally/contract/uuid-v7.ts'
+import { checkClick } from '@clicktally/event/click-check.ts'
+import { isUuidV7, randomUuidV7, timeOfUuidV7 } from '@clicktally/event/uuid-v7.ts'
 import { type Line, splitLines } from '@clicktally/text-file/line.ts'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -50,7 +50,7 @@ const ids = (records: ImportRecord[]) => records.map((record) => eventOf(record)
 describe('a line of NDJSON', () => {
   const readAll = (text: string) => read(ndjsonReader(''), text)
 
-  test('is the event as it stands, with an id of its own time', async () => {
+  test('is the unchanged event with an id that has its time', async () => {
     const [record] = await readAll(`{ "target":"a", "occurredAt":"${time}", "props":{"big":12345678901234567890} }\r\n`)
     expect(record?.event).toMatch(/"big":12345678901234567890/)
     const { id, ...event } = eventOf(record as ImportRecord)
@@ -59,7 +59,7 @@ describe('a line of NDJSON', () => {
     expect(record).toMatchObject({ line: 1, timeMs })
   })
 
-  test('keeps the id that it has', async () => {
+  test('keeps its id', async () => {
     const id = randomUuidV7(timeMs)
     const [record] = await readAll(`{"target":"a","id":"${id}"}`)
     expect(record).toMatchObject({ event: `{"target":"a","id":"${id}"}`, timeMs })
@@ -72,7 +72,7 @@ describe('a line of NDJSON', () => {
     },
   )
 
-  test('that is no event is refused here, and its neighbours are not', async () => {
+  test('that is not an event is rejected, and the other lines are not', async () => {
     const records = await readAll(
       `{"target":\n{"target":"a","occurredAt":"${time}"}\n\n[]\n"${'x'.repeat(70_000)}"\nnull\n{"target":"b","occurredAt":"${time}"}`,
     )
@@ -104,13 +104,14 @@ describe('a line of an access log', () => {
         occurredAt: '2015-05-17T10:05:03.000Z',
         visitorId: expect.stringMatching(/^[0-9a-f]{16}$/),
         referrer: 'https://e.com/',
+        userAgent: 'Googlebot/2.1',
         bot: true,
       },
       'not_a_log_line',
     ])
   })
 
-  test('that was still being written when it was imported has the same id when it is whole', async () => {
+  test('gets the same id when it is incomplete and when it is complete', async () => {
     const whole = line('/a')
     const [expected] = ids(await read(logReader('', visitorKey), whole))
     for (const length of [whole.length - 5, whole.indexOf('"-"'), whole.indexOf(' 200') + 4]) {
@@ -120,17 +121,17 @@ describe('a line of an access log', () => {
 })
 
 describe('a record of CSV', () => {
-  test('with a header that would act on the terminal is refused with its name made harmless', async () => {
+  test('with control characters in its header is rejected, and they are not printed', async () => {
     const header = '"x\u001b[2J\nAll clicks are counted.\u009b",target,occurredAt'
     await expect(readAll(`${header}\na,b,c`)).rejects.toThrow('"x\ufffd[2J\ufffdAll clicks are counted.\ufffd"')
     const twice = '"props.\u001b[2J",target,"props.\u001b[2J",id'
-    await expect(readAll(`${twice}\na,b,c,d`)).rejects.toThrow('"props.\ufffd[2J" is there twice')
+    await expect(readAll(`${twice}\na,b,c,d`)).rejects.toThrow('"props.\ufffd[2J" occurs twice')
   })
 
   const header = 'target,occurredAt,bot,props.plan,props.__proto__'
   const readAll = (text: string) => read(new CsvReader('a.csv', ''), text)
 
-  test('has the fields that the first line names; what is empty is left out', async () => {
+  test('has the fields that the first line names, without empty ones', async () => {
     const records = await readAll(
       `${header}\r\nsignup,${time},,pro,\r\n"a, ""b"" and\r\nc",${time},TRUE,,x\r\n\r\nd,${time},0,,\r\ne,${time},maybe,,`,
     )
@@ -143,13 +144,19 @@ describe('a record of CSV', () => {
     ])
   })
 
-  test('keeps the id that it has, and its time', async () => {
+  test('may have the country and the user agent of the visitor, and not what the server makes of them', async () => {
+    const records = await readAll(`target,id,country,userAgent\na,${randomUuidV7(timeMs)},DE,Firefox\n`)
+    expect(contents(records)).toEqual([{ target: 'a', country: 'DE', userAgent: 'Firefox' }])
+    await expect(readAll('target,id,agent\n')).rejects.toThrow('there is no field "agent"')
+  })
+
+  test('keeps its id, and its time', async () => {
     const id = randomUuidV7(timeMs)
     const [record] = await readAll(`id,target\n${id},a\n`)
     expect(record).toMatchObject({ event: JSON.stringify({ id, target: 'a' }), timeMs })
   })
 
-  test('that is broken spoils no other', async () => {
+  test('that is broken does not affect others', async () => {
     const good = (target: string) => `${target},${time}\n`
     const records = await readAll(
       `target,occurredAt\n${good('a')}b"c,${time}\n"d"e,${time}\n${good('f')}g\nh,${time},i\n${good('j')}"k,${time}\n${good('l')}m`,
@@ -160,7 +167,7 @@ describe('a record of CSV', () => {
     expect(records.map(({ line }) => line)).toEqual([2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
   })
 
-  test('whose quote is never closed takes no more than itself from a long file', async () => {
+  test('whose quote is never closed does not affect the rest of a long file', async () => {
     const rest = Array.from({ length: 5_000 }, (_, n) => `t${n},${time}`).join('\n')
     const records = await readAll(`target,occurredAt\n"open,${time}\n${rest}\n`)
     expect(records).toHaveLength(5_001)
@@ -171,14 +178,14 @@ describe('a record of CSV', () => {
   test.each([
     ['target,occuredAt', 'there is no field "occuredAt"'],
     ['occurredAt,props.a', 'the column "target" is missing'],
-    ['target,visitorId', 'one of the columns "occurredAt" and "id" must be there'],
-    ['target,occurredAt,target', 'the column "target" is there twice'],
+    ['target,visitorId', 'it needs a column "occurredAt" or "id"'],
+    ['target,occurredAt,target', 'the column "target" occurs twice'],
     ['target;occurredAt', 'there is no field "target;occurredAt"'],
   ])('needs a first line that names fields: %s', async (first, problem) => {
     await expect(readAll(`${first}\na,b`)).rejects.toThrow(problem)
   })
 
-  test('is read back, whatever its cells hold', async () => {
+  test('is read back, whatever its cells contain', async () => {
     const cell = fc.string({ unit: fc.constantFrom('a', '"', ',', '\n', '\r', ' ', 'é', '\u2028'), minLength: 1 })
     const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`
     await fc.assert(
@@ -191,22 +198,22 @@ describe('a record of CSV', () => {
   })
 })
 
-describe('the id of a click that came without one', () => {
+describe('the generated id of a click', () => {
   const event = (target: string) => `{"target":"${target}","occurredAt":"${time}"}`
   const idsOf = async (text: string, source = '') => ids(await read(ndjsonReader(source), text))
   const three = [event('a'), event('a'), event('b')]
 
-  test('is the same each time, and when the file has grown', async () => {
+  test('is the same in every import, even if the file has grown', async () => {
     const before = await idsOf(three.join('\n'))
     expect(await idsOf(`${three.join('\r\n')}\n${event('c')}\n`)).toEqual([...before, expect.any(String)])
   })
 
-  test('tells equal lines apart, and equal lines of two sources', async () => {
+  test('differs for equal lines, and for equal lines of two sources', async () => {
     const made = [...(await idsOf(three.join('\n'))), ...(await idsOf(three.join('\n'), 'another'))]
     expect(new Set(made).size).toBe(6)
   })
 
-  test('is one that the server takes', async () => {
+  test('is accepted by the server', async () => {
     const receipt = {
       projectId: 1,
       requestId: 'r',

@@ -3,7 +3,7 @@ import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/p
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { CountingServer } from '@clicktally/client/test/counting-server.ts'
+import { CountingServer } from '@clicktally/requests/test/counting-server.ts'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 
 import { type Ended, runCli, startCli } from './cli-under-test.ts'
@@ -33,7 +33,7 @@ async function createBench(): Promise<Bench> {
   const url = await server.listen()
   onTestFinished(() => server.close())
   const stateDir = await mkdtemp(join(folder, 'state-'))
-  const variables = { PATH: process.env.PATH, XDG_STATE_HOME: stateDir, CLICKTALLY_URL: url }
+  const variables = { PATH: process.env.PATH, XDG_STATE_HOME: stateDir, CLICKTALLY_URL: url, CLICKTALLY_KEY: 'ct_test' }
   const start = (...args: string[]) => startCli(['import', ...args], variables)
   return {
     server,
@@ -64,7 +64,7 @@ async function fileWith(content: string | Buffer, name = 'file'): Promise<string
 const event = (target: string, time = '2015-05-17T10:00:00Z') => JSON.stringify({ target, occurredAt: time })
 
 describe('import', () => {
-  test('sends every line once, whatever the format, and says what it was', async () => {
+  test('sends every line once in each format, and reports the result', async () => {
     const bench = await createBench()
     const log = await fileWith(gzipSync(logLines(1_200)))
     const csv = await fileWith('target,occurredAt\na,2016-01-01T00:00:00Z\nb,2016-01-03T00:00:00Z\n')
@@ -79,7 +79,7 @@ describe('import', () => {
     expect(await bench.checkpoints()).toEqual([])
   })
 
-  test('sends the same ids when it is done again, under another name, or when the file has grown', async () => {
+  test('sends the same ids when repeated, under another name, or when the file has grown', async () => {
     const bench = await createBench()
     await bench.run(await fileWith(logLines(700)))
     await bench.run(await fileWith(gzipSync(logLines(700)), 'another.gz'))
@@ -108,15 +108,15 @@ describe('import', () => {
     expect(stderr).toMatch(/sent again: /)
   })
 
-  test('waits until all of it is counted', async () => {
+  test('waits until everything is counted', async () => {
     const bench = await createBench()
     const { code, stdout } = await bench.run('--wait', await fileWith(event('a')))
-    expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(/Counted +all of it/) })
+    expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(/Counted +everything/) })
   })
 })
 
-describe('what is not imported', () => {
-  test('is told by its reason and line, kept in a file, and ends with 1; the rest is imported', async () => {
+describe('a rejected line', () => {
+  test('is reported with its reason and number and written to a file, with exit code 1; the others are imported', async () => {
     const bench = await createBench()
     bench.server.reject = ({ target }) => (target === 'bad' ? 'too_old_for_backfill' : undefined)
     const lines = Array.from({ length: 1_500 }, (_, n) => (n % 500 === 7 ? event('bad') : n === 9 ? '{"' : event('a')))
@@ -144,7 +144,7 @@ describe('what is not imported', () => {
   test.each<[string, (file: string) => string[], number, RegExp]>([
     ['a file that is not there', () => ['nowhere'], 1, /nowhere can't be read: there is no such file/],
     ['a folder', () => [folder], 1, /it is a folder|is not an ordinary file/],
-    ['a file of no known format', (file) => [file], 2, /its format can't be told.*--format ndjson\|csv\|log/],
+    ['a file of no known format', (file) => [file], 2, /its format cannot be detected.*--format ndjson\|csv\|log/],
     ['a CSV file with an unknown column', (file) => ['--format', 'csv', file], 1, /there is no field "hello"/],
     ['the same file twice', (file) => [file, file], 2, /is given twice/],
     ['a rejects file that is the input', (file) => ['--rejects', file, file], 2, /would overwrite/],
@@ -158,7 +158,7 @@ describe('what is not imported', () => {
   })
 })
 
-describe('an import that is interrupted', () => {
+describe('an interrupted import', () => {
   /** How many lines are behind the checkpoint; 0 where there is none. */
   async function checkpointLines(bench: Bench): Promise<number> {
     const name = (await bench.checkpoints()).find((file) => file.endsWith('.json'))
@@ -184,7 +184,7 @@ describe('an import that is interrupted', () => {
   }
 
   function lineOf(stderr: string): number | undefined {
-    const [, line] = /Goes on at line ([\d,]+)/.exec(stderr) ?? []
+    const [, line] = /Continues at line ([\d,]+)/.exec(stderr) ?? []
     return line === undefined ? undefined : Number(line.replaceAll(',', ''))
   }
 
@@ -217,7 +217,7 @@ describe('an import that is interrupted', () => {
     expect(await bench.checkpoints()).toEqual([])
   })
 
-  test('by Ctrl-C says so, and ends with 130', async () => {
+  test('by Ctrl-C reports it and exits with 130', async () => {
     const bench = await createBench()
     bench.server.faults.push(...Array.from({ length: 999 }, () => ({ status: 503 })))
     const { process: child, ended } = bench.start(await fileWith(logLines(100)))
@@ -232,17 +232,17 @@ describe('an import that is interrupted', () => {
     expect(await bench.checkpoints()).toHaveLength(1)
   }
 
-  test('goes on to the end of a file that has grown meanwhile', async () => {
+  test('continues to the end of a file that has grown meanwhile', async () => {
     const bench = await createBench()
     const file = await fileWith(logLines(20_000))
     await interruptOnce(bench, file)
     await appendFile(file, logLines(1_000, 20_000))
     const { stderr, code } = await bench.run(file)
-    expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringMatching(/Goes on at line/) })
+    expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringMatching(/Continues at line/) })
     expect(bench.server.clicks.size).toBe(21_000)
   })
 
-  test('starts over when it is told to, or when the file has changed, and says so', async () => {
+  test('starts over if told to or if the file has changed, and reports it', async () => {
     const bench = await createBench()
     const file = await fileWith(logLines(20_000))
     await interruptOnce(bench, file)
@@ -258,7 +258,7 @@ describe('an import that is interrupted', () => {
     expect(bench.server.clicks.size).toBe(20_000)
   })
 
-  test('is not gone on with at another server', async () => {
+  test('does not continue at another server', async () => {
     const bench = await createBench()
     const file = await fileWith(logLines(20_000))
     await interruptOnce(bench, file)

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { describeContent, hexDump, textOf } from '../letter-content.ts'
+import { describeContent, hexDump, textOf } from '../letters/letter-content.ts'
 
-describe('what a letter is about', () => {
+describe('the summary of a letter', () => {
   test('is the target of its first click', () => {
     const content = Buffer.from('{"id":"1","target":"signup"}\n{"id":"2","target":"other"}')
     expect(describeContent(content, 'clicks.v1')).toBe('signup')
   })
 
-  test('or else its first bytes: of another type, or where it can not be read', () => {
+  test('or its first bytes, if it has another type or cannot be read', () => {
     expect(describeContent(Buffer.from('{"target":"signup"}'), 'clicks.v9')).toBe('{"target":"signup"}')
     expect(describeContent(Buffer.from('{"target":7}'), 'clicks.v1')).toBe('{"target":7}')
     expect(describeContent(Buffer.from(`{"target":"cut off`), 'clicks.v1')).toBe('{"target":"cut off')
@@ -16,14 +16,14 @@ describe('what a letter is about', () => {
   })
 })
 
-describe('a content', () => {
-  test('is text when it is UTF-8 without control characters', () => {
+describe('content', () => {
+  test('is text if it is UTF-8 without control characters', () => {
     expect(textOf(Buffer.from('line\nünicode\t\r\n'))).toBe('line\nünicode\t\r\n')
     expect(textOf(Buffer.from('bell \u0007'))).toBeUndefined()
     expect(textOf(Buffer.from([0xc3, 0x28]))).toBeUndefined()
   })
 
-  test('is dumped sixteen bytes a line', () => {
+  test('is dumped with sixteen bytes per line', () => {
     expect(hexDump(Buffer.from('0123456789abcdef\n\u0000'))).toEqual([
       '00000000  30 31 32 33 34 35 36 37 38 39 61 62 63 64 65 66  0123456789abcdef',
       '00000010  0a 00                                            ..',

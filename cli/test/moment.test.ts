@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { formatMoment, parseMoment } from '../moment.ts'
+import { durationOption, endOption, formatMoment, parseMoment } from '../moment.ts'
 
 const now = Date.parse('2026-05-17T10:05:03Z')
 
@@ -20,7 +20,25 @@ describe('a time on the command line', () => {
     expect(parseMoment(text, now)).toBeUndefined()
   })
 
-  test('is shown to the second', () => {
+  test('is shown with seconds', () => {
     expect(formatMoment(new Date(now + 456))).toBe('2026-05-17 10:05:03Z')
   })
+})
+
+test.each([
+  ['90s', 90_000],
+  ['0s', 0],
+  ['7d', 604_800_000],
+])('%s is a duration', (text, expected) => {
+  expect(durationOption(text)).toBe(expected)
+})
+
+test.each(['', '1', '1.5h', 'h', '-1h'])('%j is no duration', (text) => {
+  expect(() => durationOption(text)).toThrow('Expected a duration')
+})
+
+test('the end of something is a time or a duration from now', () => {
+  expect(endOption('2030-05-17').toISOString()).toBe('2030-05-17T00:00:00.000Z')
+  expect(endOption('2h').getTime() - Date.now()).toBeCloseTo(7_200_000, -3)
+  expect(() => endOption('soon')).toThrow('2h, 90d from now')
 })

@@ -1,4 +1,4 @@
-import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
+import { randomUuidV7 } from '@clicktally/event/uuid-v7.ts'
 import { createClick } from '@clicktally/processor/test/processor-under-test.ts'
 import { describe, expect, test } from 'vitest'
 import type { CounterDifference } from '../queries/counter-differences.ts'
@@ -10,8 +10,8 @@ async function differencesOf({ json }: CliBench): Promise<CounterDifference[]> {
   return (await json<CounterDifference>('verify')).slice(0, -1)
 }
 
-describe('counters that are made of others', () => {
-  /** Clicks of last month, of which all buckets are over. */
+describe('derived counters', () => {
+  /** Clicks of last month, whose buckets are all complete. */
   async function countOld(bench: CliBench): Promise<{ month: string; day: string; hour: string; minute: string }> {
     await bench.startProcessor()
     const now = new Date()
@@ -30,7 +30,7 @@ describe('counters that are made of others', () => {
     return { month: text(month), day: text(day), hour: text(hour), minute: text(minuteStart) }
   }
 
-  test('verify finds a wrong hour, a missing day, a month too many, and minutes of all targets together; rebuild mends them', async () => {
+  test('verify finds a wrong hour, a missing day, an extra month, and wrong minutes of all targets together; rebuild repairs them', async () => {
     const bench = await createCliBench()
     const { month, day, hour, minute } = await countOld(bench)
     expect(await differencesOf(bench)).toEqual([])
@@ -65,7 +65,7 @@ describe('counters that are made of others', () => {
     expect(await differencesOf(bench)).toEqual([])
   })
 
-  test('a rebuild of minutes mends what is made of them too', async () => {
+  test('rebuild repairs counters derived from wrong minutes too', async () => {
     const bench = await createCliBench()
     await countOld(bench)
     await bench.ask(`update minute_counters set total = total + 10`)
@@ -83,7 +83,7 @@ describe('counters that are made of others', () => {
     )
   })
 
-  test('verify and rebuild are exact where a fold has parted targets from all of them together', async () => {
+  test('verify and rebuild are exact if a fold has processed only some targets', async () => {
     const bench = await createCliBench()
     await bench.ask('select create_click_partition(current_date)')
     const clicks = ['a', 'b', 'b']

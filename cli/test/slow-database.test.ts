@@ -1,14 +1,14 @@
 import { createClick } from '@clicktally/processor/test/processor-under-test.ts'
 import { expect, test } from 'vitest'
-import { withDatabase } from '../database.ts'
+import { rebuildCounters } from '../counters/rebuilding.ts'
+import { verifyCounters } from '../counters/verification.ts'
 import type { CounterKey } from '../queries/counter-differences.ts'
-import { rebuildCounters } from '../rebuilding.ts'
-import { verifyCounters } from '../verification.ts'
+import { withDatabase } from '../system/database.ts'
 import { createCliBench } from './cli-under-test.ts'
 
 const minuteMs = 60_000
 
-test('what the database takes too long for is done in smaller parts, within the same snapshot', async () => {
+test('statements that time out are divided, in the same snapshot', async () => {
   const { startProcessor, send, untilProcessed, ask, tally, variables } = await createCliBench()
   await startProcessor()
   const now = Date.now()
@@ -20,7 +20,7 @@ test('what the database takes too long for is done in smaller parts, within the 
   }
   await untilProcessed()
   await ask('select fold_counters()')
-  // 20 ms for each click of a person.
+  // 20 ms for each click that is not a bot's.
   await ask(`
     create or replace function visitor_hash(project_id int, visitor_id text) returns int language plpgsql immutable strict
     as $$ begin
@@ -34,7 +34,7 @@ test('what the database takes too long for is done in smaller parts, within the 
     const { clicks, differences } = await verifyCounters(db, { ...options, onDifference: (key) => void keys.push(key) })
     expect({ clicks, differences }).toEqual({ clicks: 60, differences: 6 })
     const interruption = new AbortController().signal
-    expect(await rebuildCounters(db, keys, interruption, () => {}, 500)).toBe(6)
+    expect(await rebuildCounters(db, keys, { interruption, withinMs: 500 })).toBe(6)
     expect(await tally()).toEqual({ stored: 60, counted: 60 })
   })
 })

@@ -1,11 +1,12 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { removeSystemFile, writeSystemFile } from '@clicktally/local/system-file.ts'
+import { removeSystemFile, writeSystemFile } from '@clicktally/local/files/system-file.ts'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { CliContext } from '../cli-context.ts'
 import { readConfig } from '../config.ts'
-import { findSystem } from '../system-access.ts'
+import { operatorKeyOf } from '../system/http-access.ts'
+import { findSystem } from '../system/system-access.ts'
 
 async function makeFolder(): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'clicktally-cli-'))
@@ -17,12 +18,13 @@ function contextWith(variables: Record<string, string>): CliContext {
   return { config: readConfig(variables) } as unknown as CliContext
 }
 
-/** A folder as `npm start` leaves it while it runs. */
+/** A folder as it is while `npm start` runs. */
 async function makeLocalRun(): Promise<string> {
   const dir = await makeFolder()
   await mkdir(join(dir, '.local/secrets/operator'), { recursive: true })
   await writeFile(join(dir, '.local/secrets/operator/database-password'), 'of the/database\n')
   await writeFile(join(dir, '.local/secrets/operator/broker-password'), 'of-the-broker')
+  await writeFile(join(dir, '.local/secrets/operator/owner-key'), 'ct_o_key\n')
   writeSystemFile(join(dir, '.local'), {
     baseUrl: 'http://127.0.0.1:8080',
     postgresPort: 1001,
@@ -32,8 +34,8 @@ async function makeLocalRun(): Promise<string> {
   return dir
 }
 
-describe('the system is found', () => {
-  test('where the variables say, with the management at its usual port', async () => {
+describe('finding the system', () => {
+  test('uses the variables, with the default port of the management API', async () => {
     const variables = {
       CLICKTALLY_DATABASE_URL: 'postgres://clicktally_operator@db/clicktally',
       CLICKTALLY_DATABASE_PASSWORD: 'secret',
@@ -47,17 +49,28 @@ describe('the system is found', () => {
     })
   })
 
-  test('where npm start says that it runs', async () => {
+  test('uses the system started by npm start', async () => {
     const dir = await makeLocalRun()
     expect(await findSystem(contextWith({}), ['databaseUrl'], dir)).toEqual({
       databaseUrl: 'postgres://clicktally_operator:of%20the%2Fdatabase@127.0.0.1:1001/clicktally',
       brokerUrl: 'amqp://operator:of-the-broker@127.0.0.1:1002',
       managementUrl: 'http://127.0.0.1:1003',
       baseUrl: 'http://127.0.0.1:8080',
+      key: 'ct_o_key',
     })
   })
 
-  test('never half by variables and half otherwise', async () => {
+  test("with the operator's key for its own address, and for no other", async () => {
+    const dir = await makeLocalRun()
+    for (const url of ['http://127.0.0.1:8080/', 'http://localhost:8080/x']) {
+      expect(await operatorKeyOf(new URL(url), dir)).toBe('ct_o_key')
+    }
+    for (const url of ['http://127.0.0.1:9/', 'http://counts.example:8080/', 'https://counts.example/']) {
+      expect(await operatorKeyOf(new URL(url), dir)).toBeUndefined()
+    }
+  })
+
+  test('never combines variables with another source', async () => {
     const dir = await makeLocalRun()
     const context = contextWith({ CLICKTALLY_DATABASE_URL: 'postgres://clicktally_operator@db/clicktally' })
     await expect(findSystem(context, ['databaseUrl', 'brokerUrl', 'managementUrl'], dir)).rejects.toMatchObject({
@@ -68,7 +81,7 @@ describe('the system is found', () => {
     })
   })
 
-  test('nowhere, once npm start has ended; the error tells what helps', async () => {
+  test('fails after npm start has ended, and says what to do', async () => {
     const dir = await makeLocalRun()
     removeSystemFile(join(dir, '.local'))
     await expect(findSystem(contextWith({}), ['databaseUrl'], dir)).rejects.toMatchObject({
@@ -80,8 +93,8 @@ describe('the system is found', () => {
   })
 })
 
-describe('variables that are wrong', () => {
-  test('are all named at once', () => {
+describe('invalid variables', () => {
+  test('are all reported at once', () => {
     const variables = {
       CLICKTALLY_DATABASE_URL: 'mysql://db',
       CLICKTALLY_BROKER_PASSWORD: 'secret',

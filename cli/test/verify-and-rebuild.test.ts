@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Click } from '@clicktally/contract/click.ts'
-import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
+import type { Click } from '@clicktally/event/click.ts'
+import { randomUuidV7 } from '@clicktally/event/uuid-v7.ts'
 import { createClick } from '@clicktally/processor/test/processor-under-test.ts'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { type CliBench, createCliBench } from './cli-under-test.ts'
@@ -32,7 +32,7 @@ async function verify({ json }: CliBench, ...args: string[]): Promise<{ differen
   return { differences: objects.slice(0, -1) as Difference[], summary: objects.at(-1) as Summary }
 }
 
-/** Clicks of some minutes and targets, by people, who come again, and by bots; counted, and folded into the counters. */
+/** Counted and folded clicks in some minutes and on some targets, by returning visitors and bots. */
 async function countSome(bench: CliBench): Promise<{ minutes: string[] }> {
   await bench.startProcessor()
   const first = Math.floor(Date.now() / minuteMs) * minuteMs - 10 * minuteMs
@@ -58,9 +58,9 @@ const right = { total: 11, bots: 1, visitors: 5 }
 const minute = { bucket: 'minute', projectId: 1 }
 
 describe('verify', () => {
-  test('finds nothing where nothing is wrong', async () => {
+  test('finds nothing if all counters are right', async () => {
     const bench = await createCliBench()
-    expect((await bench.run('verify')).stdout).toBe('There are neither clicks nor counters in these minutes.\n')
+    expect((await bench.run('verify')).stdout).toBe('There are neither clicks nor counters in this time range.\n')
     await countSome(bench)
     const { differences, summary } = await verify(bench)
     expect(differences).toEqual([])
@@ -109,7 +109,7 @@ describe('verify', () => {
     expect(stdout).toMatch(/: 6 DIFFERENCES\.\n$/)
   })
 
-  test('finds clicks outside of all the time that counters tell of, and when there is no counter at all', async () => {
+  test('finds clicks outside the time range of the counters, and without any counter', async () => {
     const bench = await createCliBench()
     const { minutes } = await countSome(bench)
     await bench.ask('delete from minute_counters where minute <> $1', [minutes[1]])
@@ -123,7 +123,7 @@ describe('verify', () => {
     expect((await verify(bench)).differences).toHaveLength(6)
   })
 
-  test('keeps to the minutes that it is given, half-open, and covers them whole', async () => {
+  test('is restricted to a half-open range of whole minutes', async () => {
     const bench = await createCliBench()
     const { minutes } = await countSome(bench)
     await bench.ask('update minute_counters set total = 0')
@@ -149,7 +149,7 @@ describe('verify', () => {
     await load.stop()
   })
 
-  test('compares more than it fetches at once', async () => {
+  test('compares more rows than it fetches at a time', async () => {
     const bench = await createCliBench()
     await bench.ask(`
       insert into minute_counters (project_id, minute, target, total, bots, visitors)
@@ -160,7 +160,7 @@ describe('verify', () => {
   })
 })
 
-/** Sends clicks on few targets of these minutes, without end. */
+/** Sends clicks on few targets in these minutes, until it is stopped. */
 function startLoad(bench: CliBench): { stop: () => Promise<number> } {
   let stopped = false
   const sending = (async () => {
@@ -189,7 +189,7 @@ function startLoad(bench: CliBench): { stop: () => Promise<number> } {
 }
 
 describe('rebuild', () => {
-  test('makes the counters what the clicks say, and says what it did', async () => {
+  test('repairs the counters and prints a summary', async () => {
     const bench = await createCliBench()
     const { minutes } = await countSome(bench)
     await bench.ask(`delete from minute_counters where target = 'a'`)
@@ -202,23 +202,23 @@ describe('rebuild', () => {
     )
     const { code, stdout } = await bench.run('rebuild', '--yes')
     expect(code).toBe(0)
-    expect(stdout).toMatch(/5 DIFFERENCES\.\n.*no difference\.\nMended 5 counters\.\n$/s)
+    expect(stdout).toMatch(/5 DIFFERENCES\.\n.*no difference\.\nRepaired 5 counters\.\n$/s)
     expect((await verify(bench)).differences).toEqual([])
     expect(await bench.tally()).toEqual({ stored: 72, counted: 72 })
     expect(await bench.run('rebuild', '--yes')).toMatchObject({ code: 0 })
   })
 
-  test('asks first, and without a terminal refuses', async () => {
+  test('asks for confirmation, and changes nothing without a terminal', async () => {
     const bench = await createCliBench()
     await countSome(bench)
     await bench.ask('update minute_counters set total = 0')
     const { code, stderr } = await bench.run('rebuild')
     expect(code).toBe(2)
-    expect(stderr).toBe('Make 6 counters what the clicks say? There is no terminal to answer at: give --yes.\n')
+    expect(stderr).toBe('Recompute 6 counters from the raw clicks? There is no terminal to confirm: use --yes.\n')
     expect((await verify(bench)).differences).toHaveLength(6)
   })
 
-  test('mends only the minutes that it is given', async () => {
+  test('repairs only the given minutes', async () => {
     const bench = await createCliBench()
     const { minutes } = await countSome(bench)
     await bench.ask('delete from minute_counters')
@@ -227,7 +227,7 @@ describe('rebuild', () => {
     expect(rows.map(({ minute }) => minute.toISOString())).toEqual([minutes[1], minutes[1]])
   })
 
-  test('is exact while processors count and counters are damaged under them', async () => {
+  test('is exact while processors count and counters are being damaged', async () => {
     const bench = await createCliBench()
     for (let processor = 0; processor < 3; processor += 1) await bench.startProcessor({ maxClicks: 200 })
     const load = startLoad(bench)
@@ -235,7 +235,7 @@ describe('rebuild', () => {
     const folding = setInterval(() => void bench.ask('select fold_counters()'), 20)
     onTestFinished(() => clearInterval(folding))
     for (let round = 0; round < 10; round += 1) {
-      // Between two folds: whoever changes counters without the lock may meet a fold in a deadlock.
+      // Between two folds: changing counters without the lock may deadlock with a fold.
       await bench.ask(`
         select hold_counters();
         delete from minute_counters where target = 'target 1';
@@ -257,8 +257,8 @@ describe('rebuild', () => {
   })
 })
 
-describe('where old raw clicks were dropped', () => {
-  /** Clicks of three days at the start of last month but one, and of now. Returns the start of the second of the days. */
+describe('after old raw clicks were dropped', () => {
+  /** Clicks on three days two months ago, and of now. Returns the start of the second day. */
   async function countOfDays(bench: CliBench): Promise<{ secondDayMs: number; old: Click[] }> {
     await bench.startProcessor()
     const now = new Date()
@@ -283,7 +283,7 @@ describe('where old raw clicks were dropped', () => {
       union all select 'month', month, target, total, bots, visitors from month_counters
       order by 1, 2, 3`)
 
-  test('verify names the horizon and finds no difference, and rebuild changes nothing before it', async () => {
+  test('verify states the horizon and finds no difference, and rebuild changes nothing before it', async () => {
     const bench = await createCliBench()
     const { secondDayMs } = await countOfDays(bench)
     await bench.ask('select keep_raw_clicks_since($1)', [dayOf(secondDayMs)])
@@ -292,11 +292,11 @@ describe('where old raw clicks were dropped', () => {
     const { code, stdout } = await bench.run('verify')
     expect(stdout).toMatch(/^5 clicks and 5 counters .*: no difference\.\n/)
     const since = `${dayOf(secondDayMs)}T00:00Z`
-    expect(stdout).toContain(`Raw clicks are kept since ${since}. Counters from before ${since} cannot be recomputed`)
+    expect(stdout).toContain(`Raw clicks are kept since ${since}. Counters before ${since} cannot be recomputed`)
     expect(code).toBe(0)
     const { summary } = await verify(bench, '--from', dayOf(secondDayMs - dayMs))
     expect(summary).toMatchObject({ differences: 0, horizon: { completeSince: new Date(secondDayMs).toISOString() } })
-    // A range behind the horizon leaves nothing out.
+    // A range after the horizon is complete.
     expect((await verify(bench, '--from', new Date(secondDayMs).toISOString())).summary).toMatchObject({
       differences: 0,
       horizon: null,
@@ -304,7 +304,7 @@ describe('where old raw clicks were dropped', () => {
 
     expect(await bench.run('rebuild', '--yes')).toMatchObject({ code: 0 })
     expect(await counters(bench)).toEqual(before)
-    // What is behind it is mended as ever, and of what is before it nothing.
+    // Counters after the horizon are repaired, but not those before it.
     await bench.ask('update minute_counters set total = total + 1 where target <> $1', [''])
     expect(await bench.run('rebuild', '--yes')).toMatchObject({ code: 0 })
     const damaged = await bench.ask<{ start: Date }>(
@@ -313,7 +313,7 @@ describe('where old raw clicks were dropped', () => {
     expect(damaged.map(({ start }) => start.getTime() < secondDayMs)).toEqual([true, true])
   })
 
-  test('a click from before it that is sent again is a dead letter, and no count changes', async () => {
+  test('a resent click from before the horizon becomes a dead letter, and no count changes', async () => {
     const bench = await createCliBench()
     const { secondDayMs, old } = await countOfDays(bench)
     const firstDay = dayOf(secondDayMs - dayMs)
@@ -328,7 +328,7 @@ describe('where old raw clicks were dropped', () => {
       expect(await counters(bench)).toEqual(before)
     }
     await bench.ask('select keep_raw_clicks_since($1)', [dayOf(secondDayMs)])
-    // The partition is there yet, and takes nothing any more; nor is it made again when it is gone.
+    // The partition still exists but accepts no clicks, and it is not created again after it was dropped.
     await expectRefused(3)
     await bench.ask(`drop table ${partition}`)
     await expectRefused(6)
@@ -336,10 +336,10 @@ describe('where old raw clicks were dropped', () => {
     expect(await bench.balance()).toMatchObject({ dead: 6, duplicates: 8, overdue: 0 })
   })
 
-  test('the horizon is behind all that occurred in what may be dropped, and never goes back', async () => {
+  test('the horizon is after all clicks of dropped partitions, and never moves back', async () => {
     const bench = await createCliBench()
     const { secondDayMs } = await countOfDays(bench)
-    // Its id is of the first day, and it occurred on the third.
+    // Its id is from the first day, but it occurred on the third.
     const occurredAtMs = secondDayMs + dayMs + 5 * minuteMs
     await bench.send(createClick({ id: randomUuidV7(secondDayMs - 1_000), occurredAtMs }))
     await bench.untilProcessed()
@@ -349,7 +349,7 @@ describe('where old raw clicks were dropped', () => {
     expect(horizon).toEqual([{ kept_since: new Date(secondDayMs), complete_since: new Date(occurredAtMs + minuteMs) }])
     await bench.ask(`drop table clicks_${dayOf(secondDayMs - dayMs).replaceAll('-', '')}`)
     expect((await verify(bench)).summary).toMatchObject({ differences: 0, clicks: 3 })
-    // A month that is over is one partition, unless a part of it is before the horizon.
+    // A past month has a single partition, unless a part of it is before the horizon.
     const monthMs = Date.UTC(2021, 4, 1)
     await bench.ask(`update raw_clicks set kept_since = '2021-05-10T00:00Z'`)
     await bench.ask(`select create_click_partition('2021-05-20'), create_click_partition('2021-06-20')`)

@@ -1,0 +1,77 @@
+import type { Project } from '@clicktally/operations/owner/project-operations.ts'
+import { type Column, renderTable } from '@clicktally/terminal/table.ts'
+import type { Command } from 'commander'
+import { HttpApi } from '../api/http-api.ts'
+import type { CliContext } from '../cli-context.ts'
+import { usageError } from '../cli-error.ts'
+import { jsonLine } from '../json-line.ts'
+import { formatMoment } from '../moment.ts'
+
+interface Options {
+  readonly rename?: string
+  readonly derivesVisitors?: boolean
+  /** `false`: --no-dimension. */
+  readonly dimension?: string[] | false
+  readonly json?: true
+}
+
+const columns: Column[] = [
+  { title: 'name', align: 'left', flexible: true },
+  { title: 'derives visitors', align: 'left' },
+  { title: 'dimensions', align: 'left', flexible: true },
+  { title: 'created', align: 'left' },
+]
+const derive = "derive the visitor of a browser's click without visitorId from address and user agent"
+const doNotDerive = 'count no visitors for clicks without visitorId'
+
+const dimensionFlag = '--dimension <prop>'
+const dimensionHelp = 'a prop by which clicks can be broken down; repeat it for several, at most 20'
+const addDimension = (prop: string, others: string[] | false | undefined) => [...(others || []), prop]
+
+export function registerProjects(program: Command, context: CliContext): void {
+  const projects = program.command('projects').description('lists, creates and changes projects')
+  projects
+    .command('list')
+    .description('lists the projects')
+    .option('--json', 'print one JSON object per line')
+    .action(async ({ json }: Options) => {
+      const { projects } = await (await HttpApi.find(context)).call('listProjects', {})
+      if (json) for (const project of projects) context.print(jsonLine(project))
+      else for (const line of renderTable(columns, projects.map(cells))) context.print(line)
+    })
+  projects
+    .command('create')
+    .description('creates a project; its keys come from "keys create --project"')
+    .argument('<name>', 'lower-case letters, digits and hyphens')
+    .option('--no-derives-visitors', doNotDerive)
+    .option(dimensionFlag, dimensionHelp, addDimension)
+    .option('--json', 'print the project as a JSON object')
+    .action(async (name: string, { derivesVisitors, dimension, json }: Options) => {
+      const body = { name, derivesVisitors, dimensions: dimension || undefined }
+      const project = await (await HttpApi.find(context)).call('createProject', { body })
+      context.print(json ? jsonLine(project) : `The project "${project.name}" was created.`)
+    })
+  projects
+    .command('change')
+    .description('renames a project, or changes whether it derives visitors and which props are dimensions')
+    .argument('<name>', 'from "projects list"')
+    .option('--rename <name>', 'the new name; keys and clicks stay')
+    .option('--derives-visitors', derive)
+    .option('--no-derives-visitors', doNotDerive)
+    .option(dimensionFlag, `${dimensionHelp}; replaces all that were declared before`, addDimension)
+    .option('--no-dimension', 'no prop is a dimension any more')
+    .option('--json', 'print the project as a JSON object')
+    .action(async (name: string, { rename, derivesVisitors, dimension, json }: Options) => {
+      const dimensions = dimension === false ? [] : dimension
+      if (rename === undefined && derivesVisitors === undefined && dimensions === undefined) {
+        throw usageError('Nothing to change was given (--help shows the options).')
+      }
+      const request = { params: { name }, body: { name: rename, derivesVisitors, dimensions } }
+      const project = await (await HttpApi.find(context)).call('changeProject', request)
+      context.print(json ? jsonLine(project) : `The project "${project.name}" was changed.`)
+    })
+}
+
+function cells({ name, derivesVisitors, dimensions, createdAt }: Project): string[] {
+  return [name, derivesVisitors ? 'yes' : 'no', dimensions.join(' '), formatMoment(new Date(createdAt))]
+}

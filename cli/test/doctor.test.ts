@@ -1,0 +1,149 @@
+import { topology } from '@clicktally/broker/topology.ts'
+import { createClick } from '@clicktally/processor/test/processor-under-test.ts'
+import { describe, expect, test, vi } from 'vitest'
+import type { Finding } from '../doctor/finding.ts'
+import { type CliBench, createCliBench } from './cli-under-test.ts'
+
+const patience = { timeout: 120_000, interval: 200 }
+
+/** As a processor that reports all the time. */
+async function report(bench: CliBench, ago: string): Promise<void> {
+  await bench.ask(
+    `insert into processor_progress (processor, name, counted_through, connections, reported_at)
+     values ('01a20e6b-0000-7000-8000-000000000000', 'test', clock_timestamp() - $1::interval, '{}', clock_timestamp() + '1 hour')
+     on conflict (processor) do update set counted_through = excluded.counted_through`,
+    [ago],
+  )
+}
+
+async function examine(bench: CliBench): Promise<Map<string, Finding>> {
+  const found = await bench.json<Finding>('doctor')
+  return new Map(found.map((finding) => [finding.check, finding]))
+}
+
+const stateOf = async (bench: CliBench, check: string) => (await examine(bench)).get(check)?.state
+
+describe('doctor', () => {
+  test('finds nothing wrong with the counts, the database, the clocks and the keys of a system that works', async () => {
+    const bench = await createCliBench()
+    await bench.startProcessor()
+    await bench.send(createClick())
+    await bench.untilProcessed()
+    await report(bench, '0 s')
+    await bench.ask(`select create_click_partition(current_date + n) from generate_series(0, 7) as n`)
+    // Folding follows within seconds, later on a busy machine.
+    const found = await vi.waitFor(
+      async () => {
+        const examined = await examine(bench)
+        expect(examined.get('folds')?.state).toBe('ok')
+        return examined
+      },
+      { timeout: 120_000, interval: 500 },
+    )
+    const checks = [
+      'counts',
+      'overdue',
+      'dead letters',
+      'folds',
+      'set aside',
+      'PostgreSQL',
+      'durability',
+      'schema',
+      'processors',
+    ]
+    const more = [
+      'connections',
+      'partitions',
+      'autovacuum',
+      'clock of the database',
+      'clock of the broker',
+      'clocks of ingest',
+      'keys',
+    ]
+    for (const check of [...checks, ...more]) expect(found.get(check)).toMatchObject({ check, state: 'ok' })
+    expect(found.get('schema')?.found).toMatch(/^\d+ migrations, all applied$/)
+  })
+
+  test('finds what is wrong in the database, and says what to do', async () => {
+    const bench = await createCliBench()
+    await report(bench, '20 minutes')
+    await bench.bury({})
+    await bench.ask(`delete from kysely_migration where name like '0021%'`)
+    await bench.ask(
+      `insert into counter_deltas (project_id, target, minute, total, bots, visitors) values (1, 'a', now(), 1, 0, '{}')`,
+    )
+    await bench.ask(`update rollup_horizon set folded_through = clock_timestamp() - interval '5 minutes'`)
+    await bench.ask(
+      `insert into keys (id, project_id, role, label, hash, expires_at)
+       values ('ABCDEFGHJKLM', 1, 'read', 'site', sha256('x'), clock_timestamp() + interval '3 days 1 hour')`,
+    )
+    const found = await examine(bench)
+    expect(found.get('counts')).toMatchObject({ state: 'problem', found: expect.stringMatching(/^1,2\d\d s behind$/) })
+    expect(found.get('dead letters')).toMatchObject({ state: 'notice', advice: expect.stringContaining('dead list') })
+    expect(found.get('schema')).toMatchObject({
+      state: 'problem',
+      found: expect.stringContaining('not migrated: 0021'),
+    })
+    expect(found.get('folds')).toMatchObject({ state: 'notice' })
+    expect(found.get('keys')).toMatchObject({ state: 'notice', found: 'expire: ABCDEFGHJKLM in 3 days' })
+    const { code, stdout } = await bench.run('doctor')
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/problem +counts +1,2\d\d s behind/)
+    expect(stdout).not.toContain('durability')
+    expect((await bench.run('doctor', '--all')).stdout).toContain('durability')
+  })
+
+  test('finds an ingest whose clock is ahead', async () => {
+    const bench = await createCliBench()
+    await bench.startProcessor()
+    await bench.send(createClick({ receivedAtMs: Date.now() + 60_000 }))
+    await vi.waitFor(async () => expect((await bench.tally()).stored).toBe(1), patience)
+    expect(await stateOf(bench, 'clocks of ingest')).toBe('problem')
+  })
+
+  test('finds a queue without a consumer, and one that is missing', async () => {
+    const bench = await createCliBench()
+    // The virtual host of a test has no policies, which is found first.
+    for (const [name, queue] of Object.entries(topology).filter(([name]) => /^(q|suspectQ|deadQ)ueue$/.test(name))) {
+      const definition = { overflow: 'reject-publish' }
+      await bench.broker.manage('PUT', `/policies/{vhost}/${name}`, {
+        pattern: `^${queue}$`,
+        definition,
+        'apply-to': 'queues',
+      })
+    }
+    await bench.broker.channel.deleteQueue(topology.deadQueue)
+    await vi.waitFor(async () => {
+      const found = await examine(bench)
+      expect(found.get('queue clicks')).toMatchObject({
+        state: 'problem',
+        found: expect.stringContaining('0 consumers'),
+      })
+      expect(found.get('queue clicks.dead')).toMatchObject({ state: 'problem', found: 'is missing' })
+    }, patience)
+    await bench.startProcessor()
+    await vi.waitFor(async () => expect(await stateOf(bench, 'queue clicks')).toBe('ok'), patience)
+  })
+
+  test('shows the other checks when RabbitMQ cannot be reached', async () => {
+    const bench = await createCliBench()
+    await report(bench, '0 s')
+    bench.variables.CLICKTALLY_MANAGEMENT_URL = 'http://127.0.0.1:9'
+    const found = await examine(bench)
+    expect(found.get('broker')).toMatchObject({ state: 'unknown' })
+    expect(found.get('counts')).toMatchObject({ state: 'ok' })
+    expect((await bench.run('doctor')).code).toBe(1)
+  })
+})
+
+describe('status', () => {
+  test('shows how far the counts are behind, and what waits', async () => {
+    const bench = await createCliBench()
+    await report(bench, '5 s')
+    await bench.bury({})
+    const [status] = await bench.json<Record<string, unknown>>('status')
+    expect(status).toMatchObject({ inFlight: 0, overdue: 0, dead: 1, unfoldedDeltas: 0, processors: 1 })
+    expect(status?.behindSeconds).toBeGreaterThanOrEqual(5)
+    expect((await bench.run('status')).stdout).toMatch(/behind +ready .*\n.* s +0 +0 +0 +0 +1 +0 +1\n$/)
+  })
+})
