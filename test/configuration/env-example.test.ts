@@ -1,39 +1,15 @@
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { loginRoles } from '@clicktally/system/accounts.ts'
+import { parts, serviceNames } from '@clicktally/system/parts.ts'
 import { describe, expect, test } from 'vitest'
+import { loadConfig, namesReadBy, root } from './config-files.ts'
 
-const root = join(import.meta.dirname, '../..')
-/** Without those of the benchmark's peers, which nobody sets but the benchmark. */
+/** Except those of the benchmark's peers, which only the benchmark sets. */
 const configs = globSync('**/config.ts', {
   cwd: root,
   exclude: (path) => /(^|\/)(node_modules|\.local|\.git|bench)$/.test(path),
 })
-
-async function load(config: string): Promise<{ readConfig: (source: NodeJS.ProcessEnv) => unknown }> {
-  return await import(pathToFileURL(join(root, config)).href)
-}
-
-/** The names that a program's readConfig asks for. Wrong or missing ones do not stop it: it reads all, then complains. */
-async function namesReadBy(config: string): Promise<Set<string>> {
-  const { readConfig } = await load(config)
-  const names = new Set<string>()
-  const recorder = new Proxy<NodeJS.ProcessEnv>(
-    {},
-    {
-      get(_target, name) {
-        names.add(String(name))
-        return undefined
-      },
-    },
-  )
-  try {
-    readConfig(recorder)
-  } catch {
-    // A required variable is missing, as it must be.
-  }
-  return names
-}
 
 /** The names that .env.example gives, each on a line of its own: `# NAME=default`. */
 function namesGiven(): string[] {
@@ -45,13 +21,11 @@ describe('.env.example', () => {
   test('gives each variable that a program reads, and none that no program reads', async () => {
     expect(configs.map((path) => path.replaceAll('\\', '/')).sort()).toEqual([
       'cli/config.ts',
-      'demo/config.ts',
       'local/config.ts',
       'migrations/config.ts',
-      'packages/testing/config.ts',
-      'services/api/config.ts',
-      'services/ingest/config.ts',
-      'services/processor/config.ts',
+      ...serviceNames.map((name) => `${parts[name].folder}/config.ts`).sort(),
+      'tools/demo/config.ts',
+      'tools/testing/config.ts',
     ])
     const read = new Set<string>()
     for (const config of configs) for (const name of await namesReadBy(config)) read.add(name)
@@ -60,16 +34,12 @@ describe('.env.example', () => {
 
   test('gives each default as it is', async () => {
     const text = readFileSync(join(root, '.env.example'), 'utf8')
-    // A URL has another default for each program, which is told in words.
+    // The default of a URL differs by program, and is described in words.
     const given = [...text.matchAll(/^# ?([A-Z][A-Z0-9_]*)=(.+)$/gm)].filter(([, name]) => !name?.endsWith('_URL'))
     const values = Object.fromEntries(given.map(([, name, value]) => [name, value]))
-    const required = {
-      PROCESSOR_DATABASE_PASSWORD: 'p',
-      API_DATABASE_PASSWORD: 'p',
-      OPERATOR_DATABASE_PASSWORD: 'p',
-    }
+    const required = Object.fromEntries(loginRoles.map(({ password }) => [password.variable, 'p']))
     for (const config of configs) {
-      const { readConfig } = await load(config)
+      const { readConfig } = await loadConfig(config)
       expect(readConfig({ ...required, ...values }), config).toEqual(readConfig(required))
     }
   })

@@ -1,4 +1,4 @@
-import { TargetCounts } from '@clicktally/client/target-counts.ts'
+import { TargetCounts } from '@clicktally/requests/target-counts.ts'
 import { isbot } from 'isbot'
 
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
@@ -6,18 +6,18 @@ const maxTargetChars = 256
 const shape =
   /^\S+ \S+ \S+ \[(\d\d)\/(\w{3})\/(\d{4}):[^\]]* \+0000\] "\S+ (\S+) HTTP\/[\d.]+" \d{3} \S+ "[^"]*" "(.*?)"?$/
 
-/** What there is to count in an access log, found in the simplest way: by one pattern, and not by the code under test. */
+/** The expected counts of an access log, computed with one pattern, independently of the code under test. */
 export class LogCounts {
   readonly targets = new TargetCounts()
   /** By UTC day: `2015-05-17`. */
   readonly days = new Map<string, { people: number; bots: number }>()
 
-  /** @throws where a line is not as the pattern has it */
+  /** @throws if a line does not match the pattern */
   constructor(log: string) {
     for (const line of log.trimEnd().split('\n')) {
       const [, day, month = '', year, path = '', userAgent = ''] = shape.exec(line) ?? []
-      if (day === undefined) throw new Error(`the pattern does not know such lines: ${line}`)
-      // Who tells no name is taken for a person.
+      if (day === undefined) throw new Error(`the line does not match the pattern: ${line}`)
+      // A client without a user agent counts as a person.
       const bot = userAgent !== '-' && isbot(userAgent)
       const date = `${year}-${String(months.indexOf(month) + 1).padStart(2, '0')}-${day}`
       const counted = this.days.get(date) ?? { people: 0, bots: 0 }
@@ -29,8 +29,8 @@ export class LogCounts {
   }
 }
 
-/** An access log with some lines on each of these days, `perDay` on average. The same seed gives the same log. */
-export function madeLog(days: readonly Date[], perDay: number, seed: number): string {
+/** Generates an access log with lines on each of these days, `perDay` on average. The same seed gives the same log. */
+export function generateLog(days: readonly Date[], perDay: number, seed: number): string {
   let state = seed
   const random = (below: number) => {
     state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff

@@ -9,16 +9,16 @@ export interface RawAnswer {
 
 export interface RawRequest {
   readonly port: number
-  /** The request as it goes over the wire, byte for byte; ask for `connection: close`. */
+  /** The raw request. It should have the header `connection: close`. */
   readonly text: string
-  /** One of 127.0.0.0/8, for who wants to be another client. */
+  /** The source address, in 127.0.0.0/8, to act as another client. Default: 127.0.0.1. */
   readonly from?: string
 }
 
-/** A request that is being sent, perhaps for ever. */
+/** A request in progress. It may never be complete. */
 export class RawExchange {
   readonly socket: Socket
-  /** Rejects when the connection ends without an answer. */
+  /** Rejects if the connection ends without a response. */
   readonly answer: Promise<RawAnswer>
 
   constructor({ port, text, from = '127.0.0.1' }: RawRequest) {
@@ -32,12 +32,12 @@ export class RawExchange {
       }
       this.socket.setEncoding('latin1').on('data', (data: string) => {
         received += data
-        // nginx may keep the connection for the rest of a body that it refused.
+        // nginx may keep the connection open to read the rest of a refused body.
         if (isComplete(received)) settle()
       })
       this.socket.on('error', settle).on('close', () => settle())
     })
-    // Who never looks at the answer need not handle its absence.
+    // Prevents an unhandled rejection when the caller never awaits the answer.
     this.answer.catch(() => {})
     this.socket.write(text, 'latin1')
   }
@@ -47,7 +47,7 @@ export class RawExchange {
   }
 }
 
-/** Sends a request and resolves with its answer. */
+/** Sends a request and resolves with its response. */
 export async function rawRequest(request: RawRequest): Promise<RawAnswer> {
   const exchange = new RawExchange(request)
   try {

@@ -1,4 +1,4 @@
-import type { SentClick } from '@clicktally/e2e/click-load.ts'
+import type { SentClick } from '@clicktally/load/click-load.ts'
 
 interface AcceptedClick {
   readonly target: string
@@ -6,18 +6,18 @@ interface AcceptedClick {
 }
 
 /**
- * When each click of a row was answered 202: milliseconds since 1970 by this machine's clock, read when the answer arrived.
- * The click was accepted no later than that, so whoever claims to know of everything up to a later moment owes it.
+ * The time when each click of a row was answered with 202: milliseconds since 1970 by this machine's clock. The click was accepted
+ * no later than that, so an answer with a later `asOf` must contain it.
  */
 export class AcceptLog {
   readonly #clicks = new Map<string, AcceptedClick>()
-  /** Of each target, ascending. */
+  /** By target, ascending. */
   readonly #timesOf = new Map<string, number[]>()
   readonly #times: number[] = []
 
-  /** A click that was accepted before stays accepted from then on. */
+  /** Ignores clicks that are in the log already. */
   accept(clicks: readonly SentClick[], atMs: number): void {
-    // A clock that is set back must not unsort the times. The later time owes less: it cannot make an honest answer a lie.
+    // Keeps the times sorted if the clock is set back. A later time cannot make a correct answer look wrong.
     const orderedMs = Math.max(atMs, this.#times.at(-1) ?? 0)
     for (const { id, target } of clicks) {
       if (this.#clicks.has(id)) continue
@@ -29,23 +29,23 @@ export class AcceptLog {
     }
   }
 
-  /** Targets with accepted clicks, in the order in which each got its first. */
+  /** Targets with accepted clicks, in the order of their first accepted click. */
   get targets(): IterableIterator<string> {
     return this.#timesOf.keys()
   }
 
-  /** Clicks accepted up to now on one target. */
+  /** Accepted clicks on a target. */
   acceptedOn(target: string): number {
     return this.#timesOf.get(target)?.length ?? 0
   }
 
-  /** Clicks accepted before a moment: on these targets, or on all of them. */
+  /** Clicks accepted before a time, on the given targets or on all. */
   acceptedBefore(momentMs: number, targets?: readonly string[]): number {
     if (targets === undefined) return countBefore(this.#times, momentMs)
     return targets.reduce((sum, target) => sum + countBefore(this.#timesOf.get(target) ?? [], momentMs), 0)
   }
 
-  /** The log without some clicks: those that rightly are in no count. */
+  /** A copy of the log without the given clicks. */
   without(ids: Iterable<string>): AcceptLog {
     const excluded = new Set(ids)
     const rest = new AcceptLog()

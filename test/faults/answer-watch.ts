@@ -1,65 +1,69 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Balance } from '@clicktally/database/balance.ts'
 import type { AcceptLog } from './accept-log.ts'
-import { type Answer, type Claim, checkAnswer, describeLie, isLie } from './answer-check.ts'
+import { type Answer, type Claim, checkAnswer, describeError, isWrong } from './answer-check.ts'
 
 export interface AnswerWatchOptions {
-  /** Base URLs to ask: nginx as a user would, and each api where there are several. */
-  readonly doors: readonly string[]
+  /** Base URLs to query: nginx, as a user would, and each api if there are several. */
+  readonly endpoints: readonly string[]
+  /** A key that may read counts and the balance. */
+  readonly key: string
   readonly log: AcceptLog
-  /** What was there before the first click of the log: everything was at rest. */
+  /** The state before the first click of the log. The system had settled. */
   readonly before: {
-    /** When that was so, in milliseconds since 1970. An answer as of earlier lacks clicks that are in it. */
+    /** When it was read, in milliseconds since 1970. An answer with an earlier `asOf` may lack clicks of this state. */
     readonly atMs: number
     /** The sum of the counters of all targets, bots included. */
     readonly counted: number
     readonly balance: Balance
   }
-  /** Between the answer to a question and the next one, in milliseconds. Default 250. */
+  /** Pause between an answer and the next request, in milliseconds. Default: 250. */
   readonly pauseMs?: number
+  /** How long stop() retries if there has been no answer yet, in milliseconds. Default: 60,000. */
+  readonly firstAnswerWithinMs?: number
 }
 
 export interface AnswerTally {
-  /** Answers that named a time. */
+  /** Answers with an `asOf`. */
   readonly answers: number
-  /** Those of them that claimed too much. */
-  readonly lies: number
+  /** Those that lacked clicks accepted before their `asOf`, or whose `asOf` was in the future. */
+  readonly wrong: number
 }
 
 export interface AnswerVerdict {
   readonly counts: AnswerTally
   readonly balance: AnswerTally
-  /** A sentence about what was wrong; empty when nothing was. */
+  /** One sentence for each problem; empty if there is none. */
   readonly problems: readonly string[]
 }
 
-/** Often enough to see what lasts for half a second, and cheap beside the load. */
+/** Short enough to notice an error that lasts half a second, and cheap compared with the load. */
 const usualPauseMs = 250
-/** nginx gives up on an api sooner. */
+/** Longer than nginx waits for an api. */
 const answerWithinMs = 10_000
-/** The api takes 100 in one question: the oldest, which `asOf` passes first, and the newest. */
+/** The api accepts 100 targets in a request: the oldest, which `asOf` passes first, and the newest. */
 const oldestTargets = 60
 const newestTargets = 40
-/** Characters of a question that are told. */
+/** Characters of a request path that are shown. */
 const shownPath = 40
-/** How many lies are told in words; all are counted. */
-const toldLies = 2
+/** How many wrong answers are described; all are counted. */
+const maxDescribed = 2
 
 type Body = Record<string, unknown>
 
 /**
- * Asks the api all the time, from the beginning of a row until everything has come to rest, and compares each answer with
- * what was answered 202 before its `meta.asOf`. No answer (an error, a connection that breaks) claims nothing.
+ * Queries the api continuously, from the start of a row until the system has settled, and compares each answer with the
+ * clicks that were answered with 202 before its `meta.asOf`. Errors and broken connections are ignored.
  *
- * The questions: each target for itself (`/v1/counts/top`), some together and all together (`/v1/counts`; the latter is always
- * the same question, so that it meets nginx's cache), and the balance.
+ * The requests: counts of single targets (`/v1/counts/top`), of several targets together and of all targets (`/v1/counts`; the
+ * request for all targets never changes, so that nginx may answer it from its cache), and the balance.
  */
 export class AnswerWatch {
   readonly #options: AnswerWatchOptions
-  /** What each target's count was when it was last told. */
+  /** The last count of each target. */
   readonly #seen = new Map<string, number>()
   readonly #answers = { counts: 0, balance: 0 }
-  /** Answers that are short of clicks, perhaps of dead ones. No more than a row has questions: some thousand. */
+  /** Answers that lack clicks, which may be dead ones. At most as many as a row has requests: some thousand. */
   readonly #doubtful: Answer[] = []
   readonly #unreadable = new Set<string>()
   readonly #asking: Promise<unknown>
@@ -68,44 +72,52 @@ export class AnswerWatch {
   constructor(options: AnswerWatchOptions) {
     this.#options = options
     this.#asking = Promise.all(
-      options.doors.flatMap((door) => [
-        this.#keepAsking(() => this.#askTop(door)),
-        this.#keepAsking(() => this.#askCounts(door)),
-        this.#keepAsking(() => this.#askTotal(door)),
-        this.#keepAsking(() => this.#askBalance(door)),
+      options.endpoints.flatMap((endpoint) => [
+        this.#keepAsking(() => this.#askTop(endpoint)),
+        this.#keepAsking(() => this.#askCounts(endpoint)),
+        this.#keepAsking(() => this.#askTotal(endpoint)),
+        this.#keepAsking(() => this.#askBalance(endpoint)),
       ]),
     )
   }
 
-  /** Asks everything once more, and no more after that. */
+  /** Sends each request once more, then stops. Continues only while there has been no answer: on a busy machine all may have failed. */
   async stop(): Promise<void> {
     this.#stopping.abort()
     await this.#asking
+    const { endpoints, pauseMs = usualPauseMs, firstAnswerWithinMs = 60_000 } = this.#options
+    const deadlineMs = performance.now() + firstAnswerWithinMs
+    while ((this.#answers.counts === 0 || this.#answers.balance === 0) && performance.now() < deadlineMs) {
+      await Promise.all(endpoints.flatMap((endpoint) => [this.#askTotal(endpoint), this.#askBalance(endpoint)]))
+      await sleep(pauseMs)
+    }
   }
 
-  /** @param dead ids of accepted clicks that ended in the dead letters: no count owes them. */
+  /** @param dead ids of accepted clicks that ended in the dead letters, and so are in no count. */
   judge(dead: Iterable<string>): AnswerVerdict {
     const { log } = this.#options
     const countable = log.without(dead)
-    const lies = this.#doubtful.flatMap((answer) => {
-      const untruth = checkAnswer(answer.kind === 'counts' ? countable : log, answer)
-      return isLie(untruth) ? [{ answer, untruth }] : []
+    const wrong = this.#doubtful.flatMap((answer) => {
+      const error = checkAnswer(answer.kind === 'counts' ? countable : log, answer)
+      return isWrong(error) ? [{ answer, error }] : []
     })
     const tally = (kind: Answer['kind']): AnswerTally => ({
       answers: this.#answers[kind],
-      lies: lies.filter(({ answer }) => answer.kind === kind).length,
+      wrong: wrong.filter(({ answer }) => answer.kind === kind).length,
     })
     const verdict = { counts: tally('counts'), balance: tally('balance') }
-    const told = lies
-      .toSorted((one, other) => other.untruth.missing - one.untruth.missing)
-      .slice(0, toldLies)
-      .map(({ answer, untruth }) => describeLie(answer, untruth))
+    const described = wrong
+      .toSorted((one, other) => other.error.missing - one.error.missing)
+      .slice(0, maxDescribed)
+      .map(({ answer, error }) => describeError(answer, error))
     const problems = [
-      ...(lies.length > 0
-        ? [`${lies.length} answers claimed too much: ${told.join('; ')}${lies.length > toldLies ? '; …' : ''}`]
+      ...(wrong.length > 0
+        ? [`${wrong.length} answers were wrong: ${described.join('; ')}${wrong.length > maxDescribed ? '; …' : ''}`]
         : []),
-      // Nobody who got no answer has shown that answers are true.
-      ...(verdict.counts.answers === 0 || verdict.balance.answers === 0 ? ['no answer was there to be checked'] : []),
+      // Without an answer, nothing has been verified.
+      ...(verdict.counts.answers === 0 || verdict.balance.answers === 0
+        ? ['the api gave no answer that could be checked']
+        : []),
       ...this.#unreadable,
     ]
     return { ...verdict, problems }
@@ -121,67 +133,67 @@ export class AnswerWatch {
     }
   }
 
-  async #askTop(door: string): Promise<void> {
+  async #askTop(endpoint: string): Promise<void> {
     const targets = this.#openTargets()
-    const question = `/v1/counts/top?limit=${oldestTargets + newestTargets}&target=${listed(targets)}`
-    await this.#ask('counts', door, question, (body) => {
+    const path = `/v1/counts/top?limit=${oldestTargets + newestTargets}&target=${listed(targets)}`
+    await this.#ask('counts', endpoint, path, (body) => {
       const counted = new Map((body.targets as Body[]).map((row) => [String(row.target), clicksOf(row)]))
       for (const [target, clicks] of counted) this.#seen.set(target, clicks)
       return targets.map((target) => ({ targets: [target], counted: counted.get(target) ?? 0 }))
     })
   }
 
-  async #askCounts(door: string): Promise<void> {
+  async #askCounts(endpoint: string): Promise<void> {
     const targets = this.#openTargets()
-    await this.#ask('counts', door, `/v1/counts?target=${listed(targets)}`, (body) => [
+    await this.#ask('counts', endpoint, `/v1/counts?target=${listed(targets)}`, (body) => [
       { targets, counted: clicksOf(body) },
     ])
   }
 
-  async #askTotal(door: string): Promise<void> {
+  async #askTotal(endpoint: string): Promise<void> {
     const { before } = this.#options
-    await this.#ask('counts', door, '/v1/counts', (body) => [
+    await this.#ask('counts', endpoint, '/v1/counts', (body) => [
       { targets: undefined, counted: clicksOf(body) - before.counted },
     ])
   }
 
   /**
-   * Of what was accepted before `asOf` the balance must know: counted, dead, or in flight. With nothing in flight it must be at
-   * one of its ends. Duplicates are left out, since they are other sendings of clicks that are there already.
+   * Every click accepted before `asOf` must be counted, dead, discarded or in flight. Duplicates are left out, since they are
+   * repetitions of clicks that are already included.
    */
-  async #askBalance(door: string): Promise<void> {
+  async #askBalance(endpoint: string): Promise<void> {
     const { before } = this.#options
     const known = (body: Body) =>
       numberOf(body.counted) + numberOf(body.dead) + numberOf(body.discarded) + numberOf(body.inFlight)
-    await this.#ask('balance', door, '/v1/balance', (body) => [
+    await this.#ask('balance', endpoint, '/v1/balance', (body) => [
       { targets: undefined, counted: known(body) - known({ ...before.balance }) },
     ])
   }
 
-  async #ask(kind: Answer['kind'], door: string, path: string, claimsOf: (body: Body) => Claim[]): Promise<void> {
-    const text = await read(new URL(path, door))
+  async #ask(kind: Answer['kind'], endpoint: string, path: string, claimsOf: (body: Body) => Claim[]): Promise<void> {
+    const text = await read(new URL(path, endpoint), this.#options.key)
     if (text === undefined) return
     const receivedAtMs = Date.now()
     try {
       const body = JSON.parse(text) as Body
       const claims = claimsOf(body)
       const { asOf } = body.meta as { asOf: string | null }
-      // The balance says it twice.
+      // The balance contains it twice.
       const times = [asOf, body.knownThrough].filter((time) => typeof time === 'string')
       if (times.length === 0) return
       const asOfMs = numberOf(Math.max(...times.map((time) => Date.parse(time))))
       this.#answers[kind] += 1
-      const question = `${door}${path.slice(0, shownPath)}`
+      const request = `${endpoint}${path.slice(0, shownPath)}`
       const isFromBefore = asOfMs < this.#options.before.atMs
       const comparable = claims.filter(({ targets }) => targets !== undefined || !isFromBefore)
-      const answer = { kind, question, asOfMs, receivedAtMs, claims: comparable }
-      if (isLie(checkAnswer(this.#options.log, answer))) this.#doubtful.push(answer)
+      const answer = { kind, request, asOfMs, receivedAtMs, claims: comparable }
+      if (isWrong(checkAnswer(this.#options.log, answer))) this.#doubtful.push(answer)
     } catch (error) {
-      this.#unreadable.add(`an answer to ${path.slice(0, shownPath)} cannot be read: ${(error as Error).message}`)
+      this.#unreadable.add(`an answer to ${path.slice(0, shownPath)} is invalid: ${(error as Error).message}`)
     }
   }
 
-  /** Targets of which not all accepted clicks have been seen in a count: at most as many as the api takes in one question. */
+  /** Targets whose last count lacks accepted clicks: at most as many as the api accepts in a request. */
   #openTargets(): string[] {
     const { log } = this.#options
     const open = [...log.targets].filter((target) => (this.#seen.get(target) ?? 0) < log.acceptedOn(target))
@@ -190,10 +202,13 @@ export class AnswerWatch {
   }
 }
 
-/** The whole body of a 200; undefined where there is none: that the api cannot be reached is what is broken, or it says so. */
-async function read(url: URL): Promise<string | undefined> {
+/** The complete body of a 200; undefined for errors, which are expected during a fault. */
+async function read(url: URL, key: string): Promise<string | undefined> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(answerWithinMs) })
+    const response = await fetch(url, {
+      headers: { authorization: `Bearer ${key}` },
+      signal: AbortSignal.timeout(answerWithinMs),
+    })
     const text = await response.text()
     return response.status === 200 ? text : undefined
   } catch {

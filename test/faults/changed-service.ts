@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
-import type { SupervisedProgram } from '@clicktally/local/supervised-program.ts'
+import type { SupervisedProgram } from '@clicktally/local/processes/supervised-program.ts'
 
-/** A file of preload/ as variables of a service: it is loaded before the service's own code. */
+/** Environment variables that load a file of preload/ before the service's own code. */
 export function preloading(
   preload: 'clock-shift' | 'crash-after-commit' | 'crash-on-sight',
   variables: Record<string, string> = {},
@@ -10,7 +10,7 @@ export function preloading(
   return { ...variables, NODE_OPTIONS: `--import ${JSON.stringify(path)}` }
 }
 
-/** Has a service run with more variables for as long as something is done; it is restarted before and after. */
+/** Calls `act` while a service runs with additional environment variables; restarts it before and after. */
 export async function withVariables<Result>(
   service: SupervisedProgram,
   variables: Record<string, string>,

@@ -10,13 +10,13 @@ export interface FoundLetter {
   readonly clickIds: readonly string[]
 }
 
-/** The id of the newest dead letter, 0 where there is none. */
+/** The id of the newest dead letter, 0 if there is none. */
 export async function newestLetter(pool: Pool): Promise<number> {
   const { rows } = await pool.query<{ newest: number }>('select coalesce(max(id), 0) as newest from dead_letters')
   return rows[0]?.newest ?? 0
 }
 
-/** Dead letters that are newer than one, the oldest first. */
+/** Dead letters newer than the given one, oldest first. */
 export async function lettersSince(pool: Pool, id: number): Promise<FoundLetter[]> {
   const { rows } = await pool.query<FoundLetter>(
     `select id, reason, detail, type, content, clicks, click_ids as "clickIds"

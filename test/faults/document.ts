@@ -7,63 +7,64 @@ import type { Versions } from './versions.ts'
 export interface DocumentOptions {
   readonly findings: Findings
   readonly versions: Versions
-  /** As it would be typed. */
+  /** The command line of this run. */
   readonly command: string
   readonly date: Date
   readonly tookMs: number
 }
 
-/** docs/faults.md: nothing in it is written by hand. */
+/** Returns the text of docs/faults.md, which is generated completely. */
 export function faultsDocument({ findings, versions, command, date, tookMs }: DocumentOptions): string {
   const { rows, promises, balances, notes, problems } = findings
   const repeated = rows.reduce((sum, { times }) => sum + times, 0)
   const accepted = rows.reduce((sum, row) => sum + row.accepted, 0)
-  const told = (figure: keyof AnswerTally) =>
-    rows.reduce((sum, { told: { counts, balance } }) => sum + counts[figure] + balance[figure], 0)
+  const checked = (figure: keyof AnswerTally) =>
+    rows.reduce((sum, { apiAnswers: { counts, balance } }) => sum + counts[figure] + balance[figure], 0)
   return `# Faults
 
-What happens to clicks when something breaks. This page is made by the fault suite itself: \`${command}\`. It starts the whole
-system (two ingests, three processors, an api, nginx, RabbitMQ, PostgreSQL), sends clicks, breaks something for real, lets
-everything come to rest, and asks the tables what became of each id that it sent.
+What happens to clicks when something fails. The fault suite generates this page: \`${command}\`. It starts the whole
+system (two ingests, three processors, an api, nginx, RabbitMQ, PostgreSQL), sends clicks, and injects real faults. After each
+fault it waits until the system has settled, and looks up every id that it sent in the database.
 
-${date.toISOString().slice(0, 10)}, ${Math.round(tookMs / 60_000)} minutes, ${versions.machine}, with the load and the
-servers on it. Node ${versions.node}, PostgreSQL ${versions.postgres}, RabbitMQ ${versions.rabbitmq}.
+${date.toISOString().slice(0, 10)}, ${Math.round(tookMs / 60_000)} minutes, ${versions.machine}, running both the load
+and the servers. Node ${versions.node}, PostgreSQL ${versions.postgres}, RabbitMQ ${versions.rabbitmq}.
 
 ${
   problems.length === 0
-    ? `Broken ${count(repeated)} times in ${rows.length} ways; ${count(accepted)} clicks accepted, 0 lost, 0 overcounted;
-${count(told('answers'))} answers of the api compared with what was accepted, ${count(told('lies'))} untrue.`
-    : `**${problems.length} things did not hold:**\n\n${list(problems)}`
+    ? `${count(repeated)} faults of ${rows.length} kinds; ${count(accepted)} clicks accepted, 0 lost, 0 overcounted;
+${count(checked('answers'))} responses of the api checked against the accepted clicks, ${count(checked('wrong'))} wrong.`
+    : `**${problems.length} checks failed:**\n\n${list(problems)}`
 }
 
-## Every fault
+## Faults in detail
 
-A: ids answered 202. E: ids stored. D: ids in the dead letters. R: the sum of the counters. Of each row's own targets:
+A: ids answered with 202. E: stored ids. D: ids in the dead letters. R: the sum of the counters. Each row uses its own targets:
 
-- accepted = |A|; counted = |E|; lost = |A \\ (E ∪ D)|; unexp(ected) = |E ∪ D that was never sent|; over(counted) = |R − E|, each target's
-  difference for itself, added up;
-- no 202 = |E \\ A|: stored, though their 202 never arrived, as when the ingest was killed before it could answer and the client gave up;
-- for: how long it was broken, and how often; dup(licates): clicks that were skipped, since their id was there already, by the balance; dead: by
-  the balance;
-- asOf lies, balance lies: the api was asked for counts and for the balance all the while. Each answer names the time up to which it is
-  complete (\`meta.asOf\`); it is a lie where a click that was answered 202 before that time is not in it, or where that time is in the
-  future. Lies / answers that were compared;
-- accepts: from when the cause was gone until every ingest had accepted a click that was sent since, the worst of all repetitions; – where none
-  ever stopped accepting;
-- backlog: until everything that was accepted more than a second ago was counted;
-- slowest: the longest that an answer of an ingest took.
+- accepted = |A|; counted = |E|; lost = |A \\ (E ∪ D)|; unexp(ected) = |ids in E ∪ D that were never sent|; over(counted) = the sum over
+  the targets of the absolute difference between R and |E|;
+- no 202 = |E \\ A|: stored, but the client received no 202, for example because the ingest was killed before it could respond and
+  the client gave up;
+- duration: how long the fault lasted, and how many times it was repeated; dup(licates): clicks skipped because their id was already stored,
+  according to the balance; dead: clicks in the dead letters, according to the balance;
+- wrong counts, wrong balances: the suite requests counts and the balance from the api throughout the row. Each response states the time up to
+  which it is complete (\`meta.asOf\`). It is wrong if a click answered with 202 before that time is missing, or if that time is in the
+  future. Wrong responses / checked responses;
+- resumed: from the end of the fault until every ingest had accepted a click sent after it, the longest of all repetitions; – if no ingest
+  stopped accepting;
+- backlog: from the end of the fault until every click accepted more than a second ago was counted;
+- slowest: the slowest response of an ingest.
 
-Clients send single clicks and batches, mostly again with the same ids until they are accepted; some give up.
+Clients send single clicks and batches. Most retry with the same ids until they are accepted; some give up.
 
 ${table(
   documentColumns.map(({ title, align }) => ({ title, left: align === 'left' })),
   rows.map((row) => documentColumns.map(({ cell }) => cell(row))),
 )}
 
-## Promises for times
+## Time limits
 
 ${table(
-  [{ title: '', left: true }, { title: 'promised' }, { title: 'worst' }, { title: 'of' }],
+  [{ title: '', left: true }, { title: 'limit' }, { title: 'worst' }, { title: 'measurements' }],
   promises.map(({ name, limitMs, worstMs, times }) => [
     name,
     limitMs === undefined ? '–' : `≤ ${seconds(limitMs)}`,
@@ -74,14 +75,14 @@ ${table(
 
 ## The balance
 
-accepted = counted + duplicates + dead + discarded + in flight, in clicks since the beginning.
+accepted = counted + duplicates + dead + discarded + in flight, in clicks since the system was started for the first time.
 
 ${table(
   [{ title: '', left: true }, ...balanceColumns.map((title) => ({ title }))],
   balances.map(({ moment, balance }) => [moment, ...balanceColumns.map((name) => count(balance[name]))]),
 )}
 
-## Remarks
+## Notes
 
 ${notes.length === 0 ? 'None.' : list(notes)}
 `

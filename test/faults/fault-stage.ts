@@ -11,11 +11,11 @@ export interface FaultStageOptions {
   readonly onRow: (row: Row) => void
 }
 
-/** What ingest promises for its answers: its own limit for a confirm is 4 s. */
+/** Limit for an answer of ingest, which waits up to 4 s for a confirm. */
 const answerWithinMs = 5_000
 const maxNameLength = 40
 
-/** Where the scenarios are played, one after the other, and what they find is gathered. */
+/** Runs the scenarios one after the other and collects their findings. */
 export class FaultStage implements Stage {
   readonly system: FaultSystem
   readonly short: boolean
@@ -33,7 +33,7 @@ export class FaultStage implements Stage {
     this.#onRow = onRow
   }
 
-  /** What goes on at this moment, in one line. */
+  /** Current state, for the status line. */
   get status(): { doing: string; sent: number; accepted: number; counted: number } {
     const { sent, accepted, counted } = this.#play?.progress ?? { sent: 0, accepted: 0, counted: 0 }
     return { doing: `${this.#scenario?.number ?? ''} ${this.#doing}`, sent, accepted, counted }
@@ -56,7 +56,7 @@ export class FaultStage implements Stage {
 
   async row(name: string, fault: (breaking: Breaking) => Promise<void>, options: RowOptions = {}): Promise<Row> {
     if (name.length > maxNameLength)
-      throw new Error(`the name of a row has at most ${maxNameLength} characters: ${name}`)
+      throw new Error(`the name of a row is limited to ${maxNameLength} characters: ${name}`)
     const number = this.#scenario?.number ?? 0
     this.#rows += 1
     this.#doing = name
@@ -67,15 +67,15 @@ export class FaultStage implements Stage {
       system: this.system,
       number,
       name,
-      // Each scenario once in the life of a system: no other row has these targets.
+      // Each scenario runs once on a system: no other row has these targets.
       prefix: `fault-${number}-${this.#rows}`,
     })
     const row = await this.#play.play(fault)
     this.#findings.rows.push(row)
-    this.#findings.promise('ingest answers, whatever is broken', answerWithinMs, row.slowestAnswerMs)
-    const lies = row.told.counts.lies + row.told.balance.lies
-    if (options.mayLieBecause !== undefined && lies > 0)
-      this.note(`${name}: ${lies} answers claimed too much, for ${options.mayLieBecause}.`)
+    this.#findings.promise('response time of ingest during any fault', answerWithinMs, row.slowestAnswerMs)
+    const wrong = row.apiAnswers.counts.wrong + row.apiAnswers.balance.wrong
+    if (options.mayBeWrongBecause !== undefined && wrong > 0)
+      this.note(`${name}: ${wrong} answers of the api were wrong, because ${options.mayBeWrongBecause}.`)
     this.#onRow(row)
     return row
   }
@@ -92,7 +92,7 @@ export class FaultStage implements Stage {
     this.#findings.balances.push({ moment, balance: await readBalance(this.system.database) })
   }
 
-  say(text: string): void {
+  setStatus(text: string): void {
     this.#doing = text
   }
 }

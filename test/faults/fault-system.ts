@@ -1,10 +1,11 @@
+import { type ManagementMethod, manage } from '@clicktally/broker/management.ts'
 import { createDatabase } from '@clicktally/database/connection.ts'
 import { createPool } from '@clicktally/database/pool.ts'
 import type { Tables } from '@clicktally/database/tables.ts'
-import { doorForLoadTests } from '@clicktally/local/door-settings.ts'
-import type { ProcessorChanges } from '@clicktally/local/service-launch.ts'
-import type { ServiceLink } from '@clicktally/local/service-link.ts'
-import type { SupervisedProgram } from '@clicktally/local/supervised-program.ts'
+import type { SupervisedProgram } from '@clicktally/local/processes/supervised-program.ts'
+import { nginxForLoadTests } from '@clicktally/local/servers/nginx-settings.ts'
+import type { ProcessorChanges } from '@clicktally/local/services/service-launch.ts'
+import type { ServiceLink } from '@clicktally/local/services/service-link.ts'
 import { type System, startSystem } from '@clicktally/local/system.ts'
 import { TcpProxy } from '@clicktally/testing/tcp-proxy.ts'
 import { type ConfirmChannel, connect } from 'amqplib'
@@ -13,13 +14,13 @@ import type { Pool } from 'pg'
 import { pino } from 'pino'
 
 export interface FaultSystemOptions {
-  /** A folder for everything; removed by whoever made it. */
+  /** The folder of the system, which the caller removes. */
   readonly dir: string
   onLine(line: string): void
   readonly signal?: AbortSignal
 }
 
-/** The services' ways to their servers, each through a proxy of ours; the api's is straight. */
+/** Proxies between the services and their servers. The api connects directly. */
 export interface Links {
   readonly ingestToBroker: TcpProxy
   readonly processorToBroker: TcpProxy
@@ -30,7 +31,7 @@ export interface AddedProcessor {
   readonly name: string
   readonly port: number
   readonly program: SupervisedProgram
-  /** Its own where it was asked for, else those of all processors. */
+  /** Its own proxies if `ownLinks` was set, otherwise those of all processors. */
   readonly links: Pick<Links, 'processorToBroker' | 'processorToDatabase'>
   remove(): Promise<void>
 }
@@ -39,13 +40,13 @@ const ingests = 2
 const processors = 3
 
 /**
- * The whole system, as `npm start` runs it, with two ingests and three processors, whose links go through proxies; and a
- * hand at its database and its broker that goes past them.
+ * The whole system, as `npm start` runs it, with two ingests and three processors that connect through proxies. The suite's own
+ * connections to the database and the broker bypass the proxies.
  */
 export class FaultSystem {
   readonly system: System
   readonly links: Links
-  /** Of the owner: may do anything. */
+  /** Connects as the owner of the database. */
   readonly pool: Pool
   readonly database: Kysely<Tables>
   #stopped: Promise<void> | undefined
@@ -66,7 +67,7 @@ export class FaultSystem {
   static async start({ dir, onLine, signal }: FaultSystemOptions): Promise<FaultSystem> {
     const proxies = new Map<keyof Links, Promise<TcpProxy>>()
     const between = async ({ kind, server, port }: ServiceLink) => {
-      if (kind === 'api') return port
+      if (kind !== 'ingest' && kind !== 'processor') return port
       const name =
         kind === 'ingest' ? 'ingestToBroker' : server === 'rabbitmq' ? 'processorToBroker' : 'processorToDatabase'
       const proxy = proxies.get(name) ?? openProxy(port)
@@ -82,7 +83,7 @@ export class FaultSystem {
         port: 0,
         ingests,
         processors,
-        door: doorForLoadTests,
+        nginx: nginxForLoadTests,
         onLine,
         between,
         ...(signal && { signal }),
@@ -97,17 +98,22 @@ export class FaultSystem {
     }
   }
 
-  /** The ingests, past nginx. */
-  get doors(): string[] {
+  /** Base URLs of the ingests, without nginx. */
+  get endpoints(): string[] {
     return this.ingests.map((name) => `http://127.0.0.1:${this.#service(name).port}`)
+  }
+
+  /** The operator's key, which may send and read. */
+  get ownerKey(): string {
+    return this.system.ownerKey
   }
 
   get nginx(): string {
     return this.system.baseUrl
   }
 
-  /** Where counts can be asked for: nginx, as everybody asks; and where there are several apis, each of them past it. */
-  get readDoors(): string[] {
+  /** Base URLs for reading: nginx, and each api directly if there are several. */
+  get readEndpoints(): string[] {
     const apis = [...this.system.services].filter(([name]) => /^api(-\d+)?$/.test(name))
     return [this.nginx, ...(apis.length > 1 ? apis.map(([, { port }]) => `http://127.0.0.1:${port}`) : [])]
   }
@@ -120,21 +126,21 @@ export class FaultSystem {
     return this.#names('processor-')
   }
 
-  /** `postgres`, `rabbitmq`, `nginx`, `api`, `ingest-1`, `processor-1` …; each comes back by itself when it is killed. */
+  /** `postgres`, `rabbitmq`, `nginx`, `api`, `ingest-1`, `processor-1` …; each is restarted automatically when it is killed. */
   program(name: string): SupervisedProgram {
     return this.#service(name).program
   }
 
-  /** Kills it and waits until it is there again and says that it is ready. */
+  /** Kills a program and waits until it is restarted and ready. */
   async kill(name: string): Promise<void> {
     const program = this.program(name)
     const { restarts } = program
     program.signal('SIGKILL')
     while (program.restarts === restarts) await new Promise((resolve) => setTimeout(resolve, 10))
-    if (!(await program.ready(60_000))) throw new Error(`${name} did not come back in 60 s after it was killed`)
+    if (!(await program.ready(60_000))) throw new Error(`${name} was not ready within 60 s of being killed`)
   }
 
-  /** One more processor beside the three; resolves when it is ready. */
+  /** Starts another processor; resolves when it is ready. */
   async addProcessor(
     changes: Omit<ProcessorChanges, 'between'> & { readonly ownLinks?: boolean } = {},
   ): Promise<AddedProcessor> {
@@ -162,20 +168,12 @@ export class FaultSystem {
   }
 
   /** Calls RabbitMQ's management API below /api, as the operator. */
-  async manage(method: string, path: string, body?: object): Promise<unknown> {
-    const { username, password } = new URL(this.system.amqpUrl)
-    const credentials = Buffer.from(`${username}:${decodeURIComponent(password)}`).toString('base64')
-    const response = await fetch(`${this.system.managementUrl}/api${path}`, {
-      method,
-      headers: { authorization: `Basic ${credentials}`, 'content-type': 'application/json' },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    })
-    const text = await response.text()
-    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`)
-    return text === '' ? undefined : JSON.parse(text)
+  async manage(method: ManagementMethod, path: string, body?: object): Promise<unknown> {
+    const { amqpUrl, managementUrl } = this.system
+    return await manage({ brokerUrl: amqpUrl, managementUrl }, method, path, body)
   }
 
-  /** Does something at the broker over a connection of the operator's, made for it and straight to the server. */
+  /** Calls `act` with a channel on a new, direct connection of the operator. */
   async withChannel<Result>(act: (channel: ConfirmChannel) => Promise<Result>): Promise<Result> {
     const connection = await connect(this.system.amqpUrl, { noDelay: true, timeout: 5_000 })
     connection.on('error', () => {})
@@ -188,7 +186,7 @@ export class FaultSystem {
     }
   }
 
-  /** Messages in a queue that no consumer holds. */
+  /** Messages in a queue that are ready for delivery. */
   async depth(queue: string): Promise<number> {
     return await this.withChannel(async (channel) => (await channel.checkQueue(queue)).messageCount)
   }

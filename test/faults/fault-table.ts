@@ -4,9 +4,9 @@ import type { Row } from './stage.ts'
 
 interface Column {
   readonly title: string
-  /** In a terminal; all together with the gaps fit into 140 columns. Undefined: only in the document. */
+  /** In a terminal: all columns with their gaps fit into 140 characters. Undefined: only in the document. */
   readonly width?: number
-  /** Sums up what has more columns in the document. */
+  /** A sum of what the document shows in several columns. */
   readonly onlyInTerminal?: true
   readonly align?: 'left'
   cell(row: Row): string
@@ -17,14 +17,14 @@ const time = (ms: number | undefined) => (ms === undefined ? '–' : seconds(ms)
 
 const tally = (...tallies: AnswerTally[]) => {
   const sum = (figure: keyof AnswerTally) => count(tallies.reduce((total, each) => total + each[figure], 0))
-  return `${sum('lies')}/${sum('answers')}`
+  return `${sum('wrong')}/${sum('answers')}`
 }
 
 const columns: readonly Column[] = [
   { title: '#', width: 2, cell: ({ number }) => String(number) },
-  { title: 'what was broken', width: 40, align: 'left', cell: ({ name }) => name },
+  { title: 'fault', width: 40, align: 'left', cell: ({ name }) => name },
   {
-    title: 'for',
+    title: 'duration',
     width: 11,
     cell: ({ times, brokenForMs }) => {
       if (times === 0) return '–'
@@ -40,24 +40,29 @@ const columns: readonly Column[] = [
   { title: 'unexp', width: 5, cell: ({ unexpected }) => count(unexpected) },
   { title: 'over', width: 4, cell: ({ overcounted }) => count(overcounted) },
   { title: 'no 202', width: 6, cell: ({ recovered }) => count(recovered) },
-  { title: 'asOf lies', cell: ({ told }) => tally(told.counts) },
-  { title: 'balance lies', cell: ({ told }) => tally(told.balance) },
-  { title: 'lies', width: 7, onlyInTerminal: true, cell: ({ told }) => tally(told.counts, told.balance) },
-  { title: 'accepts', width: 7, cell: ({ acceptedAgainMs }) => time(acceptedAgainMs) },
+  { title: 'wrong counts', cell: ({ apiAnswers }) => tally(apiAnswers.counts) },
+  { title: 'wrong balances', cell: ({ apiAnswers }) => tally(apiAnswers.balance) },
+  {
+    title: 'wrong',
+    width: 7,
+    onlyInTerminal: true,
+    cell: ({ apiAnswers }) => tally(apiAnswers.counts, apiAnswers.balance),
+  },
+  { title: 'resumed', width: 7, cell: ({ acceptedAgainMs }) => time(acceptedAgainMs) },
   { title: 'backlog', width: 7, cell: ({ backlogGoneMs }) => time(backlogGoneMs) },
   { title: 'slowest', width: 7, cell: ({ slowestAnswerMs }) => time(slowestAnswerMs) },
 ]
 
-/** What docs/faults.md says of each row. */
+/** The columns of docs/faults.md. */
 export const documentColumns = columns.filter(({ onlyInTerminal }) => !onlyInTerminal)
 const terminalColumns = columns.filter(({ width }) => width !== undefined)
 
 export const legend = [
-  'for: how long it was broken, and how often. accepted: answered 202. dup: skipped, since their id was there already.',
-  'dead: in the dead letters. unexp: stored though never sent. over: the counters are off by so many.',
-  'no 202: stored though their 202 never arrived. accepts: until every ingest accepted again (– where none had stopped).',
-  'lies: answers of the api that lacked clicks accepted before their own asOf / answers that were compared.',
-  'backlog: until it was gone. slowest: the longest that an answer of an ingest took.',
+  'duration: of the fault, and its repetitions. accepted: answered with 202. dup: skipped, since their id was already stored.',
+  'dead: in the dead letters. unexp: stored but never sent. over: difference between the counters and the stored clicks.',
+  'no 202: stored, but the client received no 202. wrong: wrong responses of the api / checked responses.',
+  'resumed: time until every ingest accepted clicks again (– if none had stopped).',
+  'backlog: time until the backlog was processed. slowest: the slowest response of an ingest.',
 ]
 
 export function headerLine(): string {

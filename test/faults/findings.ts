@@ -1,7 +1,7 @@
 import type { Balance } from '@clicktally/database/balance.ts'
 import type { Row } from './stage.ts'
 
-/** A time that was promised, or is only reported, and what was measured of it; in milliseconds. */
+/** A measured time and its limit, in milliseconds. Without a limit it is only reported. */
 export interface TimePromise {
   readonly name: string
   readonly limitMs: number | undefined
@@ -9,12 +9,12 @@ export interface TimePromise {
   readonly times: number
 }
 
-/** All that a run of the suite has found out. */
+/** Results of a run of the suite. */
 export class Findings {
   readonly rows: Row[] = []
   readonly notes: string[] = []
   readonly balances: { readonly moment: string; readonly balance: Balance }[] = []
-  /** What broke a scenario off. */
+  /** Errors that ended a scenario early. */
   readonly failures: string[] = []
   readonly #promises = new Map<string, TimePromise>()
 
@@ -27,14 +27,14 @@ export class Findings {
     this.#promises.set(name, { name, limitMs, worstMs: Math.max(worstMs, measuredMs), times: times + 1 })
   }
 
-  /** Everything that did not hold, a sentence each; empty after a run that shows what it is to show. */
+  /** One sentence for each failed check; empty after a successful run. */
   get problems(): string[] {
     return [
       ...this.rows.flatMap(({ number, name, problems }) => problems.map((problem) => `${number} ${name}: ${problem}`)),
       ...this.failures,
       ...this.promises
         .filter(({ limitMs, worstMs }) => limitMs !== undefined && worstMs > limitMs)
-        .map(({ name, limitMs = 0, worstMs }) => `${name}: ${seconds(worstMs)} instead of ${seconds(limitMs)}`),
+        .map(({ name, limitMs = 0, worstMs }) => `${name}: took ${seconds(worstMs)}, limit ${seconds(limitMs)}`),
     ]
   }
 }

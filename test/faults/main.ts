@@ -1,32 +1,32 @@
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeScratchFolder } from '@clicktally/local/files/scratch-folder.ts'
 import { explain, Problem } from '@clicktally/local/problem.ts'
-import { makeScratchFolder } from '@clicktally/local/scratch-folder.ts'
 import { StatusLine } from '@clicktally/terminal/status-line.ts'
 import { faultsDocument } from './document.ts'
 import type { FaultStage } from './fault-stage.ts'
 import { FaultSystem } from './fault-system.ts'
 import { headerLine, legend, rowLine } from './fault-table.ts'
 import { seconds } from './findings.ts'
-import { helpText, type Options, parseOptions } from './options.ts'
+import { createCommand, type Options, writesDocument } from './options.ts'
 import { loadScenarios } from './scenario-list.ts'
 import type { Scenario } from './stage.ts'
 import { runSuite } from './suite.ts'
 import { readVersions } from './versions.ts'
 
 const documentPath = join(import.meta.dirname, '../../docs/faults.md')
-/** The table's header is shown again after so many rows. */
+/** The table's header is repeated after this many rows. */
 const rowsUnderHeader = 20
 
 async function chosenScenarios({ only }: Options): Promise<Scenario[]> {
   const scenarios = await loadScenarios()
   const unknown = only?.filter((number) => !scenarios.some((scenario) => scenario.number === number)) ?? []
   if (unknown.length > 0)
-    throw new Problem(`There is no scenario ${unknown.join(', ')}. See: npm run test:faults -- --list`)
+    throw new Problem(`Unknown scenario ${unknown.join(', ')}. To list all scenarios: npm run test:faults -- --list`)
   return scenarios.filter(({ number }) => only?.includes(number) ?? true)
 }
 
-/** Resolves with whether everything held. */
+/** Resolves with whether every check passed. */
 async function main(options: Options, scenarios: Scenario[]): Promise<boolean> {
   const startedAtMs = performance.now()
   const dir = await makeScratchFolder('faults')
@@ -49,7 +49,7 @@ async function main(options: Options, scenarios: Scenario[]): Promise<boolean> {
     })
   }
   status.print(`Starting a system in ${dir}`)
-  let held = false
+  let passed = false
   try {
     system = await FaultSystem.start({ dir, onLine: () => {}, signal: abort.signal })
     const versions = await readVersions(system)
@@ -70,35 +70,35 @@ async function main(options: Options, scenarios: Scenario[]): Promise<boolean> {
       },
     })
     status.stop()
-    held = findings.problems.length === 0
+    passed = findings.problems.length === 0
     const tookMs = performance.now() - startedAtMs
     console.log(`\n${legend.join('\n')}\n`)
     for (const { name, limitMs, worstMs, times } of findings.promises) {
-      const promised = limitMs === undefined ? '' : `, promised ${seconds(limitMs)}`
-      console.log(`${name}: ${seconds(worstMs)} at the worst of ${times}${promised}`)
+      const limit = limitMs === undefined ? '' : `, limit ${seconds(limitMs)}`
+      console.log(`${name}: at most ${seconds(worstMs)} in ${times} measurements${limit}`)
     }
     for (const note of findings.notes) console.log(`Note: ${note}`)
-    if (options.write) {
+    if (writesDocument(options)) {
       const chosen = [
         ...(options.only ? ['--only', options.only.join(',')] : []),
         ...(options.short ? ['--short'] : []),
       ]
       const command = ['npm run test:faults', ...(chosen.length > 0 ? ['--', ...chosen] : [])].join(' ')
       await writeFile(documentPath, faultsDocument({ findings, versions, command, date: new Date(), tookMs }))
-      console.log('docs/faults.md is written')
+      console.log('Wrote docs/faults.md')
     }
-    const verdict = held ? 'Everything held.' : `FAILED:\n  ${findings.problems.join('\n  ')}`
+    const verdict = passed ? 'All checks passed.' : `FAILED:\n  ${findings.problems.join('\n  ')}`
     console.log(`\n${verdict}\n${rows} rows in ${seconds(tookMs)}`)
   } finally {
     status.stop()
     await system?.stop()
-    await removeUnless(!held, dir)
+    await removeUnless(!passed, dir)
   }
-  return held
+  return passed
 }
 
-async function removeUnless(worthALook: boolean, dir: string): Promise<void> {
-  if (worthALook) console.log(`The logs and the data are kept in ${dir}`)
+async function removeUnless(keep: boolean, dir: string): Promise<void> {
+  if (keep) console.log(`The logs and the data are kept in ${dir}`)
   else await rm(dir, { recursive: true, force: true })
 }
 
@@ -108,18 +108,14 @@ function describe(stage: FaultStage, elapsedMs: number): string {
   return `  ${seconds(elapsedMs).padStart(8)}  ${doing}: ${figure(sent)} sent, ${figure(accepted)} accepted, ${figure(counted)} counted`
 }
 
-let held = false
+let succeeded = false
 try {
-  const options = parseOptions(process.argv.slice(2))
-  if (options.help) console.log(helpText)
-  else {
-    const scenarios = await chosenScenarios(options)
-    if (options.list) for (const { number, title } of scenarios) console.log(`${String(number).padStart(2)}  ${title}`)
-    else held = await main(options, scenarios)
-  }
-  held ||= options.help || options.list
+  const options = createCommand().parse().opts<Options>()
+  const scenarios = await chosenScenarios(options)
+  if (options.list) for (const { number, title } of scenarios) console.log(`${String(number).padStart(2)}  ${title}`)
+  succeeded = options.list || (await main(options, scenarios))
 } catch (error) {
   console.error(explain(error))
 }
-// Connections that were broken on purpose may be in a state in which Node, while it ends by itself, waits for them for ever.
-process.exit(held ? 0 : 1)
+// Exit explicitly: otherwise Node may wait forever for connections that a fault has broken.
+process.exit(succeeded ? 0 : 1)

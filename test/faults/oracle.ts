@@ -1,24 +1,25 @@
 import type { Pool } from 'pg'
 
-/** What the tables say about some clicks, after everything has come to rest. */
+/** What the tables contain about some clicks, after the system has settled. */
 export interface Verdict {
-  /** |E|: ids that are stored on the targets that were sent to. */
+  /** |E|: stored ids on the targets of the clicks that were sent. */
   readonly counted: number
   /** A \ (E ∪ D) */
   readonly lost: readonly string[]
-  /** E ∪ D that was never sent. */
+  /** Ids in E ∪ D that were never sent. */
   readonly unexpected: readonly string[]
-  /** |R − |E||, added up over the targets. */
+  /** The sum over the targets of the absolute difference between R and |E|. */
   readonly overcounted: number
-  /** |E \ A|: stored though their 202 never arrived. */
+  /** |E \ A|: stored, but the client received no 202. */
   readonly recovered: number
 }
 
 /**
- * Asks the design's oracle. A: ids answered 202. E: ids stored. D: ids in the dead letters. R: the sum of the counters.
+ * Compares the tables with what was sent. A: ids answered with 202. E: stored ids. D: ids in the dead letters. R: the sum of the
+ * counters.
  *
- * @param sent all ids that were sent, with their targets; no other may be on these targets.
- * @param lettersAfter the newest dead letter that is from before: D is of those after it.
+ * @param sent all ids that were sent, with their targets; these targets must have no other ids.
+ * @param lettersAfter id of the newest dead letter before the first click was sent: D contains only later ones.
  */
 export async function askOracle(
   pool: Pool,
@@ -52,7 +53,7 @@ export async function askOracle(
   }
 }
 
-/** The same for all that the database holds: the sum of the differences between each target's counters and its clicks. */
+/** The same for the whole database: the sum over all targets of the difference between the counters and the clicks. */
 export async function miscounted(pool: Pool): Promise<number> {
   const { rows } = await pool.query<{ difference: number }>(`
     select coalesce(sum(abs(coalesce(counted, 0) - coalesce(stored, 0))), 0) as difference

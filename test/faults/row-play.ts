@@ -1,6 +1,6 @@
 import { type Balance, readBalance } from '@clicktally/database/balance.ts'
 import { settle } from '@clicktally/database/settling.ts'
-import { ClickLoad, type ClickLoadOptions } from '@clicktally/e2e/click-load.ts'
+import { ClickLoad, type ClickLoadOptions } from '@clicktally/load/click-load.ts'
 import { until } from '@clicktally/testing/until.ts'
 import { AcceptLog } from './accept-log.ts'
 import { AnswerWatch } from './answer-watch.ts'
@@ -14,7 +14,7 @@ export interface RowPlayOptions extends RowOptions {
   readonly system: FaultSystem
   readonly number: number
   readonly name: string
-  /** The row's targets begin so; no other row's do. */
+  /** Prefix of the row's targets, which no other row uses. */
   readonly prefix: string
   readonly clicksAround: number
 }
@@ -29,17 +29,17 @@ interface Played {
 }
 
 const recoverWithinMs = 60_000
-/** It has no promise; this is for what never ends. */
+/** There is no promised limit; this stops a row that never recovers. */
 const backlogWithinMs = 180_000
-/** So many are clicked at the same time, and each so often before others take their place. */
+/** Targets in use at the same time, and clicks on each before it is replaced. */
 const usualTargets = 8
 const usualClicksPerTarget = 25
 
 /**
- * One row of the table, from a system at rest to a system at rest.
+ * Runs one row of the table. The system has settled before it and after it.
  *
- * warming (clicks are accepted) → the fault is played → recovering (the backlog goes) → cooling (clicks are accepted) →
- * settling (the load has ended) → judged.
+ * warm-up (clicks are accepted) → fault → recovery (until the backlog is gone) → cool-down (clicks are accepted) → settling (the
+ * load has stopped) → checks.
  */
 export class RowPlay {
   readonly #options: RowPlayOptions
@@ -53,7 +53,7 @@ export class RowPlay {
     this.#options = options
   }
 
-  /** For whoever watches: how many clicks were sent, accepted, and have come to their end. */
+  /** For the status line: clicks that were sent, accepted, and counted or dead. */
   get progress(): { sent: number; accepted: number; counted: number } {
     return {
       sent: this.#load?.sent ?? 0,
@@ -70,7 +70,8 @@ export class RowPlay {
     const load = new ClickLoad(this.#loadOptions())
     const watch = new RowWatch(system.pool, load, lettersAfter)
     const answers = new AnswerWatch({
-      doors: system.readDoors,
+      endpoints: system.readEndpoints,
+      key: system.ownerKey,
       log: this.#accepted,
       before: { atMs: Date.now(), counted, balance: before },
     })
@@ -92,7 +93,8 @@ export class RowPlay {
   #loadOptions(): ClickLoadOptions {
     const { system, prefix, load } = this.#options
     return {
-      doors: system.doors,
+      endpoints: system.endpoints,
+      key: system.ownerKey,
       targets: Array.from({ length: usualTargets }, (_, index) => `${prefix}-${index}`),
       connections: 16,
       clicksPerSecond: 300,
@@ -121,7 +123,7 @@ export class RowPlay {
   }
 
   async #recover(load: ClickLoad, watch: RowWatch, clicks: number): Promise<void> {
-    if (watch.isBroken) throw new Error('the scenario left it broken')
+    if (watch.isBroken) throw new Error('the scenario did not call restored()')
     if (watch.times > 0) {
       await recovered(watch, recoverWithinMs)
       await until(() => watch.isBacklogGone, backlogWithinMs, 'the backlog to be gone')
@@ -130,7 +132,7 @@ export class RowPlay {
     await until(() => load.accepted >= accepted, recoverWithinMs, 'clicks to be accepted after the fault')
   }
 
-  /** What goes wrong is said in the row; the rest of it is played all the same. */
+  /** Adds an error to the row's problems; the row continues. */
   async #try(act: () => Promise<void>): Promise<void> {
     try {
       await act()
@@ -145,7 +147,7 @@ export class RowPlay {
     const { sent, accepted, answers, slowestAnswerMs } = await load.stop()
     const { lost, unexpected, ...verdict } = await askOracle(system.pool, sent, accepted, lettersAfter)
     const letters = await lettersSince(system.pool, lettersAfter)
-    const told = played.answers.judge(letters.flatMap(({ clickIds }) => clickIds))
+    const apiAnswers = played.answers.judge(letters.flatMap(({ clickIds }) => clickIds))
     const row = {
       number,
       name,
@@ -162,20 +164,24 @@ export class RowPlay {
       inFlight: after.inFlight,
       answers,
       slowestAnswerMs,
-      told,
+      apiAnswers,
     }
     const problems = this.#problems
-    if (this.#options.mayLieBecause === undefined) problems.push(...told.problems)
+    if (this.#options.mayBeWrongBecause === undefined) problems.push(...apiAnswers.problems)
     if (row.lost > 0) problems.push(`${row.lost} clicks are lost, such as ${lost.slice(0, 3).join(', ')}`)
     if (row.unexpected > 0)
-      problems.push(`${row.unexpected} were never sent, such as ${unexpected.slice(0, 3).join(', ')}`)
-    if (row.overcounted > 0) problems.push(`the counters are off by ${row.overcounted}`)
-    if (row.dead !== row.deadExpected) problems.push(`${row.dead} clicks are dead where ${row.deadExpected} should be`)
-    if (row.inFlight !== 0) problems.push(`by the balance ${row.inFlight} are in flight, though all is at rest`)
+      problems.push(
+        `${row.unexpected} stored or dead clicks were never sent, such as ${unexpected.slice(0, 3).join(', ')}`,
+      )
+    if (row.overcounted > 0) problems.push(`the counters differ from the stored clicks by ${row.overcounted}`)
+    if (row.dead !== row.deadExpected) problems.push(`${row.dead} clicks are dead, ${row.deadExpected} were expected`)
+    if (row.inFlight !== 0)
+      problems.push(`according to the balance, ${row.inFlight} clicks are in flight after settling`)
     const counted = after.counted - before.counted
-    if (counted !== row.counted) problems.push(`by the balance ${counted} were counted, not ${row.counted}`)
+    if (counted !== row.counted)
+      problems.push(`according to the balance, ${counted} clicks were counted, not ${row.counted}`)
     for (const [answer, times] of Object.entries(answers)) {
-      if (/^4/.test(answer) && answer !== '429') problems.push(`${times} requests were answered ${answer}`)
+      if (/^4/.test(answer) && answer !== '429') problems.push(`${times} requests were answered with ${answer}`)
     }
     return { ...row, problems }
   }
@@ -183,11 +189,11 @@ export class RowPlay {
 
 async function recovered(watch: RowWatch, withinMs: number): Promise<Recovery> {
   await until(() => watch.recovery !== undefined, withinMs, 'clicks to be accepted and counted again')
-  if (watch.recovery === undefined) throw new Error('it is broken again')
+  if (watch.recovery === undefined) throw new Error('the next fault started before the recovery')
   return watch.recovery
 }
 
-/** Of all targets together, as the api sums them up. */
+/** Clicks on all targets, as the api counts them. */
 async function countedClicks({ pool }: FaultSystem): Promise<number> {
   const { rows } = await pool.query<{ counted: number }>(
     'select coalesce(sum(total + bots), 0) as counted from counters',

@@ -1,37 +1,37 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { ClickLoad, DoorWatch } from '@clicktally/e2e/click-load.ts'
+import type { ClickLoad, EndpointWatch } from '@clicktally/load/click-load.ts'
 import type { Pool } from 'pg'
 import type { Recovery } from './stage.ts'
 
-/** One time that it was broken. */
+/** One repetition of the fault. */
 interface Cycle {
   readonly brokenAtMs: number
   readonly failuresBefore: number
   restoredAtMs: number | undefined
-  /** What the first look after `restored` found; what was counted last before it broke may not have been seen. */
+  /** Counted clicks in the first sample after `restored`: earlier samples may have missed clicks. */
   countedBefore: number | undefined
-  doors: DoorWatch | undefined
+  endpoints: EndpointWatch | undefined
   acceptedAgainMs: number | undefined
   countedAgainMs: number | undefined
   backlogGoneMs: number | undefined
 }
 
 const sampleEveryMs = 100
-/** The backlog is gone when all that was accepted longer ago than this has come to its end. */
+/** The backlog is gone when every click accepted longer ago than this is counted or dead. */
 const freshMs = 1_000
 
 /**
- * Looks ten times a second at what a row's load has brought to acceptance and at what the database has of it, and tells
- * from that how long the system took to recover.
+ * Samples the row's accepted clicks and its counted clicks ten times a second, and measures how long the system takes to
+ * recover.
  *
- * A cycle: broken → restored → accepting, counting and free of its backlog, in any order → the next is broken.
+ * A cycle: broken → restored → accepting, counting and without a backlog, in any order → the next cycle.
  */
 export class RowWatch {
   readonly #pool: Pool
   readonly #load: ClickLoad
   readonly #lettersAfter: number
   readonly #cycles: Cycle[] = []
-  /** When so many clicks had been accepted; the newest last. */
+  /** Samples of the accepted clicks; the newest is last. */
   readonly #accepted: { readonly atMs: number; readonly clicks: number }[] = []
   #counted = 0
   #stopped = false
@@ -44,7 +44,7 @@ export class RowWatch {
     this.#running = Promise.all([this.#watchLoad(), this.#watchDatabase()])
   }
 
-  /** Clicks of this row that had come to their end when the database last answered. */
+  /** Clicks of this row that were counted or dead in the last sample. */
   get counted(): number {
     return this.#counted
   }
@@ -64,7 +64,7 @@ export class RowWatch {
       failuresBefore: this.#load.failures,
       restoredAtMs: undefined,
       countedBefore: undefined,
-      doors: undefined,
+      endpoints: undefined,
       acceptedAgainMs: undefined,
       countedAgainMs: undefined,
       backlogGoneMs: undefined,
@@ -73,9 +73,9 @@ export class RowWatch {
 
   restored(): void {
     const cycle = this.#cycles.at(-1)
-    if (cycle === undefined || cycle.restoredAtMs !== undefined) throw new Error('nothing is broken')
+    if (cycle === undefined || cycle.restoredAtMs !== undefined) throw new Error('restored() without broken()')
     cycle.restoredAtMs = performance.now()
-    cycle.doors = this.#load.watchDoors()
+    cycle.endpoints = this.#load.watchEndpoints()
   }
 
   /** Undefined until the newest cycle has recovered. */
@@ -116,14 +116,14 @@ export class RowWatch {
       const nowMs = performance.now()
       this.#accepted.push({ atMs: nowMs, clicks: this.#load.accepted })
       const cycle = this.#cycles.at(-1)
-      if (cycle?.restoredAtMs !== undefined && cycle.acceptedAgainMs === undefined) this.#lookAtDoors(cycle)
+      if (cycle?.restoredAtMs !== undefined && cycle.acceptedAgainMs === undefined) this.#checkEndpoints(cycle)
       await sleep(sampleEveryMs)
     }
   }
 
-  #lookAtDoors(cycle: Cycle): void {
-    const { doors, restoredAtMs = 0, failuresBefore } = cycle
-    const times = this.#load.doors.map((door) => doors?.acceptedAtMs.get(door))
+  #checkEndpoints(cycle: Cycle): void {
+    const { endpoints, restoredAtMs = 0, failuresBefore } = cycle
+    const times = this.#load.endpoints.map((endpoint) => endpoints?.acceptedAtMs.get(endpoint))
     const known = times.filter((time) => time !== undefined)
     if (known.length < times.length) return
     cycle.acceptedAgainMs = this.#load.failures === failuresBefore ? 0 : Math.max(...known) - restoredAtMs
@@ -134,9 +134,9 @@ export class RowWatch {
       try {
         const askedAtMs = performance.now()
         this.#counted = await this.#readCounted()
-        this.#lookAtCounted(askedAtMs)
+        this.#checkCounted(askedAtMs)
       } catch {
-        // The database is what is broken, or cut off.
+        // The fault may affect the database or its connections.
       }
       await sleep(sampleEveryMs)
     }
@@ -152,7 +152,7 @@ export class RowWatch {
     return rows[0]?.counted ?? 0
   }
 
-  #lookAtCounted(askedAtMs: number): void {
+  #checkCounted(askedAtMs: number): void {
     const cycle = this.#cycles.at(-1)
     if (cycle?.restoredAtMs === undefined || askedAtMs < cycle.restoredAtMs) return
     const nowMs = performance.now()

@@ -4,7 +4,7 @@ import type { Scenario } from './stage.ts'
 
 const folder = join(import.meta.dirname, 'scenarios')
 
-/** Every scenario, in the order of their numbers: each file of scenarios/ exports one. */
+/** Loads all scenarios, ordered by number: each file of scenarios/ exports one. */
 export async function loadScenarios(): Promise<Scenario[]> {
   const files = (await readdir(folder)).filter((file) => /^\d\d-.*\.ts$/.test(file))
   const modules = await Promise.all(

@@ -2,18 +2,18 @@ import { spawn } from 'node:child_process'
 import { mkdir, mkdtemp, rename, rm, rmdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { runCommand } from '@clicktally/local/run-command.ts'
+import { runCommand } from '@clicktally/local/processes/run-command.ts'
 import type { FaultSystem } from './fault-system.ts'
 
-/** A disk that holds the data of one server and nothing else. */
+/** A disk that contains only the data of one server. */
 export interface SmallDisk {
-  /** Takes all room that is left; resolves when there is none. */
+  /** Writes until no space is left. */
   fill(): Promise<void>
-  /** Gives back what fill() has taken. */
+  /** Deletes what fill() has written. */
   free(): Promise<void>
 }
 
-/** Undefined where this process may mount a file system; else why not. */
+/** Undefined if this process may mount a file system; otherwise the reason why not. */
 export async function whyNoSmallDisk(): Promise<string | undefined> {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'only root on Linux may mount a small disk'
   const dir = await mkdtemp(join(tmpdir(), 'clicktally-mount-'))
@@ -22,17 +22,17 @@ export async function whyNoSmallDisk(): Promise<string | undefined> {
     await run('umount', [dir])
     return undefined
   } catch (error) {
-    return `this machine lets nothing be mounted: ${(error as Error).message.trim()}`
+    return `this machine does not allow mounting: ${(error as Error).message.trim()}`
   } finally {
     await rmdir(dir)
   }
 }
 
 /**
- * Has a server keep its data on a disk of its own for as long as something is done. The server is stopped and started before
- * and after, and its data goes with it.
+ * Calls `act` while a server has its data on a small disk. The server is restarted before and after, and its data is copied each
+ * time.
  *
- * @param roomMiB what is free there at the beginning.
+ * @param roomMiB initial free space.
  */
 export async function onSmallDisk(
   { system }: FaultSystem,
@@ -55,7 +55,7 @@ export async function onSmallDisk(
     await service.start()
     await act({
       fill: async () => {
-        // It ends with an error, which is its success: no space left.
+        // dd is expected to fail: no space left.
         await new Promise((resolve, reject) => {
           const dd = spawn('dd', ['if=/dev/zero', `of=${filler}`, 'bs=1M'], { stdio: 'ignore' })
           dd.once('error', reject)
@@ -77,7 +77,7 @@ export async function onSmallDisk(
   }
 }
 
-/** All that is in a folder, and the folder's own owner and mode. */
+/** Copies the contents of a folder, and the folder's own owner and mode. */
 async function copy(from: string, to: string): Promise<void> {
   await run('cp', ['-a', `${from}/.`, to])
 }

@@ -1,73 +1,73 @@
-import type { ClickLoad, ClickLoadOptions } from '@clicktally/e2e/click-load.ts'
+import type { ClickLoad, ClickLoadOptions } from '@clicktally/load/click-load.ts'
 import type { AnswerVerdict } from './answer-watch.ts'
 import type { FaultSystem } from './fault-system.ts'
 
-/** A fault of the design's table, made for real: a file in scenarios/. */
+/** A group of related faults: a file in scenarios/. */
 export interface Scenario {
   readonly number: number
-  /** What is broken, in a few words. */
+  /** The fault, in a few words. */
   readonly title: string
   run(stage: Stage): Promise<void>
 }
 
-/** What a scenario is played on. */
+/** What a scenario uses to inject faults and to report results. */
 export interface Stage {
   readonly system: FaultSystem
-  /** The short form: seconds instead of minutes, 3 kills instead of 50. */
+  /** Whether to run the short form: seconds instead of minutes, 3 kills instead of 50. */
   readonly short: boolean
   /**
-   * One row of the table. The load runs before, during and after `fault`; then it is stopped, everything settles, and
-   * the oracle is asked about the ids of this row. Rows are played one after the other, each on a system at rest.
+   * Runs one row of the table. The load runs before, during and after `fault`. Then it is stopped, and after the system has
+   * settled, the oracle checks the ids of this row. Rows run one after the other.
    *
-   * @param name what was broken, at most 40 characters
+   * @param name the fault, at most 40 characters
    */
   row(name: string, fault: (breaking: Breaking) => Promise<void>, options?: RowOptions): Promise<Row>
-  /** A remark under the table. */
+  /** Adds a note below the table. */
   note(text: string): void
   /**
-   * A time that was promised, in milliseconds, or that is only to be reported (no limit). The worst of all that is
-   * measured under one name is shown, and so is how many there were.
+   * Records a measured time and its limit, in milliseconds; undefined if it is only reported. The report shows the longest time
+   * and the number of measurements for each name.
    */
   promise(name: string, limitMs: number | undefined, measuredMs: number): void
-  /** Reads the balance, to be shown under the table. */
+  /** Reads the balance and shows it below the table. */
   recordBalance(moment: string): Promise<void>
-  /** What goes on, for whoever watches; a short clause. */
-  say(text: string): void
+  /** Sets the text of the status line; a few words. */
+  setStatus(text: string): void
 }
 
 export interface RowOptions {
-  /** How the load differs from the usual one. */
+  /** Options that differ from the default load. */
   readonly load?: Partial<ClickLoadOptions>
-  /** Clicks that are accepted before the fault, and once more after it. Default 300, in the short form 80. */
+  /** Clicks to be accepted before the fault, and again after it. Default: 300, in the short form 80. */
   readonly clicksAround?: number
   /** How long the row may take to settle without anything moving, in milliseconds. Default 60,000. */
   readonly patienceMs?: number
   /**
-   * Why answers of the api may claim too much while this row is played, where a documented limit says so; a clause. They are counted
-   * and shown all the same, but the row does not fail by them.
+   * Why answers of the api may be wrong in this row, because of a documented limit; a clause. Wrong answers are counted and shown, but
+   * the row does not fail.
    */
-  readonly mayLieBecause?: string
+  readonly mayBeWrongBecause?: string
 }
 
 export interface Breaking {
-  /** To be called at the moment in which it breaks; once for each repetition. */
+  /** Call it when the fault starts; once for each repetition. */
   broken(): void
-  /** To be called when the cause is gone: times count from here. */
+  /** Call it when the fault ends: recovery times are measured from here. */
   restored(): void
   /**
-   * Resolves when every door accepts again and clicks are counted again that were accepted since the last `restored`.
+   * Resolves when every ingest accepts clicks again, and clicks are counted again, after the last `restored`.
    *
-   * @throws when that takes longer than `withinMs`, 60,000 by default.
+   * @throws if that takes longer than `withinMs`, 60,000 by default.
    */
   recovered(withinMs?: number): Promise<Recovery>
   readonly load: ClickLoad
-  /** So many clicks of this row are to end in the dead letters; called several times, they add up. */
+  /** Expects this number of the row's clicks in the dead letters; several calls add up. */
   expectDead(clicks: number): void
 }
 
 /** Times in milliseconds since the last `restored`. */
 export interface Recovery {
-  /** Until every door had accepted a click that was sent since; 0 where it never stopped accepting. */
+  /** Until every ingest had accepted a click sent since then; 0 if none stopped accepting. */
   readonly acceptedAgainMs: number
   /** Until a click was counted. */
   readonly countedAgainMs: number
@@ -75,46 +75,46 @@ export interface Recovery {
   readonly brokenForMs: number
 }
 
-/** What came of a fault. Clicks, unless the name says otherwise. */
+/** The result of a row. Numbers of clicks, unless the name says otherwise. */
 export interface Row {
-  /** Of its scenario. */
+  /** The number of its scenario. */
   readonly number: number
   readonly name: string
-  /** How often it was broken. */
+  /** Repetitions of the fault. */
   readonly times: number
   /** From `broken` to `restored`, all repetitions together. */
   readonly brokenForMs: number
   /** Ids that were sent at least once. */
   readonly sent: number
-  /** Ids that were answered 202: A. */
+  /** Ids that were answered with 202: A. */
   readonly accepted: number
   /** Ids that are stored: E. */
   readonly counted: number
-  /** Skipped because their id was there already, by the balance. */
+  /** Skipped because their id was already stored, according to the balance. */
   readonly duplicates: number
-  /** In the dead letters, by the balance. */
+  /** In the dead letters, according to the balance. */
   readonly dead: number
   readonly deadExpected: number
   /** |A \ (E ∪ D)| */
   readonly lost: number
-  /** |E ∪ D that was never sent| */
+  /** |ids in E ∪ D that were never sent| */
   readonly unexpected: number
-  /** Sum of the counters less |E|: the absolute differences of the targets, added up. */
+  /** The sum over the targets of the absolute difference between R and |E|. */
   readonly overcounted: number
-  /** Stored though their 202 never arrived. */
+  /** |E \ A|: stored, but the client received no 202. */
   readonly recovered: number
-  /** What the balance says is still in flight when all is at rest; must be 0. */
+  /** In flight after the system has settled, according to the balance; must be 0. */
   readonly inFlight: number
-  /** The longest of all repetitions until every door accepted again; undefined where it never stopped accepting. */
+  /** The longest of all repetitions until every ingest accepted again; undefined if none stopped accepting. */
   readonly acceptedAgainMs: number | undefined
-  /** The longest of all repetitions until all that was accepted more than a second ago was counted. */
+  /** The longest of all repetitions until every click accepted more than a second ago was counted. */
   readonly backlogGoneMs: number | undefined
-  /** By status, and errors of the connection by code. */
+  /** Number of answers by status, and of connection errors by code. */
   readonly answers: Readonly<Record<string, number>>
-  /** The slowest answer of an ingest, or the client's own limit where none came in time. */
+  /** The slowest answer of an ingest, or the client's timeout. */
   readonly slowestAnswerMs: number
-  /** What the api said all the while, held against what had been answered 202 before the time that each answer named. */
-  readonly told: AnswerVerdict
-  /** What is wrong with the row, a clause each; empty when the promise held. */
+  /** Answers of the api during the row, checked against the clicks accepted before each `asOf`. */
+  readonly apiAnswers: AnswerVerdict
+  /** One clause for each problem of the row; empty if every check passed. */
   readonly problems: readonly string[]
 }

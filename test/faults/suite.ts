@@ -12,7 +12,7 @@ export interface SuiteOptions {
   readonly onStage: (stage: FaultStage) => void
 }
 
-/** Plays the scenarios one after the other, each on what the one before has left, and returns what was found. */
+/** Runs the scenarios one after the other on the same system, and returns the findings. */
 export async function runSuite({ system, scenarios, short, onRow, onStage }: SuiteOptions): Promise<Findings> {
   const findings = new Findings()
   const stage = new FaultStage({ system, short, findings, onRow })
@@ -21,11 +21,11 @@ export async function runSuite({ system, scenarios, short, onRow, onStage }: Sui
     try {
       await stage.play(scenario)
     } catch (error) {
-      findings.failures.push(`${scenario.number} ${scenario.title} was broken off: ${(error as Error).message}`)
+      findings.failures.push(`${scenario.number} ${scenario.title} failed: ${(error as Error).message}`)
     }
   }
-  // Each row looks at its own targets when it has settled: this would find what came to them later.
+  // Each row checks its own targets once it has settled. This finds later changes.
   const off = await miscounted(system.pool)
-  if (off !== 0) findings.failures.push(`at the end the counters of all targets together are off by ${off}`)
+  if (off !== 0) findings.failures.push(`at the end, the counters of all targets differ from their clicks by ${off}`)
   return findings
 }

@@ -1,19 +1,19 @@
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
-import { CountsReader } from '@clicktally/client/counts-reader.ts'
-import type { TargetCounts } from '@clicktally/client/target-counts.ts'
-import { makeScratchFolder } from '@clicktally/local/scratch-folder.ts'
+import { makeScratchFolder } from '@clicktally/local/files/scratch-folder.ts'
 import { type System, startSystem } from '@clicktally/local/system.ts'
+import { CountsReader } from '@clicktally/requests/counts-reader.ts'
+import type { TargetCounts } from '@clicktally/requests/target-counts.ts'
+import { readConfig } from '@clicktally/testing/config.ts'
 import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { LogCounts, madeLog } from '../log-counts.ts'
+import { generateLog, LogCounts } from '../log-counts.ts'
 
 const main = join(import.meta.dirname, '../../../cli/main.ts')
-/** A real log, of people who never heard of us. It is no part of the project, so not everybody has it. */
-const realLog = join(import.meta.dirname, '../../../../shared/data/apache_logs.gz')
+/** An optional real access log (.env.example). Generated logs use years that a real log does not have. */
+const { accessLog } = readConfig(process.env)
 const patience = { timeout: 120_000, interval: 20 }
 const testMs = 240_000
 const dayMs = 86_400_000
@@ -35,9 +35,13 @@ interface Range {
   readonly to: string
 }
 
+function get(path: string): Promise<Response> {
+  return fetch(new URL(path, system.baseUrl), { headers: { authorization: `Bearer ${system.ownerKey}` } })
+}
+
 function startImport(...args: string[]) {
   const child = spawn(process.execPath, [main, 'import', '--url', system.baseUrl, ...args], {
-    env: { PATH: process.env.PATH, XDG_STATE_HOME: join(dir, 'state') },
+    env: { PATH: process.env.PATH, CLICKTALLY_KEY: system.ownerKey, XDG_STATE_HOME: join(dir, 'state') },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let text = ''
@@ -52,17 +56,17 @@ function startImport(...args: string[]) {
   return { child, ended }
 }
 
-/** Clicks that imports were told are accepted, those of imports that were killed not among them. */
+/** Clicks accepted by imports that finished. Those of killed imports are not included. */
 let accepted = 0
 
-/** Imports all that the file holds, and waits until none of it is on its way any more. */
+/** Imports the whole file, and waits until none of its clicks is in flight. */
 async function importFile(path: string, { targets }: { targets: Pick<TargetCounts, 'clicks'> }): Promise<void> {
   const { code, text } = await startImport('--wait', path).ended
-  expect({ code, text }).toEqual({ code: 0, text: expect.stringMatching(/Counted +all of it/) })
+  expect({ code, text }).toEqual({ code: 0, text: expect.stringMatching(/Counted +everything/) })
   expect(text).toContain(`${targets.clicks.toLocaleString('en-US')} clicks accepted, 0 lines rejected`)
   accepted += targets.clicks
   await vi.waitFor(async () => {
-    const balance = (await (await fetch(new URL('/v1/balance', system.baseUrl))).json()) as Record<string, number>
+    const balance = (await (await get('/v1/balance')).json()) as Record<string, number>
     expect(balance).toMatchObject({ inFlight: 0, dead: 0 })
     expect(balance.accepted).toBeGreaterThanOrEqual(accepted)
   }, patience)
@@ -81,29 +85,32 @@ function daysOf({ from, to }: Range): Date[] {
   )
 }
 
-/** Every day of the range by the series, as the file has it; days without a click are there, with 0. */
+function dayAfter(day: string): string {
+  return new Date(Date.parse(day) + dayMs).toISOString().slice(0, 10)
+}
+
+/** Expects the series to match the file for each day of the range, with 0 for days without a click. */
 async function expectDays({ from, to }: Range, { days }: LogCounts): Promise<void> {
-  const response = await fetch(
-    new URL(`/v1/counts/series?interval=day&from=${from}T00:00:00Z&to=${to}T00:00:00Z`, system.baseUrl),
-  )
+  const response = await get(`/v1/counts/series?interval=day&from=${from}T00:00:00Z&to=${to}T00:00:00Z`)
   const { points } = (await response.json()) as { points: { start: string; total: number; bots: number }[] }
   expect(points).toEqual(
     daysOf({ from, to }).map((day) => {
       const { people = 0, bots = 0 } = days.get(day.toISOString().slice(0, 10)) ?? {}
-      return { start: day.toISOString(), total: people, bots }
+      const end = new Date(day.getTime() + dayMs)
+      return { start: day.toISOString(), end: end.toISOString(), total: people, bots }
     }),
   )
 }
 
-/** Every target of the range by the list of the most clicked, page by page, as the file has it, and none besides. */
+/** Expects the paginated list of top targets to match the file exactly. */
 async function expectTargets({ from, to }: Range, { targets }: LogCounts): Promise<void> {
   const range = { fromMs: Date.parse(from), toMs: Date.parse(to) }
-  const reader = new CountsReader(`${system.baseUrl}/`, range, 10_000, new AbortController().signal)
+  const reader = new CountsReader(`${system.baseUrl}/`, system.ownerKey, range, 10_000, new AbortController().signal)
   const all = (counts: TargetCounts) => counts.top(1_000_000)
   expect(all((await reader.targets()).counts)).toEqual(all(targets))
 }
 
-/** How many clicks and counters there are, and whether the counters add up to the clicks. */
+/** The numbers of clicks and counters, and whether the counters add up to the clicks. */
 async function stored(): Promise<{ clicks: number; counted: number; counters: number }> {
   const client = new Client({ connectionString: system.postgresUrl })
   await client.connect()
@@ -119,7 +126,7 @@ async function stored(): Promise<{ clicks: number; counted: number; counters: nu
   }
 }
 
-/** How many lines are behind the checkpoint of the import under way. */
+/** The number of lines before the checkpoint of the running import. */
 async function checkpointLines(): Promise<number> {
   const folder = join(dir, 'state/clicktally/imports')
   for (const name of await readdir(folder).catch(() => [])) {
@@ -133,11 +140,10 @@ async function checkpointLines(): Promise<number> {
 describe('an imported log', { timeout: testMs }, () => {
   const year = (number: number): Range => ({ from: `${number}-01-01`, to: `${number + 1}-01-01` })
 
-  test('is counted to the click, each day of many and each target; a second time changes no count', async () => {
-    // May 2015 is left to the log of that time.
-    const days2015 = daysOf(year(2015)).filter((day) => day.getUTCMonth() !== 4 && day.getUTCDate() % 3 !== 0)
-    const days2019 = daysOf(year(2019)).filter((day) => day.getUTCMonth() % 4 === 1)
-    const logs = [madeLog(days2015, 15, 1), madeLog(days2019, 15, 2)] as const
+  test('is counted exactly, by day and by target, and importing it again changes no count', async () => {
+    const days2000 = daysOf(year(2000)).filter((day) => day.getUTCDate() % 3 !== 0)
+    const days2004 = daysOf(year(2004)).filter((day) => day.getUTCMonth() % 4 === 1)
+    const logs = [generateLog(days2000, 15, 1), generateLog(days2004, 15, 2)] as const
     const counts = logs.map((log) => new LogCounts(log))
     const clicks = counts.reduce((sum, { targets }) => sum + targets.clicks, 0)
     expect(clicks).toBeGreaterThan(3_000)
@@ -147,7 +153,7 @@ describe('an imported log', { timeout: testMs }, () => {
     expect(first).toMatchObject({ clicks, counted: clicks })
     await importFile(await fileWith('the-same-but-for-its-name.gz', gzipSync(logs.join(''))), { targets: { clicks } })
     expect(await stored()).toEqual(first)
-    for (const [index, range] of [year(2015), year(2019)].entries()) {
+    for (const [index, range] of [year(2000), year(2004)].entries()) {
       await expectDays(range, counts[index] as LogCounts)
       await expectTargets(range, counts[index] as LogCounts)
     }
@@ -157,8 +163,8 @@ describe('an imported log', { timeout: testMs }, () => {
     ['plain', (text: string) => text],
     ['gzip', (text: string) => gzipSync(text)],
   ] as const)('is counted to the click though the import was killed again and again: %s', async ([name, pack]) => {
-    const range = name === 'plain' ? year(2016) : year(2017)
-    const log = madeLog(daysOf(range).slice(20, 80), 250, name.length)
+    const range = name === 'plain' ? year(2001) : year(2002)
+    const log = generateLog(daysOf(range).slice(20, 80), 250, name.length)
     const counts = new LogCounts(log)
     const file = await fileWith(`killed-${name}`, pack(log))
     let kills = 0
@@ -179,18 +185,20 @@ describe('an imported log', { timeout: testMs }, () => {
     await expectTargets(range, counts)
   })
 
-  test.skipIf(!existsSync(realLog))(
-    'of May 2015 is counted to the click, and a second time changes no count (skipped where the log is not there)',
+  test.runIf(accessLog)(
+    'from TEST_ACCESS_LOG is counted exactly, and importing it again changes no count',
     async () => {
-      const may: Range = { from: '2015-05-01', to: '2015-06-01' }
-      const counts = new LogCounts(gunzipSync(await readFile(realLog)).toString('latin1'))
-      await importFile(realLog, counts)
-      await expectDays(may, counts)
-      await expectTargets(may, counts)
+      const file = accessLog as string
+      const counts = new LogCounts(gunzipSync(await readFile(file)).toString('latin1'))
+      const days = [...counts.days.keys()].sort()
+      const range: Range = { from: days[0] as string, to: dayAfter(days.at(-1) as string) }
+      await importFile(file, counts)
+      await expectDays(range, counts)
+      await expectTargets(range, counts)
       const first = await stored()
-      await importFile(realLog, counts)
+      await importFile(file, counts)
       expect(await stored()).toEqual(first)
-      await expectDays(may, counts)
+      await expectDays(range, counts)
     },
   )
 })

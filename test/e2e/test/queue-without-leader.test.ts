@@ -1,13 +1,13 @@
 import { rm } from 'node:fs/promises'
-import type { ClickBalance } from '@clicktally/contract/read-operations.ts'
-import { rabbitmqctl } from '@clicktally/local/rabbitmq.ts'
-import { makeScratchFolder } from '@clicktally/local/scratch-folder.ts'
-import type { RunningService } from '@clicktally/local/service-launch.ts'
+import { makeScratchFolder } from '@clicktally/local/files/scratch-folder.ts'
+import { rabbitmqctl } from '@clicktally/local/servers/rabbitmq.ts'
+import type { RunningService } from '@clicktally/local/services/service-launch.ts'
 import { type System, startSystem } from '@clicktally/local/system.ts'
+import type { ClickBalance } from '@clicktally/operations/read-operations.ts'
 import { Client } from 'pg'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 
-/** RabbitMQ is given five minutes for the first leader of a queue, and on a slow machine nobody may have seen it yet. */
+/** RabbitMQ may take up to five minutes to elect the first leader of a queue, plus the time to detect it on a slow machine. */
 const patience = { timeout: 400_000, interval: 100 }
 let dir: string
 let system: System
@@ -29,10 +29,12 @@ function service(name: string): RunningService {
   return found
 }
 
+const withKey = () => ({ authorization: `Bearer ${system.ownerKey}` })
+
 async function send(): Promise<number> {
   const response = await fetch(new URL('/v1/events', system.baseUrl), {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', ...withKey() },
     body: '{"target":"t"}',
   })
   await response.arrayBuffer()
@@ -40,18 +42,18 @@ async function send(): Promise<number> {
 }
 
 async function balance(): Promise<ClickBalance> {
-  return (await (await fetch(new URL('/v1/balance', system.baseUrl))).json()) as ClickBalance
+  return (await (await fetch(new URL('/v1/balance', system.baseUrl), { headers: withKey() })).json()) as ClickBalance
 }
 
 async function readiness(): Promise<{ status: string; reason?: string }> {
   return (await (await fetch(`http://127.0.0.1:${service('ingest-1').port}/readyz`)).json()) as { status: string }
 }
 
-test('a queue without a leader: the balance claims nothing, and RabbitMQ is restarted without a person', async () => {
+test('when a queue has no leader, the balance becomes stale, and RabbitMQ is restarted automatically', async () => {
   const broker = service('rabbitmq').program
   const client = new Client({ connectionString: system.postgresUrl })
   await client.connect()
-  // Before its first report nothing is known, so nothing can become stale.
+  // The balance can only become stale after the first report.
   await vi.waitFor(async () => expect((await balance()).status).toBe('current'), patience)
   // Clicks that are accepted and cannot be counted …
   await client.query('begin; lock table clicks in share row exclusive mode')
@@ -74,7 +76,7 @@ test('a queue without a leader: the balance claims nothing, and RabbitMQ is rest
     await vi.waitFor(async () => expect((await readiness()).status).toBe('not_ready'), patience)
     await vi.waitFor(async () => expect((await balance()).status).toBe('stale'), patience)
 
-    // Nobody does anything.
+    // The system recovers by itself.
     await vi.waitFor(() => expect(broker.restarts).toBe(1), patience)
     expect(lines.join('\n')).toContain('rabbitmq was killed because the queue "clicks" has no leader')
     await vi.waitFor(async () => expect(await readiness()).toEqual({ status: 'ready' }), patience)

@@ -1,7 +1,7 @@
-// For a service's NODE_OPTIONS=--import: its clock is wrong by CLOCK_SHIFT_MS milliseconds, positive where it is ahead.
+// For a service's NODE_OPTIONS=--import: shifts its clock by CLOCK_SHIFT_MS milliseconds; a positive value sets it ahead.
 
 const shiftMs = Number(process.env.CLOCK_SHIFT_MS)
-if (!shiftMs) throw new Error('CLOCK_SHIFT_MS is not set: by how many milliseconds the clock is to be wrong')
+if (!shiftMs) throw new Error('CLOCK_SHIFT_MS is not set: the number of milliseconds to shift the clock by')
 
 const RealDate = Date
 const now = () => RealDate.now() + shiftMs

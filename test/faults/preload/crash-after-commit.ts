@@ -1,9 +1,9 @@
 import { createRequire } from 'node:module'
 
-// For a processor's NODE_OPTIONS=--import: kills the process right after PostgreSQL has said that a batch is committed, and
-// before anything of the process's own learns of it. The broker will deliver the batch's messages again.
+// For a processor's NODE_OPTIONS=--import: kills the process when PostgreSQL reports that a batch is committed, before the
+// processor's own code receives the result. The broker will redeliver the batch's messages.
 //
-// CRASH_AFTER_BATCHES: the number of the batch in the life of the process that is its last; by default 1, 2 or 3 at random.
+// CRASH_AFTER_BATCHES: the number of batches after which to kill the process. Default: 1, 2 or 3 at random.
 
 interface Connection {
   prependListener(event: string, listener: (message: { text?: string; status?: string }) => void): void
@@ -13,12 +13,12 @@ interface Client {
   query(this: Client, config: unknown, ...rest: unknown[]): unknown
 }
 
-// The very module that the services use: patched here before their code is loaded.
+// The same module instance that the services use, patched before their code is loaded.
 const require = createRequire(new URL('../../../packages/database/package.json', import.meta.url))
 const { prototype } = (require('pg') as { Client: { prototype: Client } }).Client
 const { query } = prototype
 const watched = new WeakSet<Connection>()
-/** Connections on which a batch was sent that is not yet committed. */
+/** Connections with a batch that is not yet committed. */
 const pending = new WeakSet<Connection>()
 let batchesLeft = Number(process.env.CRASH_AFTER_BATCHES) || 1 + Math.floor(Math.random() * 3)
 
@@ -30,7 +30,7 @@ prototype.query = function (config, ...rest) {
   return query.call(this, config, ...rest)
 }
 
-/** Either of the two ways in which the processor writes one: as copies, or with the statement of that name. */
+/** The processor writes a batch either with COPY or with the prepared statement of that name. */
 function isBatch(config: unknown): boolean {
   if (typeof config !== 'object' || config === null) return false
   return config.constructor?.name === 'CopyStatement' || (config as { name?: unknown }).name === 'count-clicks'

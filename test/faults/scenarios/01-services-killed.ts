@@ -7,8 +7,8 @@ export const scenario: Scenario = {
   title: 'SIGKILL of ingest, processor and api',
   async run(stage) {
     const { system, short } = stage
-    // Through nginx too: it sends to the other ingest what the killed one did not answer.
-    const load = { doors: [...system.doors, system.nginx] }
+    // Also through nginx, which retries a request that the killed ingest did not answer at the other one.
+    const load = { endpoints: [...system.endpoints, system.nginx] }
     const rounds = short ? 1 : 3
     const inTurn = short ? ['ingest-1', 'processor-1', 'api'] : servicesOf(system)
     await stage.row('SIGKILL of each service in turn', (breaking) => killInTurn(stage, breaking, inTurn, rounds), {
@@ -36,7 +36,7 @@ async function killInTurn(stage: Stage, breaking: Breaking, names: string[], rou
   }
 }
 
-/** Whoever runs may be next, whether the one before is back or not; at times no ingest or no processor is there. */
+/** Kills any running service, even if the last one is not back yet. At times no ingest or no processor is running. */
 async function killAtRandom({ system }: Stage, breaking: Breaking, kills: number): Promise<void> {
   const names = servicesOf(system)
   breaking.broken()
@@ -47,7 +47,7 @@ async function killAtRandom({ system }: Stage, breaking: Breaking, kills: number
     await sleep(300 + Math.random() * 1_200)
   }
   for (const name of names) {
-    if (!(await system.program(name).ready(60_000))) throw new Error(`${name} did not come back`)
+    if (!(await system.program(name).ready(60_000))) throw new Error(`${name} was not ready within 60 s`)
   }
   breaking.restored()
 }

@@ -9,8 +9,8 @@ export const scenario: Scenario = {
   async run(stage) {
     const { system, short } = stage
     const crashes = short ? 3 : 100
-    const sound = system.processors
-    // Started while nothing arrives: one that dies before it was ready the first time would count as not startable.
+    const regular = system.processors
+    // Started without load: a processor that dies before it is ready for the first time counts as a failed start.
     const fragile = await Promise.all(
       Array.from({ length: short ? 2 : 4 }, () =>
         system.addProcessor({ variables: preloading('crash-after-commit'), longestWaitMs: 200 }),
@@ -18,14 +18,14 @@ export const scenario: Scenario = {
     )
     const crashed = () => fragile.reduce((sum, { program }) => sum + program.restarts, 0)
     await stage.row(`killed between commit and ack, ${crashes} times`, async (breaking) => {
-      // All that is counted meanwhile is counted by processors that are about to die.
-      await Promise.all(sound.map((name) => system.program(name).stop()))
+      // During the fault, only processors that will be killed count clicks.
+      await Promise.all(regular.map((name) => system.program(name).stop()))
       const before = crashed()
       breaking.broken()
       try {
         await until(
           () => {
-            stage.say(`${crashed() - before} of ${crashes} processors killed after the commit`)
+            stage.setStatus(`${crashed() - before} of ${crashes} processors killed after the commit`)
             return crashed() - before >= crashes
           },
           short ? 60_000 : 480_000,
@@ -33,7 +33,7 @@ export const scenario: Scenario = {
         )
       } finally {
         await Promise.all([
-          ...sound.map((name) => system.program(name).start()),
+          ...regular.map((name) => system.program(name).start()),
           ...fragile.map((each: AddedProcessor) => each.remove()),
         ])
         breaking.restored()

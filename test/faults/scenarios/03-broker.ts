@@ -6,18 +6,18 @@ import type { Breaking, Scenario, Stage } from '../stage.ts'
 
 export const scenario: Scenario = {
   number: 3,
-  title: 'RabbitMQ restarted, killed, stopped; connections, consumers, queue taken away',
+  title: 'RabbitMQ restarted, killed, stopped; connections closed, consumers cancelled, queue deleted',
   async run(stage) {
     const { short } = stage
-    // A broker takes some ten seconds to stop and to start: the short form has the harder of the two.
+    // A broker takes about ten seconds to stop and start, so the short form only has the harder case.
     if (!short) await stage.row('RabbitMQ restarted', (breaking) => restart(stage, breaking, 3, 0))
     await stage.row('RabbitMQ: SIGKILL', (breaking) => kill(stage, breaking, short ? 1 : 3))
     if (!short) await stage.row('RabbitMQ stopped for a minute', (breaking) => restart(stage, breaking, 1, 60_000))
     await stage.row('RabbitMQ closes all connections', (breaking) => closeConnections(stage, breaking, short ? 1 : 15))
     await stage.row('consumers cancelled, queue deleted', (breaking) => deleteQueue(stage, breaking, short ? 1 : 5))
     stage.note(
-      'The queue is deleted when it is empty, while nobody sends: clicks that are in it would be lost by the hand of whoever ' +
-        'deletes it. The load goes on in the same moment; a processor makes the queue again.',
+      'The queue is deleted while it is empty and the load is paused, since deleting a queue also deletes its clicks. The ' +
+        'load resumes immediately; a processor declares the queue again.',
     )
   },
 }
@@ -32,20 +32,20 @@ async function restart(stage: Stage, breaking: Breaking, times: number, stoppedF
     await record('before a restart of RabbitMQ under load')
     breaking.broken()
     const stopped = broker.stop()
-    await record('while RabbitMQ stops')
+    await record('while RabbitMQ is stopping')
     await stopped
-    await record('while RabbitMQ is away')
+    await record('while RabbitMQ is stopped')
     await sleep(stoppedForMs)
     await broker.start()
     breaking.restored()
     const { brokenForMs, acceptedAgainMs, countedAgainMs } = await breaking.recovered()
-    await record('when clicks are accepted and counted again')
+    await record('after clicks are accepted and counted again')
     const what = stoppedForMs === 0 ? 'after a graceful restart of RabbitMQ' : 'after RabbitMQ was stopped for a minute'
-    stage.promise(`accepting again ${what}, from when it answers`, 10_000, acceptedAgainMs)
+    stage.promise(`accepting resumes ${what}, from when it responds`, 10_000, acceptedAgainMs)
     if (stoppedForMs === 0) {
-      stage.promise(`accepting again ${what}, from when it was told to stop`, undefined, brokenForMs + acceptedAgainMs)
+      stage.promise(`accepting resumes ${what}, from the stop`, undefined, brokenForMs + acceptedAgainMs)
     }
-    stage.promise(`counting again ${what}, from when it answers`, undefined, countedAgainMs)
+    stage.promise(`counting resumes ${what}, from when it responds`, undefined, countedAgainMs)
   }
 }
 
@@ -55,8 +55,8 @@ async function kill(stage: Stage, breaking: Breaking, times: number): Promise<vo
     await stage.system.kill('rabbitmq')
     breaking.restored()
     const { brokenForMs, acceptedAgainMs } = await breaking.recovered()
-    stage.promise('accepting again after RabbitMQ was killed, from when it answers', undefined, acceptedAgainMs)
-    stage.promise('accepting again after RabbitMQ was killed, from the kill', 30_000, brokenForMs + acceptedAgainMs)
+    stage.promise('accepting resumes after RabbitMQ was killed, from when it responds', undefined, acceptedAgainMs)
+    stage.promise('accepting resumes after RabbitMQ was killed, from the kill', 30_000, brokenForMs + acceptedAgainMs)
   }
 }
 
@@ -65,7 +65,7 @@ async function closeConnections({ system }: Stage, breaking: Breaking, times: nu
   const seen = new Set<string>()
   for (let round = 0; round < times; round += 1) {
     let connections: string[] = []
-    // The broker's list is some seconds behind: it must show those that were made after the last ones were closed.
+    // The broker's list is some seconds old: wait until it shows the connections opened after the last round.
     const isComplete = async () => {
       const listed = (await system.manage('GET', '/connections')) as { name: string; user: string }[]
       connections = listed
@@ -80,7 +80,7 @@ async function closeConnections({ system }: Stage, breaking: Breaking, times: nu
       connections.map((name) => system.manage('DELETE', `/connections/${encodeURIComponent(name)}`)),
     )
     breaking.restored()
-    // One that has gone by itself meanwhile is no failure, but most must have been there to be closed.
+    // A connection may have closed by itself in the meantime.
     const closed = outcomes.filter(({ status }) => status === 'fulfilled').length
     if (closed < services) throw new Error(`only ${closed} connections were closed`)
     await breaking.recovered()
@@ -95,8 +95,7 @@ async function deleteQueue({ system }: Stage, breaking: Breaking, times: number)
     const { messageCount } = await system.withChannel((channel) => channel.deleteQueue(topology.queue))
     breaking.restored()
     breaking.load.resume()
-    if (messageCount > 0)
-      throw new Error(`the queue was deleted with ${messageCount} messages in it: of no use as a test`)
+    if (messageCount > 0) throw new Error(`invalid test: the deleted queue contained ${messageCount} messages`)
     await breaking.recovered()
   }
 }

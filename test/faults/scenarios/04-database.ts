@@ -3,7 +3,7 @@ import type { Breaking, Scenario, Stage } from '../stage.ts'
 
 export const scenario: Scenario = {
   number: 4,
-  title: 'PostgreSQL restarted, killed, stopped; its backends terminated, its tables locked',
+  title: 'PostgreSQL restarted, killed, stopped; backends terminated, tables locked',
   async run(stage) {
     const { short } = stage
     await stage.row('PostgreSQL restarted (fast)', (breaking) => restart(stage, breaking, short ? 1 : 5, 0))
@@ -12,7 +12,7 @@ export const scenario: Scenario = {
     await stage.row('backends terminated every 200 ms', (breaking) =>
       terminate(stage, breaking, short ? 2_000 : 20_000),
     )
-    // Past the lock_timeout of 5 s; in the long form past the statement_timeout of 10 s too.
+    // Longer than the lock_timeout of 5 s; in the long form also longer than the statement_timeout of 10 s.
     const lockedForMs = short ? 6_000 : 15_000
     for (const table of short ? ['counter_deltas'] : ['clicks', 'counter_deltas']) {
       await stage.row(`table ${table} locked`, (breaking) => lock(stage, breaking, table, lockedForMs))
@@ -58,7 +58,7 @@ async function lock(stage: Stage, breaking: Breaking, table: string, forMs: numb
   const client = await stage.system.pool.connect()
   try {
     await client.query('begin')
-    // This one would be ended, and its lock with it, like any other that waits in a transaction.
+    // Otherwise the server would close this connection, which would release the lock.
     await client.query('set local idle_in_transaction_session_timeout = 0')
     await client.query(`lock table ${table} in access exclusive mode`)
     breaking.broken()
@@ -73,5 +73,5 @@ async function lock(stage: Stage, breaking: Breaking, table: string, forMs: numb
 
 async function countingAgain(stage: Stage, breaking: Breaking): Promise<void> {
   const { countedAgainMs } = await breaking.recovered()
-  stage.promise('counting again after PostgreSQL is back', 10_000, countedAgainMs)
+  stage.promise('counting resumes after PostgreSQL is back', 10_000, countedAgainMs)
 }

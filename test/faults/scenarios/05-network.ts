@@ -5,10 +5,10 @@ import { checkAsOf } from '../as-of.ts'
 import type { Links } from '../fault-system.ts'
 import type { Scenario, Stage } from '../stage.ts'
 
-/** The network between the services and their servers: nothing closes, nothing arrives; slow; cut at the worst moment. */
+/** Faults of the network between services and servers: stalled connections, latency, connections cut during a commit. */
 export const scenario: Scenario = {
   number: 5,
-  title: 'the network',
+  title: 'network stalled, slow, cut',
   async run(stage) {
     const silences = stage.short ? shortSilences : longSilences
     for (const { name, links, direction, forMs } of silences) await silence(stage, name, links, direction, forMs)
@@ -19,35 +19,35 @@ export const scenario: Scenario = {
 }
 
 interface Silence {
-  /** Of the row. */
+  /** The row's name. */
   readonly name: string
   readonly links: readonly (keyof Links)[]
   readonly direction: Direction | 'both'
   readonly forMs: number
 }
 
-/** Beyond two missed heartbeats of 10 s, and beyond what a silent connection may be waited for by either side. */
+/** Longer than two missed heartbeats of 10 s, and longer than either side waits on a stalled connection. */
 const longMs = 60_000
 const oneWayMs = 35_000
-/** Beyond the 4 s that ingest waits for a confirm. */
+/** Longer than the 4 s that ingest waits for a confirm. */
 const shortMs = 5_000
 
 const longSilences: readonly Silence[] = [
-  { name: 'ingest – broker silent', links: ['ingestToBroker'], direction: 'both', forMs: longMs },
-  // Messages arrive, their confirms do not: each is sent again.
-  { name: 'broker → ingest silent', links: ['ingestToBroker'], direction: 'toClient', forMs: oneWayMs },
-  { name: 'processor – broker silent', links: ['processorToBroker'], direction: 'both', forMs: longMs },
-  // Deliveries arrive, their acknowledgements do not: all is delivered again.
-  { name: 'processor → broker silent', links: ['processorToBroker'], direction: 'toServer', forMs: oneWayMs },
-  { name: 'processor – database silent', links: ['processorToDatabase'], direction: 'both', forMs: longMs },
-  // Batches are committed, and nobody learns of it.
-  { name: 'database → processor silent', links: ['processorToDatabase'], direction: 'toClient', forMs: oneWayMs },
+  { name: 'ingest ↔ broker stalled', links: ['ingestToBroker'], direction: 'both', forMs: longMs },
+  // Messages arrive but their confirms do not: each message is sent again.
+  { name: 'broker → ingest stalled', links: ['ingestToBroker'], direction: 'toClient', forMs: oneWayMs },
+  { name: 'processor ↔ broker stalled', links: ['processorToBroker'], direction: 'both', forMs: longMs },
+  // Deliveries arrive but their acknowledgements do not: each message is redelivered.
+  { name: 'processor → broker stalled', links: ['processorToBroker'], direction: 'toServer', forMs: oneWayMs },
+  { name: 'processor ↔ database stalled', links: ['processorToDatabase'], direction: 'both', forMs: longMs },
+  // Batches are committed, but the processor does not receive the result.
+  { name: 'database → processor stalled', links: ['processorToDatabase'], direction: 'toClient', forMs: oneWayMs },
 ]
 
 const shortSilences: readonly Silence[] = [
-  { name: 'broker → ingest silent', links: ['ingestToBroker'], direction: 'toClient', forMs: shortMs },
+  { name: 'broker → ingest stalled', links: ['ingestToBroker'], direction: 'toClient', forMs: shortMs },
   {
-    name: 'processor – broker, database silent',
+    name: 'processor ↔ broker, database stalled',
     links: ['processorToBroker', 'processorToDatabase'],
     direction: 'both',
     forMs: 3_000,
@@ -75,17 +75,17 @@ async function silence(
   })
 }
 
-/** One processor holds messages that it can't bring to the database, while the others go on. */
+/** One processor holds messages that it cannot store, while the others continue. */
 async function oneWithoutDatabase(stage: Stage): Promise<void> {
   const { system } = stage
-  await stage.row('one processor – database silent', async ({ broken, restored, recovered, load }) => {
+  await stage.row('one processor ↔ database stalled', async ({ broken, restored, recovered, load }) => {
     const one = await system.addProcessor({ ownLinks: true })
     broken()
     one.links.processorToDatabase.silence()
     try {
       await sleep(othersNoticeMs)
-      // It stands still until the processor has given back what it holds, after some 30 s.
-      await checkAsOf(system, load, 60_000)
+      // asOf does not advance until the processor has returned its messages, after about 30 s.
+      await checkAsOf(system, load)
     } finally {
       one.links.processorToDatabase.resume()
       restored()
@@ -94,12 +94,12 @@ async function oneWithoutDatabase(stage: Stage): Promise<void> {
   })
 }
 
-/** After this time the others take a processor for gone that says nothing of its progress. */
+/** After this time without a progress report, the others treat a processor as gone. */
 const othersNoticeMs = 6_000
 
 async function slowNetwork(stage: Stage): Promise<void> {
   const latencyMs = 200
-  await stage.row(`${latencyMs} ms of latency on every link`, async ({ broken, restored, recovered }) => {
+  await stage.row(`${latencyMs} ms latency on every link`, async ({ broken, restored, recovered }) => {
     const delayAll = (ms: number) => {
       for (const proxy of Object.values(stage.system.links)) (proxy as TcpProxy).delay(ms)
     }
@@ -115,15 +115,15 @@ async function slowNetwork(stage: Stage): Promise<void> {
   })
 }
 
-/** In the first bytes of what goes to the server for a batch: as copies, or as the prepared statement. */
+/** In the first bytes of a batch: COPY, or the prepared statement. */
 const batchMarks = ['copy messages', 'count-clicks']
 const beginsBatch = (chunk: Buffer) => batchMarks.some((mark) => chunk.includes(mark))
-/** "Ready for query", and no transaction open: what was sent before is committed, or has failed. */
+/** "Ready for query" without an open transaction: what was sent before is committed or has failed. */
 const readyForQuery = Buffer.from('Z\0\0\0\x05I', 'latin1')
 
 /**
- * Each cuts a connection to the database at another moment of a batch's commit. In the first nothing was committed, in the
- * others all was, but the processor can't tell them apart.
+ * Each cuts a connection to the database at a different point of a batch's commit. Only in the first case the batch is not
+ * committed, but the processor cannot distinguish the cases.
  */
 const moments = {
   'half of the statement sent': (proxy: TcpProxy) =>
@@ -139,7 +139,7 @@ function cutAnswer(proxy: TcpProxy, afterBytes: number) {
     return false
   }
   const noting = proxy.cutWhen('toServer', noteStatement)
-  // Before the commit the server only says that it is ready to take the copies' data.
+  // Before the commit, the server only responds that it is ready for the COPY data.
   const isAnswer: CutPredicate = (chunk, connection) => {
     const isLast = chunk.subarray(-readyForQuery.length).equals(readyForQuery)
     return asked.has(connection) && isLast && afterBytes
@@ -159,10 +159,10 @@ function cutAnswer(proxy: TcpProxy, afterBytes: number) {
 async function cutCommits(stage: Stage): Promise<void> {
   const proxy = stage.system.links.processorToDatabase
   const rounds = stage.short ? 1 : 8
-  await stage.row('cut in the middle of a commit', async ({ broken, restored, recovered }) => {
+  await stage.row('connection cut during a commit', async ({ broken, restored, recovered }) => {
     for (let round = 0; round < rounds; round += 1) {
       for (const [moment, cutAt] of Object.entries(moments)) {
-        stage.say(`commit ${round + 1} cut: ${moment}`)
+        stage.setStatus(`commit ${round + 1} cut: ${moment}`)
         const cutting = cutAt(proxy)
         try {
           await until(() => cutting.cuts > 0, 20_000, `a batch to be cut (${moment})`)

@@ -1,15 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { ManagementError } from '@clicktally/broker/management.ts'
 import { topology } from '@clicktally/broker/topology.ts'
-import type { ClickLoad } from '@clicktally/e2e/click-load.ts'
-import { MemoryWatch } from '@clicktally/processes/resident-memory.ts'
+import type { ClickLoad } from '@clicktally/load/click-load.ts'
+import { MemoryPeak } from '@clicktally/processes/resident-memory.ts'
 import { until } from '@clicktally/testing/until.ts'
 import { type Alarm, raiseAlarm } from '../broker-alarms.ts'
 import type { Breaking, Scenario, Stage } from '../stage.ts'
 
-/** What the broker refuses: ingest says 503 and holds no more than before, and goes on by itself when the cause is gone. */
+/** While the broker rejects messages, ingest responds with 503, uses no more memory, and recovers without intervention. */
 export const scenario: Scenario = {
   number: 6,
-  title: 'the limits of the broker',
+  title: 'alarms and limits of RabbitMQ',
   async run(stage) {
     await alarm(stage, 'memory')
     await alarm(stage, 'disk')
@@ -18,23 +19,23 @@ export const scenario: Scenario = {
   },
 }
 
-/** More clients than ingest answers in passing, so that there is something to hold. */
+/** Enough clients that ingest has clicks waiting for confirms. */
 const manyClients = { connections: 64, clicksPerSecond: 600 }
 /**
- * Ingest may hold 32 MiB of clicks, and V8 lets garbage of about as much lie. What piled up for as long as the fault lasts
- * would be far more.
+ * Ingest may hold 32 MiB of clicks, and V8 may keep about as much garbage. Clicks that accumulated during the whole fault would
+ * take far more.
  */
 const mayGrowBytes = 96 * 1024 * 1024
 
 async function alarm(stage: Stage, kind: Alarm): Promise<void> {
-  await refusingRow(stage, `${kind} alarm at the broker`, async ({ broken, restored, load }) => {
-    const makeWell = await raiseAlarm(stage.system, kind)
+  await refusingRow(stage, `RabbitMQ ${kind} alarm`, async ({ broken, restored, load }) => {
+    const clearAlarm = await raiseAlarm(stage.system, kind)
     broken()
     try {
       await untilRefused(load)
       await sleep(stage.short ? 1_000 : 25_000)
     } finally {
-      await makeWell()
+      await clearAlarm()
       restored()
     }
   })
@@ -60,10 +61,10 @@ async function fullQueue(stage: Stage): Promise<void> {
   })
 }
 
-/** In messages. Their number and not their size, since it is counted exactly. */
+/** Number of messages, which the broker limits exactly, unlike their size. */
 const shortLength = 50
 
-/** A policy beside the usual one, and above it, with the same settings but for the length. */
+/** Adds a policy with a higher priority than the regular one and the same settings except for the length. */
 async function shortenQueue({ system }: Stage): Promise<() => Promise<void>> {
   const usual = (await system.manage('GET', `/policies/%2F/${topology.queue}`)) as Record<string, unknown>
   const path = '/policies/%2F/short'
@@ -81,11 +82,11 @@ async function shortenQueue({ system }: Stage): Promise<() => Promise<void>> {
 async function missingBinding(stage: Stage): Promise<void> {
   const { exchange, queue, routingKey } = topology
   const path = `/bindings/%2F/e/${exchange}/q/${queue}/${routingKey}`
-  await refusingRow(stage, 'the binding of the queue is removed', async ({ broken, restored, recovered, load }) => {
+  await refusingRow(stage, 'queue binding removed', async ({ broken, restored, recovered, load }) => {
     for (let count = 0; count < (stage.short ? 2 : 10); count += 1) {
       const refusal = untilRefused(load).then(() => true)
       broken()
-      // A processor declares the binding again, perhaps before a click could miss it.
+      // A processor may declare the binding again before a click is returned as unroutable.
       do await stage.system.manage('DELETE', path).catch(isGone)
       while (!(await Promise.race([refusal, sleep(500, false)])))
       restored()
@@ -94,11 +95,11 @@ async function missingBinding(stage: Stage): Promise<void> {
   })
 }
 
-/** A row in which clicks must be refused, while the ingests hold no more than before. */
+/** Runs a row in which clicks must be rejected without a growing memory use of the ingests. */
 async function refusingRow(stage: Stage, name: string, fault: (breaking: Breaking) => Promise<void>): Promise<void> {
   const ingests = stage.system.ingests.map((ingest) => stage.system.program(ingest))
   const measure = async (during: () => Promise<unknown>) => {
-    const watch = new MemoryWatch(ingests)
+    const watch = new MemoryPeak(ingests)
     await during().finally(() => watch.stop())
     return await watch.stop()
   }
@@ -112,7 +113,7 @@ async function refusingRow(stage: Stage, name: string, fault: (breaking: Breakin
       const after = await measure(() => sleep(restMs))
       const [beforeMb, duringMb, afterMb] = [before, during, after].map((bytes) => Math.round(bytes / 1024 ** 2))
       stage.note(
-        `${name}: the larger ingest held ${beforeMb} MB before, ${duringMb} MB at most during and ${afterMb} MB after it.`,
+        `${name}: the larger ingest used at most ${beforeMb} MB before, ${duringMb} MB during and ${afterMb} MB after the fault.`,
       )
       const codes = Object.keys(breaking.load.answers).filter((answer) => !['202', '503'].includes(answer))
       if (codes.length > 0) throw new Error(`answered with ${codes.join(', ')} besides 202 and 503`)
@@ -123,12 +124,12 @@ async function refusingRow(stage: Stage, name: string, fault: (breaking: Breakin
   )
 }
 
-/** A binding that is missing can't be deleted. */
-function isGone(error: Error): void {
-  if (!error.message.includes('404')) throw error
+/** Ignores that the binding is already missing. */
+function isGone(error: unknown): void {
+  if (!(error instanceof ManagementError && error.status === 404)) throw error
 }
 
-/** Resolves when a click more is refused than when it was called. */
+/** Resolves when another request is rejected. */
 async function untilRefused(load: ClickLoad): Promise<void> {
   const refused = () => load.answers['503'] ?? 0
   const before = refused()

@@ -1,18 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { topology } from '@clicktally/broker/topology.ts'
-import { type Click, defaultProjectId } from '@clicktally/contract/click.ts'
-import { clicksMessageType, encodeClick } from '@clicktally/contract/clicks-message.ts'
-import type { ClickLoad, SentClick } from '@clicktally/e2e/click-load.ts'
+import { type Click, defaultProjectId } from '@clicktally/event/click.ts'
+import type { ClickLoad, SentClick } from '@clicktally/load/click-load.ts'
+import { clicksMessageType, encodeClick } from '@clicktally/message/clicks-message.ts'
 import { until } from '@clicktally/testing/until.ts'
 import { preloading } from '../changed-service.ts'
 import { type FoundLetter, lettersSince, newestLetter } from '../dead-letters.ts'
 import type { FaultSystem } from '../fault-system.ts'
 import type { Scenario, Stage } from '../stage.ts'
 
-/** What can't be counted: it alone is in the dead letters, and what came along with it is counted in time. */
+/** Messages that cannot be counted: only they end in the dead letters, and healthy clicks are counted in time. */
 export const scenario: Scenario = {
   number: 7,
-  title: 'poison',
+  title: 'poison messages',
   async run(stage) {
     await unreadable(stage)
     await refused(stage)
@@ -48,11 +48,11 @@ async function unreadable(stage: Stage): Promise<void> {
       const found = letters.find((letter) => letter.reason === reason && letter.content.equals(content))
       if (found?.type !== (type ?? null)) throw new Error(`no dead letter "${reason}" has what was published`)
     }
-    await measureNeighbours(stage, load, 'what can not be read')
+    await measureNeighbours(stage, load, 'undecodable messages')
   })
 }
 
-/** One of each kind; only one holds healthy clicks beside what can't be read. */
+/** One message of each kind; only the last also contains healthy clicks. */
 function unreadableMessages(load: ClickLoad) {
   const clicks = load.newClicks(5)
   const [first, second, third, fourth, fifth] = clicks as [SentClick, SentClick, SentClick, SentClick, SentClick]
@@ -80,7 +80,7 @@ const refusedBatchClicks = 500
 
 async function refused(stage: Stage): Promise<void> {
   const { system } = stage
-  await stage.row('one click in 1,000 is refused', async ({ broken, restored, expectDead, load }) => {
+  await stage.row('database rejects 1 click in 1,000', async ({ broken, restored, expectDead, load }) => {
     const newest = await newestLetter(system.pool)
     const marked: SentClick[] = []
     const allow = await refuseMarked(system)
@@ -95,8 +95,8 @@ async function refused(stage: Stage): Promise<void> {
           marked.push(click)
           expectDead(1)
         }
-        if (!(await load.send(clicks))) throw new Error('a batch with a click to be refused was not accepted')
-        // A thousand clicks a second, one of them refused: a burst would show how fast a backlog goes, and that is another row's.
+        if (!(await load.send(clicks))) throw new Error('a batch with a marked click was not accepted')
+        // 1,000 clicks/s, one of them rejected: a burst would measure how fast a backlog is processed instead.
         await sleep(500)
       }
       await untilDead(system, newest, marked.length)
@@ -109,16 +109,16 @@ async function refused(stage: Stage): Promise<void> {
       const letter = letters.find(({ clickIds }) => clickIds.includes(id))
       const holdsIt = letter?.clickIds.length === 1 && JSON.parse(letter.content.toString()).id === id
       if (!holdsIt || letter.reason !== 'refused_by_database' || !letter.detail.includes(refusal))
-        throw new Error(`the refused click ${id} has no dead letter of its own with its reason`)
+        throw new Error(`the rejected click ${id} has no separate dead letter with its reason`)
     }
-    await measureNeighbours(stage, load, 'what the database refuses')
+    await measureNeighbours(stage, load, 'rejected clicks')
   })
 }
 
 const refusedMark = '-refused'
 const refusal = 'refused for the fault suite'
 
-/** Has the database refuse clicks on marked targets; what is returned ends it. */
+/** Makes the database reject clicks on marked targets. The returned function ends it. */
 async function refuseMarked({ pool }: FaultSystem): Promise<() => Promise<void>> {
   await pool.query(`
     create function refuse_marked() returns trigger language plpgsql as $$
@@ -136,13 +136,13 @@ async function killer(stage: Stage): Promise<void> {
   const { system } = stage
   const mark = 'kills-on-sight'
   const processors = system.processors.map((name) => system.program(name))
-  await stage.row('a message that kills its processor', async ({ broken, restored, expectDead, load }) => {
+  await stage.row('message that crashes its processor', async ({ broken, restored, expectDead, load }) => {
     const newest = await newestLetter(system.pool)
     const changes = {
       variables: preloading('crash-on-sight', { CRASH_ON_SIGHT: mark }),
       ...(stage.short && { longestWaitMs: 200 }),
     }
-    const mortals = await Promise.all(processors.map(() => system.addProcessor(changes)))
+    const crashing = await Promise.all(processors.map(() => system.addProcessor(changes)))
     await Promise.all(processors.map((program) => program.stop()))
     try {
       const [click] = load.newClicks(1).map(({ id, target }) => ({ id, target: `${target}-${mark}` }))
@@ -155,13 +155,15 @@ async function killer(stage: Stage): Promise<void> {
       restored()
       const [letter] = await lettersSince(system.pool, newest)
       if (letter?.reason !== 'delivery_limit' || letter.clickIds[0] !== click.id)
-        throw new Error(`the first dead letter is not the killer's but one of ${letter?.clickIds} (${letter?.reason})`)
-      const kills = mortals.reduce((sum, { program }) => sum + program.restarts, 0)
-      stage.note(`The message that kills its processor killed ${kills} times before the broker gave it up.`)
-      await measureNeighbours(stage, load, 'what kills its processor')
+        throw new Error(
+          `expected a dead letter of the message that crashes processors, got ${letter?.clickIds} (${letter?.reason})`,
+        )
+      const kills = crashing.reduce((sum, { program }) => sum + program.restarts, 0)
+      stage.note(`The message that crashes its processor did so ${kills} times before the broker dead-lettered it.`)
+      await measureNeighbours(stage, load, 'a message that crashes its processor')
     } finally {
       await Promise.all(processors.map((program) => program.start()))
-      await Promise.all(mortals.map((mortal) => mortal.remove()))
+      await Promise.all(crashing.map((each) => each.remove()))
     }
   })
 }
@@ -171,7 +173,7 @@ function asClick({ id, target }: SentClick): Click {
   return { id, projectId: defaultProjectId, target, occurredAtMs: nowMs, receivedAtMs: nowMs, requestId: 'fault-suite' }
 }
 
-/** As a publisher would that knows nothing of the ledger. */
+/** Publishes messages without a producer and a sequence number. */
 async function publish(
   system: FaultSystem,
   messages: readonly { readonly type: string | undefined; readonly content: Buffer }[],
@@ -202,13 +204,13 @@ async function untilStored({ pool }: FaultSystem, clicks: readonly SentClick[]):
       return rows[0]?.stored === ids.length
     },
     30_000,
-    'the clicks that came along with poison to be counted',
+    'the healthy clicks in poison messages to be counted',
   )
 }
 
 const neighboursWithinMs = 5_000
 
-/** How long the slowest click of the row took from its receipt to its count. */
+/** Records the longest time from receipt to count of the row's clicks. */
 async function measureNeighbours(stage: Stage, load: ClickLoad, poison: string): Promise<void> {
   const { rows } = await stage.system.pool.query<{ slowest: number }>(
     `select coalesce(max(extract(epoch from counted_at - received_at)), 0)::float8 as slowest
@@ -216,5 +218,5 @@ async function measureNeighbours(stage: Stage, load: ClickLoad, poison: string):
     [[...load.targets]],
   )
   const slowestMs = (rows[0]?.slowest ?? Number.NaN) * 1_000
-  stage.promise(`neighbours of ${poison} are counted`, neighboursWithinMs, slowestMs)
+  stage.promise(`healthy clicks next to ${poison} are counted`, neighboursWithinMs, slowestMs)
 }

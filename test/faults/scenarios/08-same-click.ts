@@ -1,37 +1,37 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
-import type { ClickLoad, SentClick } from '@clicktally/e2e/click-load.ts'
+import { randomUuidV7 } from '@clicktally/event/uuid-v7.ts'
+import type { ClickLoad, SentClick } from '@clicktally/load/click-load.ts'
 import { checkAsOf } from '../as-of.ts'
 import { preloading, withVariables } from '../changed-service.ts'
 import type { Scenario, Stage } from '../stage.ts'
 
-/** The same click, again and again: at once, minutes later, through other ingests, around midnight. Counted once. */
+/** Duplicates of a click: concurrent, minutes later, through other ingests, around midnight. It is counted once. */
 export const scenario: Scenario = {
   number: 8,
-  title: 'the same click sent again',
+  title: 'duplicate clicks',
   async run(stage) {
     await manyAtOnce(stage)
     await aroundMidnight(stage)
   },
 }
 
-/** Runs at once that send a click each; more would only wait for the ingests. */
-const lanes = 8
+/** Clicks in progress at a time; more would only wait for the ingests. */
+const concurrency = 8
 
 async function manyAtOnce(stage: Stage): Promise<void> {
   const clicks = stage.short ? 160 : 1_600
   let sendings = 0
   let allAccepted = false
-  const row = await stage.row('a click 1 to 5 times at once, and again', async ({ load }) => {
+  const row = await stage.row('each click sent 1 to 5 times, then again', async ({ load }) => {
     const sent: SentClick[] = []
     const attempt = async (body: readonly SentClick[]) => {
       sendings += body.length
       await load.attempt(body)
     }
-    await inLanes(clicks, async (index) => {
+    await concurrently(clicks, async (index) => {
       const [one, other] = load.newClicks(2) as [SentClick, SentClick]
       sent.push(one)
-      // The doors take turns: copies of a click go through different ingests.
+      // Requests alternate between the ingests, so copies of a click go through different ones.
       const copies = Array.from({ length: 1 + (index % 5) }, () => attempt([one]))
       if (index % 10 === 0) {
         sent.push(other)
@@ -40,19 +40,19 @@ async function manyAtOnce(stage: Stage): Promise<void> {
       await Promise.all(copies)
     })
     await sleep(stage.short ? 1_000 : 120_000)
-    await inLanes(sent.length, async (index) => await attempt(sent.slice(index, index + 1)))
+    await concurrently(sent.length, async (index) => await attempt(sent.slice(index, index + 1)))
     sendings -= sent.length
     allAccepted = load.failures === 0
   })
-  // Where an answer is missing it is not known how often a click was taken.
+  // If a request failed, the number of accepted copies is unknown.
   if (allAccepted && row.duplicates !== sendings)
-    throw new Error(`${row.duplicates} duplicates were skipped, where ${sendings} were sent`)
+    throw new Error(`${row.duplicates} duplicates were skipped, but ${sendings} were sent`)
 }
 
-async function inLanes(count: number, act: (index: number) => Promise<void>): Promise<void> {
+async function concurrently(count: number, act: (index: number) => Promise<void>): Promise<void> {
   let next = 0
   await Promise.all(
-    Array.from({ length: lanes }, async () => {
+    Array.from({ length: concurrency }, async () => {
       while (next < count) {
         const index = next
         next += 1
@@ -64,18 +64,18 @@ async function inLanes(count: number, act: (index: number) => Promise<void>): Pr
 
 const dayMs = 86_400_000
 
-/** Partitions end at midnight UTC too. */
+/** Partitions also end at midnight UTC. */
 async function aroundMidnight(stage: Stage): Promise<void> {
   const { system } = stage
   await stage.row(
-    'the same around midnight',
+    'duplicates around midnight',
     async ({ load }) => {
       const clicks = clicksAroundMidnight(load)
       const sendAll = async () =>
-        await inLanes(clicks.length, async (index) => {
+        await concurrently(clicks.length, async (index) => {
           const click = clicks[index] as SentClick
           const { id } = click
-          // The same id on either side of midnight, by what the client says of its time.
+          // The same id with an occurredAt on either side of midnight.
           const elsewhere = { ...click, occurredAt: new Date(lastMidnight() + (index % 2) - 1).toISOString() }
           const copies = Array.from({ length: 1 + (index % 5) }, () => load.attempt([click]))
           await Promise.all([...copies, load.attempt([elsewhere]), load.attempt([{ id, target: click.target }])])
@@ -94,7 +94,7 @@ async function aroundMidnight(stage: Stage): Promise<void> {
       )
       await sendAll()
     },
-    { mayLieBecause: 'an ingest runs with a clock that is up to a day ahead, and receipts are in its clock' },
+    { mayBeWrongBecause: 'the clock of an ingest is up to a day ahead and sets the time of receipt' },
   )
 }
 
@@ -102,7 +102,7 @@ function lastMidnight(): number {
   return Math.floor(Date.now() / dayMs) * dayMs
 }
 
-/** Ids whose own time is at, and a millisecond before and after, the midnights that an id may be around now. */
+/** Ids whose timestamp is at the last, the previous or the next midnight, or a millisecond before or after. */
 function clicksAroundMidnight(load: ClickLoad): SentClick[] {
   const midnight = lastMidnight()
   const times = [midnight - dayMs, midnight, midnight + dayMs].flatMap((each) => [each - 1, each, each + 1])

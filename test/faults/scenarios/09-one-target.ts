@@ -1,6 +1,6 @@
-import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
 import { settle } from '@clicktally/database/settling.ts'
-import type { SentClick } from '@clicktally/e2e/click-load.ts'
+import { randomUuidV7 } from '@clicktally/event/uuid-v7.ts'
+import type { SentClick } from '@clicktally/load/click-load.ts'
 import type { FaultSystem } from '../fault-system.ts'
 import type { Breaking, Scenario, Stage } from '../stage.ts'
 
@@ -9,7 +9,7 @@ const sendersAtOnce = 8
 
 export const scenario: Scenario = {
   number: 9,
-  title: 'one single target from every client, eight processors',
+  title: 'all clicks on one target, eight processors',
   async run(stage) {
     const { system, short } = stage
     const processors = short ? 4 : 8
@@ -20,9 +20,9 @@ export const scenario: Scenario = {
     const speeds = { one: [] as number[], many: [] as number[] }
     try {
       await stage.row(
-        `one target for all, ${processors} processors`,
+        `all clicks on one target, ${processors} processors`,
         async (breaking) => {
-          // What fills the queue is sent by hand; beside it nothing is to be written.
+          // The queue is filled without the load, so that nothing else is written.
           await breaking.load.pause()
           const deadlocks = await readDeadlocks(system)
           const many = Array.from({ length: 1_000 }, (_, index) => `many-${index}`)
@@ -41,18 +41,18 @@ export const scenario: Scenario = {
     }
     const list = (values: number[]) => values.map((value) => Math.round(value).toLocaleString('en-US')).join(', ')
     stage.note(
-      `${processors} processors drained queues of ${clicks.toLocaleString('en-US')} clicks, in turn: on one single target ` +
-        `with ${list(speeds.one)} clicks/s, on 1,000 targets with ${list(speeds.many)} clicks/s.`,
+      `${processors} processors drained queues of ${clicks.toLocaleString('en-US')} clicks: on one target at ` +
+        `${list(speeds.one)} clicks/s, on 1,000 targets at ${list(speeds.many)} clicks/s.`,
     )
   },
 }
 
-/** Fills the queue while nothing that a processor sends arrives at the database, lets go, and returns clicks a second. */
+/** Fills the queue while the processors cannot reach the database, lets them drain it, and returns the clicks per second. */
 async function drain(stage: Stage, { load }: Breaking, targets: string[], clicks: number): Promise<number> {
   const { system } = stage
   const link = system.links.processorToDatabase
   await settle(system, 20_000)
-  stage.say(`filling the queue with ${clicks.toLocaleString('en-US')} clicks on ${targets.length} targets`)
+  stage.setStatus(`filling the queue with ${clicks.toLocaleString('en-US')} clicks on ${targets.length} targets`)
   let since: Date
   link.silence('toServer')
   try {
@@ -63,7 +63,7 @@ async function drain(stage: Stage, { load }: Breaking, targets: string[], clicks
     since = new Date()
     link.resume()
   }
-  stage.say(`the processors drain the queue of clicks on ${targets.length} targets`)
+  stage.setStatus(`the processors drain the queue of clicks on ${targets.length} targets`)
   await settle(system, 60_000)
   return await speedSince(system, since)
 }
@@ -82,7 +82,7 @@ async function fill(clicks: number, targets: string[], send: (batch: SentClick[]
   await Promise.all(Array.from({ length: sendersAtOnce }, sender))
 }
 
-/** By the ledger, which has the time of each message's transaction: by the database's clock, and that is this machine's. */
+/** From the ledger, which has the time of each message's transaction. The database's clock is this machine's clock. */
 async function speedSince({ pool }: FaultSystem, since: Date): Promise<number> {
   const { rows } = await pool.query<{ speed: number }>(
     `select sum(clicks) / extract(epoch from max(written_at) - $1)::float8 as speed from messages where written_at >= $1`,

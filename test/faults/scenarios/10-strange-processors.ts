@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { runCommand } from '@clicktally/local/run-command.ts'
-import type { SupervisedProgram } from '@clicktally/local/supervised-program.ts'
+import { runCommand } from '@clicktally/local/processes/run-command.ts'
+import type { SupervisedProgram } from '@clicktally/local/processes/supervised-program.ts'
 import { checkAsOf } from '../as-of.ts'
 import { preloading } from '../changed-service.ts'
 import type { Scenario, Stage } from '../stage.ts'
 
-/** Processors on machines that are not as they should be. */
+/** Processors on faulty machines. */
 export const scenario: Scenario = {
   number: 10,
-  title: 'a processor without a disk, with a wrong clock, paused',
+  title: 'a processor with a read-only disk, with a wrong clock, paused',
   async run(stage) {
     await readOnlyDisk(stage)
     const hourMs = 3_600_000
@@ -19,8 +19,8 @@ export const scenario: Scenario = {
 }
 
 /**
- * Runs the command line that follows with every disk read-only, and only if that is so. In a mount namespace of its own:
- * others go on as before.
+ * Runs the command that follows with every disk read-only, and fails if one is still writable. It uses its own mount namespace:
+ * other processes are not affected.
  */
 const withReadOnlyDisk = `
   while read -r _ point type _; do
@@ -64,7 +64,7 @@ async function readOnlyDisk(stage: Stage): Promise<void> {
   })
 }
 
-/** Does something while these are stopped: who else there is counts alone. */
+/** Calls `act` while these programs are stopped. */
 async function without(programs: readonly SupervisedProgram[], act: () => Promise<unknown>): Promise<void> {
   await Promise.all(programs.map((program) => program.stop()))
   try {
@@ -78,7 +78,9 @@ async function wrongClock(stage: Stage, shiftsMs: readonly number[]): Promise<vo
   const { system } = stage
   const [shiftMs = 0] = shiftsMs
   const name =
-    shiftsMs.length > 1 ? 'clocks an hour ahead, behind' : `clock an hour ${shiftMs > 0 ? 'ahead' : 'behind'}`
+    shiftsMs.length > 1
+      ? 'processor clocks 1 hour ahead and behind'
+      : `processor clock 1 hour ${shiftMs > 0 ? 'ahead' : 'behind'}`
   const usual = system.processors.map((each) => system.program(each))
   await stage.row(name, async ({ broken, restored, recovered, load }) => {
     const wrong = await Promise.all(
@@ -99,22 +101,22 @@ async function wrongClock(stage: Stage, shiftsMs: readonly number[]): Promise<vo
   })
 }
 
-/** After this time the others take it for gone, by what it last said of its progress. */
+/** After this time without a progress report, the others treat a processor as gone. */
 const pauseNoticedMs = 6_000
 const longPauseMs = 114_000
 
 async function paused(stage: Stage): Promise<void> {
   const { system } = stage
   const [name = ''] = system.processors
-  await stage.row('processor paused (SIGSTOP) and back', async ({ broken, restored, recovered, load }) => {
+  await stage.row('processor paused (SIGSTOP), resumed', async ({ broken, restored, recovered, load }) => {
     const program = system.program(name)
     broken()
     program.signal('SIGSTOP')
     try {
       await sleep(pauseNoticedMs)
       if (!stage.short) {
-        // The broker has not noticed yet, and what the processor holds nobody has counted.
-        await checkAsOf(system, load, 60_000)
+        // The broker has not noticed yet, and the messages that the processor holds are not counted.
+        await checkAsOf(system, load)
         await sleep(longPauseMs)
       }
     } finally {

@@ -5,14 +5,14 @@ import { until } from '@clicktally/testing/until.ts'
 import { onSmallDisk, whyNoSmallDisk } from '../small-disk.ts'
 import type { Scenario, Stage } from '../stage.ts'
 
-/** No alarm that somebody sets, but a disk without a free byte; once, and again. */
+/** Fills real disks completely, unlike scenario 6, which only raises alarms. */
 export const scenario: Scenario = {
   number: 11,
-  title: 'a disk without a free byte, and room on it again',
+  title: 'full disks',
   async run(stage) {
     const reason = await whyNoSmallDisk()
     if (reason !== undefined) {
-      stage.note(`A full disk was not played: ${reason}.`)
+      stage.note(`Full disks were skipped: ${reason}.`)
       return
     }
     await fullBrokerDisk(stage)
@@ -27,10 +27,10 @@ async function fullBrokerDisk(stage: Stage): Promise<void> {
   const { system } = stage
   const broker = system.program('rabbitmq')
   await onSmallDisk(system, 'rabbitmq', 900, async (disk) => {
-    await stage.row('the disk of RabbitMQ is full', async ({ broken, restored, recovered }) => {
+    await stage.row('RabbitMQ disk full', async ({ broken, restored, recovered }) => {
       for (let round = 0; round < rounds; round += 1) {
         const { restarts } = broker
-        // With clicks in the queue: those are what a full disk could lose.
+        // The queue must contain clicks, since a full disk could lose them.
         const unlock = await lockClicks(stage)
         try {
           await sleep(stage.short ? 1_000 : 5_000)
@@ -44,7 +44,7 @@ async function fullBrokerDisk(stage: Stage): Promise<void> {
           restored()
         }
         const { acceptedAgainMs } = await recovered()
-        stage.promise('accepting again when a full disk of RabbitMQ has room', acceptingAgainWithinMs, acceptedAgainMs)
+        stage.promise('accepting resumes after a full RabbitMQ disk has space', acceptingAgainWithinMs, acceptedAgainMs)
       }
     })
   })
@@ -55,26 +55,26 @@ async function fullDatabaseDisk(stage: Stage): Promise<void> {
   const errors = async () =>
     (await readFile(join(system.system.logsDir, 'postgres.log'), 'utf8')).split('No space left')
   await onSmallDisk(system, 'postgres', 100, async (disk) => {
-    await stage.row('the disk of PostgreSQL is full', async ({ broken, restored, recovered }) => {
+    await stage.row('PostgreSQL disk full', async ({ broken, restored, recovered }) => {
       for (let round = 0; round < rounds; round += 1) {
         const before = (await errors()).length
         broken()
         try {
           await disk.fill()
-          await until(async () => (await errors()).length > before, 60_000, 'PostgreSQL to say that its disk is full')
+          await until(async () => (await errors()).length > before, 60_000, 'PostgreSQL to log that its disk is full')
           await sleep(stage.short ? 2_000 : 20_000)
         } finally {
           await disk.free()
           restored()
         }
         const { countedAgainMs } = await recovered()
-        stage.promise('counting again when a full disk of PostgreSQL has room', acceptingAgainWithinMs, countedAgainMs)
+        stage.promise('counting resumes after a full PostgreSQL disk has space', acceptingAgainWithinMs, countedAgainMs)
       }
     })
   })
 }
 
-/** Keeps the processors from storing clicks; what is returned lets them. */
+/** Blocks the processors from storing clicks. The returned function unblocks them. */
 async function lockClicks({ system }: Stage): Promise<() => Promise<void>> {
   const client = await system.pool.connect()
   await client.query('begin')

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { rabbitmqctl } from '@clicktally/local/rabbitmq.ts'
+import { rabbitmqctl } from '@clicktally/local/servers/rabbitmq.ts'
 import { checkAsOf } from '../as-of.ts'
 import type { Scenario, Stage } from '../stage.ts'
 import { withTableLocked } from '../table-lock.ts'
 
-/** Moments in which asOf could claim what is not counted. Every answer is compared with what was accepted. */
+/** Cases in which asOf could pass clicks that are not counted. */
 export const scenario: Scenario = {
   number: 12,
   title: 'a queue without a leader',
@@ -15,13 +15,13 @@ export const scenario: Scenario = {
 
 const queueServer = "{'%2F_clicks', node()}"
 
-/** Accepted clicks lie in the queue, nobody holds any, and the queue answers nobody. */
+/** The queue contains accepted clicks, no consumer holds any, and the queue does not respond. */
 async function withoutLeader(stage: Stage): Promise<void> {
   const { system } = stage
   const broker = system.program('rabbitmq')
   const usual = system.processors.map((name) => system.program(name))
-  await stage.row('queue without a leader, not empty', async ({ broken, restored, recovered, load }) => {
-    // So few messages at a time that the others stay in the queue.
+  await stage.row('non-empty queue without a leader', async ({ broken, restored, recovered, load }) => {
+    // Prefetches so few messages that the others stay in the queue.
     const small = await system.addProcessor({ variables: { PREFETCH: '2' } })
     await Promise.all(usual.map((program) => program.stop()))
     try {
@@ -30,7 +30,7 @@ async function withoutLeader(stage: Stage): Promise<void> {
         await sleep(2_000)
         await rabbitmqctl(broker, ['eval', `ra:stop_server(quorum_queues, ${queueServer}).`])
       })
-      // What was held is counted now, and cannot be acknowledged.
+      // The prefetched messages are counted now, but cannot be acknowledged.
       await sleep(stage.short ? 6_000 : 20_000)
     } finally {
       await rabbitmqctl(broker, ['eval', `ra:restart_server(quorum_queues, ${queueServer}).`])

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { rabbitmqctl } from '@clicktally/local/rabbitmq.ts'
+import { rabbitmqctl } from '@clicktally/local/servers/rabbitmq.ts'
 import { checkAsOf } from '../as-of.ts'
 import type { Scenario } from '../stage.ts'
 import { withTableLocked } from '../table-lock.ts'
 
 /**
- * RabbitMQ takes back what is not acknowledged within its consumer_timeout, and counts that as a delivery. What is delivered
- * five times ends in the dead letters.
+ * RabbitMQ requeues messages that are not acknowledged within its consumer_timeout, and counts that as a delivery. A message
+ * delivered five times is dead-lettered.
  */
 export const scenario: Scenario = {
   number: 13,
@@ -20,7 +20,7 @@ export const scenario: Scenario = {
         'eval',
         `application:set_env(rabbit, consumer_timeout, ${timeoutMs}), application:set_env(rabbit, channel_tick_interval, ${tickMs}).`,
       ])
-    // A channel keeps the limit that it was opened with.
+    // A channel keeps the timeout that it was opened with.
     const restart = async () => {
       for (const program of programs) {
         await program.stop()
@@ -30,12 +30,12 @@ export const scenario: Scenario = {
     await set(scaledTimeoutMs, 1_000)
     try {
       await restart()
-      await stage.row("locked for many of RabbitMQ's timeouts", async ({ broken, restored, recovered, load }) => {
+      await stage.row('table locked past consumer_timeout', async ({ broken, restored, recovered, load }) => {
         broken()
         await withTableLocked(stage, 'clicks', () => sleep(short ? 2 * scaledTimeoutMs : 7 * scaledTimeoutMs))
         restored()
         const { countedAgainMs } = await recovered()
-        stage.promise('counting again after PostgreSQL is back', 10_000, countedAgainMs)
+        stage.promise('counting resumes after PostgreSQL is back', 10_000, countedAgainMs)
         await checkAsOf(system, load)
       })
     } finally {
@@ -45,7 +45,7 @@ export const scenario: Scenario = {
   },
 }
 
-/** Above the 15 s for which a processor holds messages, and a lock_timeout and a back-off more. */
+/** Longer than a processor holds messages (15 s) plus a lock_timeout and a back-off. */
 const scaledTimeoutMs = 30_000
-/** As local/rabbitmq.ts sets it. */
+/** As local/servers/rabbitmq.ts sets it. */
 const usualTimeoutMs = 86_400_000

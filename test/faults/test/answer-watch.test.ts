@@ -4,21 +4,21 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { AcceptLog } from '../accept-log.ts'
 import { AnswerWatch } from '../answer-watch.ts'
 
-/** In place of the api: it is the watch that is tested, and no real api lies on demand. */
-class StandInApi {
-  /** What it believes to have counted of each target. */
+/** Replaces the api, since a real one gives no wrong answers on demand. */
+class FakeApi {
+  /** Counted clicks by target. */
   readonly counted = new Map<string, number>()
-  /** Clicks that it has counted of other targets, before the watch began. */
+  /** Clicks on other targets, counted before the watch started. */
   before = 10
   dead = 0
-  /** What the balance says is in flight. */
+  /** In flight, according to the balance. */
   inFlight = 0
   asOfMs: number | null = null
-  /** What the balance says beside it. */
+  /** `knownThrough` of the balance. */
   knownThroughMs: number | null = null
-  /** Answered instead, where it is set. */
+  /** Answers every request if set. */
   instead: ((response: ServerResponse) => void) | undefined
-  /** Questions answered, by path. */
+  /** Requests by path. */
   readonly asked: Record<string, number> = {}
 
   async listen(): Promise<string> {
@@ -63,7 +63,7 @@ class StandInApi {
 
 const patience = { timeout: 120_000, interval: 10 }
 const nothing = { accepted: 0, counted: 0, duplicates: 0, dead: 0, discarded: 0, inFlight: 0, overdue: 0 }
-const questions = ['/v1/counts', '/v1/counts/top', '/v1/balance']
+const paths = ['/v1/counts', '/v1/counts/top', '/v1/balance']
 const startMs = Date.now() - 60_000
 
 function click(id: number, target: string) {
@@ -71,12 +71,12 @@ function click(id: number, target: string) {
 }
 
 /**
- * A watch on an api that has counted all of three clicks, accepted at 1, 2 and 3 s, and says that it knows until 5 s.
+ * Watches an api that has counted three clicks, accepted at 1, 2 and 3 s, and whose asOf is 5 s.
  *
- * @param prepare makes it another story before the first question
+ * @param prepare changes the api or the log before the first request
  */
-async function startWatch(prepare: (api: StandInApi, log: AcceptLog) => void = () => {}) {
-  const api = new StandInApi()
+async function startWatch(prepare: (api: FakeApi, log: AcceptLog) => void = () => {}) {
+  const api = new FakeApi()
   const log = new AcceptLog()
   log.accept([click(1, 'a')], startMs + 1_000)
   log.accept([click(2, 'b')], startMs + 2_000)
@@ -85,18 +85,25 @@ async function startWatch(prepare: (api: StandInApi, log: AcceptLog) => void = (
   api.asOfMs = startMs + 5_000
   prepare(api, log)
   const before = { atMs: startMs, counted: 10, balance: { ...nothing, accepted: 10, counted: 10 } }
-  const watch = new AnswerWatch({ doors: [await api.listen()], log, before, pauseMs: 5 })
+  const watch = new AnswerWatch({
+    key: 'ct_test',
+    endpoints: [await api.listen()],
+    log,
+    before,
+    pauseMs: 5,
+    firstAnswerWithinMs: 0,
+  })
   onTestFinished(() => watch.stop())
   return { api, log, watch }
 }
 
 type Watched = Awaited<ReturnType<typeof startWatch>>
 
-/** Until each question has been asked again that may have been on its way. */
+/** Waits until each request has been repeated, so that none from before is still open. */
 async function untilAskedAgain({ api }: Watched): Promise<void> {
   const before = { ...api.asked }
   await vi.waitFor(() => {
-    for (const path of questions) expect(api.asked[path] ?? 0).toBeGreaterThan((before[path] ?? 0) + 4)
+    for (const path of paths) expect(api.asked[path] ?? 0).toBeGreaterThan((before[path] ?? 0) + 4)
   }, patience)
 }
 
@@ -105,33 +112,33 @@ async function judge({ watch }: Watched, dead: string[] = []) {
   const { counts, balance, problems } = watch.judge(dead)
   expect(counts.answers).toBeGreaterThan(0)
   expect(balance.answers).toBeGreaterThan(0)
-  return { counts: counts.lies > 0, balance: balance.lies > 0, problems: problems.join('\n') }
+  return { counts: counts.wrong > 0, balance: balance.wrong > 0, problems: problems.join('\n') }
 }
 
-const honest = { counts: false, balance: false, problems: '' }
+const correct = { counts: false, balance: false, problems: '' }
 
-describe('the watch over the answers', () => {
-  test('believes an api that has counted what was accepted before its asOf', async () => {
+describe('the answer watch', () => {
+  test('accepts answers that contain every click accepted before asOf', async () => {
     const watched = await startWatch()
     await untilAskedAgain(watched)
-    expect(await judge(watched)).toEqual(honest)
+    expect(await judge(watched)).toEqual(correct)
   })
 
-  test('does not ask for what was accepted at asOf or later', async () => {
+  test('does not require clicks accepted at asOf or later', async () => {
     const watched = await startWatch((_, log) => log.accept([click(4, 'a'), click(5, 'c')], startMs + 5_000))
     await untilAskedAgain(watched)
-    expect(await judge(watched)).toEqual(honest)
+    expect(await judge(watched)).toEqual(correct)
   })
 
-  test('calls an asOf a lie that has passed a click that is in no count', async () => {
+  test('reports an answer without a click accepted before asOf', async () => {
     const watched = await startWatch((_, log) => log.accept([click(4, 'a')], startMs + 4_999))
     await untilAskedAgain(watched)
-    const { problems, ...lies } = await judge(watched)
-    expect(lies).toEqual({ counts: true, balance: true })
-    expect(problems).toMatch(/answered asOf .*, and 1 clicks accepted before it were missing/)
+    const { problems, ...wrong } = await judge(watched)
+    expect(wrong).toEqual({ counts: true, balance: true })
+    expect(problems).toMatch(/returned asOf .*, but lacks 1 clicks accepted before it/)
   })
 
-  test('calls it a lie where a later click on another target makes up for it in the sum', async () => {
+  test('reports a missing click even if a later click on another target makes the sum correct', async () => {
     const watched = await startWatch((api, log) => {
       log.accept([click(4, 'a')], startMs + 4_999)
       log.accept([click(5, 'c')], startMs + 6_000)
@@ -141,7 +148,7 @@ describe('the watch over the answers', () => {
     expect(await judge(watched)).toMatchObject({ counts: true, balance: false })
   })
 
-  test('calls a balance a lie that has nothing in flight where a click is missing, and believes one that has', async () => {
+  test('reports a click missing from counts, but accepts a balance that has it in flight', async () => {
     const watched = await startWatch((api, log) => {
       log.accept([click(4, 'a')], startMs + 4_999)
       api.inFlight = 1
@@ -150,7 +157,7 @@ describe('the watch over the answers', () => {
     expect(await judge(watched)).toMatchObject({ counts: true, balance: false })
   })
 
-  test('calls a balance a lie that says to be known through a later time than its asOf, and is not', async () => {
+  test('reports a balance without a click accepted before knownThrough, even if asOf is earlier', async () => {
     const watched = await startWatch((api, log) => {
       log.accept([click(4, 'a')], startMs + 5_500)
       api.knownThroughMs = startMs + 6_000
@@ -159,33 +166,33 @@ describe('the watch over the answers', () => {
     expect(await judge(watched)).toMatchObject({ counts: false, balance: true })
   })
 
-  test('does not look for dead clicks in counts, but in the balance', async () => {
-    const tell = (api: StandInApi, log: AcceptLog) => {
+  test('requires dead clicks in the balance, but not in counts', async () => {
+    const prepare = (api: FakeApi, log: AcceptLog) => {
       log.accept([click(4, 'a')], startMs + 4_000)
       api.dead = 1
     }
-    const watched = await startWatch(tell)
+    const watched = await startWatch(prepare)
     await untilAskedAgain(watched)
-    expect(await judge(watched, ['4'])).toEqual(honest)
+    expect(await judge(watched, ['4'])).toEqual(correct)
     const forgetful = await startWatch((api, log) => {
-      tell(api, log)
+      prepare(api, log)
       api.dead = 0
     })
     await untilAskedAgain(forgetful)
     expect(await judge(forgetful, ['4'])).toMatchObject({ counts: false, balance: true })
   })
 
-  test('calls an asOf in the future a lie, whatever is counted', async () => {
+  test('reports an asOf in the future', async () => {
     const watched = await startWatch((api) => {
       api.asOfMs = Date.now() + 3_600_000
     })
     await untilAskedAgain(watched)
-    const { problems, ...lies } = await judge(watched)
-    expect(lies).toEqual({ counts: true, balance: true })
+    const { problems, ...wrong } = await judge(watched)
+    expect(wrong).toEqual({ counts: true, balance: true })
     expect(problems).toContain('ms in the future')
   })
 
-  test('calls a short lie a lie though the truth is told afterwards', async () => {
+  test('reports a wrong answer even if later answers are correct', async () => {
     const watched = await startWatch((_, log) => log.accept([click(4, 'a')], startMs + 4_000))
     await untilAskedAgain(watched)
     watched.api.counted.set('a', 2)
@@ -193,7 +200,7 @@ describe('the watch over the answers', () => {
     expect(await judge(watched)).toMatchObject({ counts: true, balance: true })
   })
 
-  test('takes errors and answers without asOf for no claim, and says that there was nothing to check', async () => {
+  test('ignores errors and answers without asOf, and reports that nothing could be checked', async () => {
     const watched = await startWatch((api) => {
       api.counted.clear()
       api.asOfMs = null
@@ -206,33 +213,33 @@ describe('the watch over the answers', () => {
     await untilAskedAgain(watched)
     await watched.watch.stop()
     expect(watched.watch.judge([])).toEqual({
-      counts: { answers: 0, lies: 0 },
-      balance: { answers: 0, lies: 0 },
-      problems: ['no answer was there to be checked'],
+      counts: { answers: 0, wrong: 0 },
+      balance: { answers: 0, wrong: 0 },
+      problems: ['the api gave no answer that could be checked'],
     })
   })
 
-  test('does not ask an answer as of before the watch, as a cache may have it, for what was counted by then', async () => {
+  test('does not compare the totals of a cached answer whose asOf is before the start of the watch', async () => {
     const watched = await startWatch((api) => {
       api.before = 3
       api.asOfMs = startMs - 1
     })
     await untilAskedAgain(watched)
-    expect(await judge(watched)).toEqual(honest)
+    expect(await judge(watched)).toEqual(correct)
   })
 
-  test('tells of an answer that makes no sense', async () => {
+  test('reports an invalid answer', async () => {
     const watched = await startWatch()
     await untilAskedAgain(watched)
     watched.api.instead = (response) => response.writeHead(200).end('{"total":"many","meta":{"asOf":null}}')
     await untilAskedAgain(watched)
     const { problems } = await judge(watched)
-    expect(problems).toContain('an answer to /v1/counts cannot be read: many is not a number')
+    expect(problems).toContain('an answer to /v1/counts is invalid: many is not a number')
   })
 })
 
 describe('the log of accepted clicks', () => {
-  test('keeps a click at the time of its first 202, and knows each target', () => {
+  test('keeps the time of the first 202 of each click, by target', () => {
     const log = new AcceptLog()
     log.accept([click(1, 'a'), click(2, 'b')], 1_000)
     log.accept([click(1, 'a'), click(3, 'a')], 2_000)
@@ -242,7 +249,7 @@ describe('the log of accepted clicks', () => {
     expect(log.without(['3', '1']).acceptedBefore(9_000, ['a'])).toBe(0)
   })
 
-  test('owes nothing early when the clock is set back', () => {
+  test('keeps its times sorted when the clock is set back', () => {
     const log = new AcceptLog()
     log.accept([click(1, 'a')], 5_000)
     log.accept([click(2, 'a')], 1_000)

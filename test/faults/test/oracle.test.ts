@@ -1,5 +1,5 @@
-import { randomUuidV7 } from '@clicktally/contract/uuid-v7.ts'
 import { createPool } from '@clicktally/database/pool.ts'
+import { randomUuidV7 } from '@clicktally/event/uuid-v7.ts'
 import { createTestDatabase } from '@clicktally/testing/test-database.ts'
 import type { Pool } from 'pg'
 import { pino } from 'pino'
@@ -47,18 +47,18 @@ async function ask(sent: Map<string, string>, accepted: Iterable<string> = sent.
 
 const fine = { counted: 5, lost: 0, unexpected: 0, overcounted: 0, recovered: 0 }
 
-test('the oracle finds nothing where everything is counted once', async () => {
+test('the oracle reports nothing if every click is counted once', async () => {
   expect(await ask(await fiveCounted())).toEqual(fine)
   expect(await miscounted(pool)).toBe(0)
 })
 
-test('the oracle finds a click that was accepted and is nowhere', async () => {
+test('the oracle finds an accepted click that is neither stored nor dead', async () => {
   const sent = await fiveCounted()
   sent.set(randomUuidV7(Date.now()), 'button')
   expect(await ask(sent)).toEqual({ ...fine, lost: 1 })
 })
 
-test('the oracle takes a click in the dead letters for what it is', async () => {
+test('the oracle does not report a click in the dead letters as lost', async () => {
   const sent = await fiveCounted()
   const dead = randomUuidV7(Date.now())
   sent.set(dead, 'button')
@@ -80,7 +80,7 @@ test('the oracle finds a counter that is too high, and one that is too low', asy
   expect(await miscounted(pool)).toBe(1)
 })
 
-test('the oracle finds a click that nobody sent', async () => {
+test('the oracle finds a click that was never sent', async () => {
   const sent = await fiveCounted()
   const accepted = [...sent.keys()]
   const [first = ''] = accepted
@@ -88,7 +88,7 @@ test('the oracle finds a click that nobody sent', async () => {
   expect(await ask(sent, accepted.slice(1))).toMatchObject({ unexpected: 1 })
 })
 
-test('the oracle tells apart what was stored though its 202 never arrived', async () => {
+test('the oracle counts clicks that were stored without a 202', async () => {
   const sent = await fiveCounted()
   expect(await ask(sent, [...sent.keys()].slice(2))).toEqual({ ...fine, recovered: 2 })
 })

@@ -10,7 +10,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 
 const root = join(import.meta.dirname, '../../..')
 
-/** Runs a program with a preload, as a service is run, and resolves with how it ended. */
+/** Runs a program with a preload, like a service, and resolves with its output and how it ended. */
 async function run(preload: string, variables: Record<string, string>, program: string, folder = 'packages/database') {
   const child = spawn(process.execPath, ['--input-type=module', '--eval', program], {
     cwd: join(root, folder),
@@ -47,7 +47,7 @@ describe('crash-after-commit', () => {
     ${statements}
     await pool.end()`
 
-  test('kills between the commit of a batch and whatever the process does next', async () => {
+  test('kills the process after the commit of a batch and before the next statement', async () => {
     const { ownerUrl, stored } = await openTable()
     const statements = `await pool.query('select 1'); await count(1); console.log('acknowledged 1'); await count(2); console.log('acknowledged 2')`
     const { said, signal } = await run(
@@ -59,7 +59,7 @@ describe('crash-after-commit', () => {
     expect(await stored()).toEqual([1, 2])
   })
 
-  test('kills at one of the first three batches unless told which', async () => {
+  test('kills the process after one of the first three batches by default', async () => {
     const { ownerUrl, stored } = await openTable()
     const statements = `for (let batch = 1; batch <= 4; batch += 1) await count(batch)`
     const { signal } = await run('crash-after-commit.ts', { URL: ownerUrl }, program(statements))
@@ -67,7 +67,7 @@ describe('crash-after-commit', () => {
     expect([1, 2, 3]).toContain((await stored()).length)
   })
 
-  test('leaves a batch that failed or was rolled back alone, and waits for the end of a transaction', async () => {
+  test('ignores failed and rolled back batches, and waits for the end of a transaction', async () => {
     const { ownerUrl, stored } = await openTable()
     const statements = `
       await count(100).catch(() => console.log('refused'))
@@ -95,7 +95,7 @@ describe('crash-on-sight', () => {
       if (message.content.toString() === 'last') process.exit()
     })`
 
-  test('kills before the consumer has seen the message, which stays in the queue', async () => {
+  test('kills the process before the consumer receives the message, which stays in the queue', async () => {
     const { url, channel, depth } = await createTestBroker()
     const publish = (content: string) => channel.publish(topology.exchange, topology.routingKey, Buffer.from(content))
     for (const content of ['healthy', 'a killer']) publish(content)
@@ -103,11 +103,11 @@ describe('crash-on-sight', () => {
     const variables = { URL: url, QUEUE: topology.queue, CRASH_ON_SIGHT: 'killer' }
     const { said, signal } = await run('crash-on-sight.ts', variables, program, 'packages/broker')
     expect([signal, said.split('\n').includes('a killer')]).toEqual(['SIGKILL', false])
-    // The broker has it back once it has seen the connection end.
+    // The broker requeues it when it notices the closed connection.
     await vi.waitFor(async () => expect(await depth()).toBeGreaterThan(0), { timeout: 120_000, interval: 50 })
   })
 
-  test('lets pass what the broker has given up', async () => {
+  test('ignores dead-lettered messages', async () => {
     const { url, channel } = await createTestBroker()
     for (const content of ['a killer', 'last'])
       channel.publish(topology.deadExchange, topology.routingKey, Buffer.from(content))
@@ -117,7 +117,7 @@ describe('crash-on-sight', () => {
     expect([code, said]).toEqual([0, 'a killer\nlast\n'])
   })
 
-  test('wants to know what to look for', async () => {
+  test('requires CRASH_ON_SIGHT', async () => {
     const { code, complained } = await run('crash-on-sight.ts', {}, '')
     expect(code).not.toBe(0)
     expect(complained).toContain('CRASH_ON_SIGHT is not set')
@@ -126,7 +126,7 @@ describe('crash-on-sight', () => {
 
 describe('clock-shift', () => {
   test.each([3_600_000, -3_600_000])(
-    'a clock that is %i ms off is off everywhere, and nothing else is',
+    'shifts the current time by %i ms everywhere, and changes nothing else',
     async (shiftMs) => {
       const program = `
       const made = new Date(0)

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { faultsDocument } from '../document.ts'
 import { headerLine, rowLine } from '../fault-table.ts'
 import { Findings } from '../findings.ts'
-import { parseOptions } from '../options.ts'
+import { createCommand, type Options, writesDocument } from '../options.ts'
 import type { Row } from '../stage.ts'
 
 const row: Row = {
@@ -25,17 +25,17 @@ const row: Row = {
   backlogGoneMs: 123_456,
   answers: { '202': 400_000 },
   slowestAnswerMs: 4_321,
-  told: { counts: { answers: 1_234, lies: 0 }, balance: { answers: 432, lies: 0 }, problems: [] },
+  apiAnswers: { counts: { answers: 1_234, wrong: 0 }, balance: { answers: 432, wrong: 0 }, problems: [] },
   problems: [],
 }
 
-test('a line of the table fits into 140 columns', () => {
+test('a line of the table fits into 140 characters', () => {
   expect(headerLine().length).toBeLessThanOrEqual(140)
   expect(rowLine(row).length).toBeLessThanOrEqual(140)
   expect(rowLine(row)).toMatch(/50 × 123\.5 s +400,000 400,000 .* 0\/1,666 +12\.3 s 123\.5 s +4\.3 s$/)
 })
 
-test('a row with a problem and a broken promise are told; a time without a limit is only shown', () => {
+test('problems of rows and exceeded time limits are reported; a time without a limit is only shown', () => {
   const findings = new Findings()
   findings.rows.push({ ...row, name: 'RabbitMQ: SIGKILL', number: 3, lost: 1, problems: ['1 click is lost'] })
   findings.promise('accepting again', 10_000, 4_000)
@@ -43,12 +43,12 @@ test('a row with a problem and a broken promise are told; a time without a limit
   findings.promise('for your information', undefined, 99_000)
   expect(findings.problems).toEqual([
     '3 RabbitMQ: SIGKILL: 1 click is lost',
-    'accepting again: 10.5 s instead of 10.0 s',
+    'accepting again: took 10.5 s, limit 10.0 s',
   ])
   expect(findings.promises[0]).toMatchObject({ worstMs: 10_500, times: 2 })
 })
 
-test('the document has every row, promise, balance and remark', () => {
+test('the document contains every row, time limit, balance and note', () => {
   const findings = new Findings()
   findings.rows.push(row)
   findings.promise('accepting again', 10_000, 4_000)
@@ -63,7 +63,7 @@ test('the document has every row, promise, balance and remark', () => {
     tookMs: 1_800_000,
   })
   expect(text).toContain('2026-01-02, 30 minutes, linux x64, 2 cores')
-  expect(text).toContain('400,000 clicks accepted, 0 lost, 0 overcounted;\n1,666 answers')
+  expect(text).toContain('400,000 clicks accepted, 0 lost, 0 overcounted;\n1,666 responses')
   expect(text).toContain('| 10 | a name that is as long as a name may be! | 50 × 123.5 s | 400,000 |')
   expect(text).toContain('| 0/1,234 | 0/432 |')
   expect(text).toContain('| accepting again | ≤ 10.0 s | 4.0 s | 1 |')
@@ -71,11 +71,17 @@ test('the document has every row, promise, balance and remark', () => {
   expect(text).toContain('- Something was not possible here.')
 })
 
-test('only a whole run writes the document, unless it is told to', () => {
-  expect(parseOptions([])).toMatchObject({ only: undefined, short: false, write: true })
-  expect(parseOptions(['--short'])).toMatchObject({ short: true, write: false })
-  expect(parseOptions(['--only', '3,5'])).toMatchObject({ only: [3, 5], write: false })
-  expect(parseOptions(['--only', '3', '--write'])).toMatchObject({ write: true })
-  expect(() => parseOptions(['--only', 'three'])).toThrow('--only takes numbers')
-  expect(() => parseOptions(['--fast'])).toThrow(/--fast.*--help/s)
+test('only a complete run writes the document, unless --write is given', () => {
+  const parse = (...args: string[]) => {
+    const command = createCommand()
+      .exitOverride()
+      .configureOutput({ writeErr: () => {} })
+    return command.parse(args, { from: 'user' }).opts<Options>()
+  }
+  expect(writesDocument(parse())).toBe(true)
+  expect(writesDocument(parse('--short'))).toBe(false)
+  expect(writesDocument(parse('--only', '3,5'))).toBe(false)
+  expect(writesDocument(parse('--only', '3', '--write'))).toBe(true)
+  expect(parse('--only', '3,5').only).toEqual([3, 5])
+  expect(() => parse('--only', 'three')).toThrow('Expected numbers of scenarios')
 })

@@ -1,0 +1,351 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { firstOwnerEmail, readFirstKeys } from '@clicktally/keys/first-keys.ts'
+import { makeScratchFolder } from '@clicktally/local/files/scratch-folder.ts'
+import { type System, startSystem } from '@clicktally/local/system.ts'
+import { launchChromium } from '@clicktally/testing/chromium.ts'
+import axe from 'axe-core'
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+
+/** gzip, in bytes: everything that the first view of a signed-in user loads. */
+const mostBytes = 60 * 1024
+/** For what a busy machine does slowly. */
+const slow = { timeout: 120_000 }
+
+let dir: string
+let system: System
+let browser: Browser
+/** The cookie of the first owner's session. */
+let ownersState: Exclude<BrowserContextOptions['storageState'], undefined>
+
+beforeAll(async () => {
+  dir = await makeScratchFolder('dashboard')
+  system = await startSystem({ dir, port: 0, ingests: 1, processors: 1, onLine: () => {} })
+  // Without any click the dashboard shows how to send one.
+  await post('/v1/events', { target: 'earlier' })
+  browser = await launchChromium()
+  const context = await browser.newContext({ baseURL: system.baseUrl })
+  context.setDefaultTimeout(slow.timeout)
+  const page = await context.newPage()
+  await page.goto('/')
+  await signIn(page, firstOwnerEmail, readFirstKeys(join(system.secretsDir, 'operator')).password)
+  await page.getByRole('heading', { name: 'Clicks today' }).waitFor(slow)
+  ownersState = await context.storageState()
+  await context.close()
+})
+
+afterAll(async () => {
+  await browser?.close()
+  await system?.stop()
+  await rm(dir, { recursive: true, force: true })
+})
+
+const asOwner = () => ({ authorization: `Bearer ${system.ownerKey}`, 'content-type': 'application/json' })
+
+async function post<Answer>(path: string, body: object): Promise<Answer> {
+  const url = new URL(path, system.baseUrl)
+  const response = await fetch(url, { method: 'POST', headers: asOwner(), body: JSON.stringify(body) })
+  if (!response.ok) throw new Error(`${path} was answered ${response.status}: ${await response.text()}`)
+  return (await response.json()) as Answer
+}
+
+interface OpenPage {
+  readonly page: Page
+  /** What the browser complained of: blocked content, failed requests, exceptions. */
+  readonly complaints: readonly string[]
+}
+
+async function openPage(path = '/', options: BrowserContextOptions = {}): Promise<OpenPage> {
+  const context = await browser.newContext({ baseURL: system.baseUrl, ...options })
+  onTestFinished(() => context.close())
+  context.setDefaultTimeout(slow.timeout)
+  const page = await context.newPage()
+  const complaints: string[] = []
+  page.on('pageerror', (error) => complaints.push(error.message))
+  // Before the user has signed in, the session and the balance are refused.
+  page.on('console', (message) => {
+    if (message.type() === 'error' && !message.text().includes('401')) complaints.push(message.text())
+  })
+  await page.goto(path)
+  return { page, complaints }
+}
+
+async function signIn(page: Page, email: string, password: string): Promise<void> {
+  await page.getByLabel('Email address').fill(email)
+  await page.getByLabel('Password').fill(password)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+}
+
+/** The page of the first owner, signed in. */
+async function openDashboard(path = '/', heading = 'Clicks today'): Promise<OpenPage> {
+  const open = await openPage(path, { storageState: ownersState })
+  await open.page.getByRole('heading', { name: heading }).waitFor(slow)
+  return open
+}
+
+/** The rows of the card of top targets. */
+const topTargets = (page: Page) => page.getByRole('region', { name: 'Top targets' }).getByRole('rowheader')
+
+const numberIn = (text: string | null) => Number(text?.replaceAll(',', ''))
+const clicksToday = async (page: Page) => numberIn(await page.locator('.number.hero .value').textContent())
+
+/** What axe finds that is serious or critical, with the elements. */
+async function seriousViolations(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source)
+  const { violations } = (await page.evaluate('axe.run()')) as axe.AxeResults
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 200)).join(' ')}`)
+}
+
+describe('the dashboard', () => {
+  test('shows a click and the proof within moments, without a reload', async () => {
+    const { page, complaints } = await openDashboard()
+    await expect.poll(() => page.locator('.proof .verdict').textContent()).toBe('Every click is accounted for')
+    const before = await clicksToday(page)
+    await post('/v1/events', { target: 'seen-live', visitorId: 'me' })
+    await expect.poll(() => clicksToday(page)).toBe(before + 1)
+    await topTargets(page).getByText('seen-live').waitFor()
+    const terms = await page.locator('.equation dd').allTextContents()
+    const [accepted, ...rest] = terms.map(numberIn)
+    expect(accepted).toBeGreaterThan(0)
+    expect(rest.reduce((sum, each) => sum + each, 0)).toBe(accepted)
+    expect(complaints).toEqual([])
+  })
+
+  test('shows each click as it is counted', async () => {
+    const { page, complaints } = await openDashboard()
+    await page.getByText('as they are counted').waitFor(slow)
+    await post('/v1/events', { target: 'one after' })
+    await post('/v1/events', { target: 'the other' })
+    await expect.poll(() => page.locator('.live .cut').allTextContents(), slow).toEqual(['the other', 'one after'])
+    expect(complaints).toEqual([])
+  })
+
+  test('shows what was sent as text, whatever it contains', async () => {
+    const target = `<img src=x onerror="document.title='run'"><script>document.title='run'</script>`
+    await post('/v1/events', { target })
+    const { page, complaints } = await openDashboard()
+    await page.getByRole('link', { name: target }).click()
+    await page.getByText(`target: ${target}`).waitFor()
+    expect(await page.title()).toBe('Clicktally')
+    expect(complaints).toEqual([])
+  })
+
+  test('turns red as soon as the proof does not add up', async () => {
+    const { page } = await openDashboard()
+    await page.route('**/v1/balance', async (route) => {
+      const response = await route.fetch()
+      const balance = await response.json()
+      await route.fulfill({ response, json: { ...balance, accepted: balance.accepted + 3 } })
+    })
+    await expect.poll(() => page.locator('.proof').getAttribute('data-state')).toBe('wrong')
+    expect(await page.locator('.proof .verdict').textContent()).toContain('3 clicks are missing')
+  })
+
+  test('keeps the view in its address: range and target filter', async () => {
+    await post('/v1/events', { target: 'one, with a comma' })
+    const { page } = await openDashboard('/?range=7d')
+    expect(await page.getByRole('link', { name: '7 d' }).getAttribute('aria-current')).toBe('true')
+    await page.getByRole('link', { name: 'one, with a comma' }).click()
+    await expect.poll(() => topTargets(page).count()).toBe(1)
+    await page.reload()
+    await page.getByRole('button', { name: 'Remove the filter' }).waitFor(slow)
+    expect(new URL(page.url()).searchParams.get('target')).toBe('one\\, with a comma')
+    await page.goBack()
+    await page.getByRole('button', { name: 'Remove the filter' }).waitFor({ state: 'detached' })
+  })
+
+  test('shows the days that were chosen, and zooms into what was dragged over', async () => {
+    const { page } = await openDashboard()
+    await page.getByRole('button', { name: 'Dates' }).click()
+    const [day] = new Date().toISOString().split('T') as [string]
+    await page.getByLabel('First day').fill(day)
+    await page.getByLabel('Last day').fill(day)
+    await page.getByRole('button', { name: 'Show' }).click()
+    const range = () => ['from', 'to'].map((name) => Date.parse(new URL(page.url()).searchParams.get(name) ?? ''))
+    await expect.poll(() => range()).toEqual([Date.parse(`${day}T00:00`), Date.parse(`${day}T00:00`) + 86_400_000])
+    const plot = await page.locator('.u-over').boundingBox()
+    if (plot === null) throw new Error('there is no plot')
+    await page.mouse.move(plot.x + plot.width * 0.25, plot.y + 50)
+    await page.mouse.down()
+    await page.mouse.move(plot.x + plot.width * 0.75, plot.y + 50, { steps: 5 })
+    await page.mouse.up()
+    const hours = () => range().reduce((from, to) => to - from) / 3_600_000
+    await expect.poll(hours).toBeLessThan(14)
+    expect(hours()).toBeGreaterThan(10)
+    await page.getByRole('button', { name: 'Back to the last 24 hours' }).click()
+    await expect.poll(() => page.getByRole('link', { name: '24 h' }).getAttribute('aria-current')).toBe('true')
+  })
+
+  test('signs in auditors, who set their password with the link of an invitation', async () => {
+    const email = 'auditor@example.org'
+    const { token } = await post<{ token: string }>('/v1/users', { email, role: 'auditor' })
+    const { page, complaints } = await openPage(`/password#${token}`)
+    await page.getByLabel('New password').fill('a long enough password')
+    await page.getByLabel('The same again').fill('another password')
+    await page.getByRole('button', { name: 'Set the password' }).click()
+    expect(await page.getByRole('alert').textContent()).toBe('The two passwords differ.')
+    await page.getByLabel('The same again').fill('a long enough password')
+    await page.getByRole('button', { name: 'Set the password' }).click()
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await signIn(page, email, 'a wrong password')
+    await expect.poll(() => page.getByRole('alert').textContent()).toContain('is wrong')
+    await signIn(page, email, 'a long enough password')
+    await page.getByRole('heading', { name: 'Clicks today' }).waitFor(slow)
+    await page.getByRole('button', { name: `Menu of ${email}` }).click()
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor(slow)
+    expect(complaints).toEqual([])
+  })
+
+  test('asks to sign in again when the session has ended at the server', async () => {
+    const { page } = await openDashboard()
+    await page.context().clearCookies()
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor(slow)
+  })
+
+  test('shows how to send the first click of a project, and comes alive when it arrives', async () => {
+    await post('/v1/projects', { name: 'empty' })
+    const { page, complaints } = await openDashboard('/?project=empty', 'Send your first click')
+    await page.getByRole('button', { name: 'Create a key' }).click()
+    await page.getByText('The key is shown only now').waitFor(slow)
+    const command = (await page.locator('.copy-box code').textContent()) ?? ''
+    expect(command).toContain(`curl -X POST ${system.baseUrl}/v1/events`)
+    await page.getByText('Nothing arrives?').click()
+    await page.getByText('The secret key “first server” works on servers.').waitFor(slow)
+    const [, key] = /Bearer (ct_s_\w+)'/.exec(command) ?? []
+    const [, body] = /-d '(.*)'/.exec(command) ?? []
+    await vi.waitFor(async () => {
+      const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
+      const answer = await fetch(new URL('/v1/events', system.baseUrl), { method: 'POST', headers, body: `${body}` })
+      expect(answer.status).toBe(202)
+    }, slow)
+    await page.getByRole('heading', { name: 'Clicks today' }).waitFor(slow)
+    await expect.poll(() => clicksToday(page)).toBe(1)
+    expect(complaints).toEqual([])
+  })
+
+  test('finds a click by its id, and says that an unknown one was not seen', async () => {
+    const { id } = await post<{ id: string }>('/v1/events', { target: 'to be found' })
+    const { page } = await openDashboard()
+    await page.keyboard.press('f')
+    await page.getByLabel('The id that the 202 returned').fill(` ${id} `)
+    const lookUp = page.getByRole('button', { name: 'Look up' })
+    await vi.waitFor(async () => {
+      await page.getByLabel('The id that the 202 returned').fill(` ${id} `)
+      await lookUp.click()
+      await page.getByText('Counted, once').waitFor({ timeout: 1_000 })
+    }, slow)
+    expect(await page.locator('.receipt').textContent()).toContain('to be found')
+    await page.getByLabel('The id that the 202 returned').fill('01a1fbf9-47c2-790c-9f4f-1b848ca0e748')
+    await lookUp.click()
+    await page.getByText('Not seen', { exact: true }).waitFor(slow)
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+  })
+
+  test('shares a view by a link that needs no account, until it is revoked', async () => {
+    await post('/v1/events', { target: 'shared' })
+    const { page } = await openDashboard('/?range=7d&target=shared')
+    await page.keyboard.press('s')
+    await page.getByLabel('For whom').fill('a friend')
+    await page.getByRole('button', { name: 'Make a link' }).click()
+    const link = new URL((await page.locator('.created code').textContent()) ?? '')
+    expect(link.hash).toMatch(/^#key=ct_r_\w+$/)
+    const friend = await openPage(link.pathname + link.search + link.hash)
+    await expect.poll(() => topTargets(friend.page).allTextContents(), slow).toEqual(['shared'])
+    expect(await friend.page.getByRole('button', { name: 'Share', exact: true }).count()).toBe(0)
+    expect(friend.complaints).toEqual([])
+    await page.getByRole('button', { name: 'Revoke' }).click()
+    await page.getByRole('button', { name: 'End the link?' }).click()
+    await page.getByText('Shared view: a friend').waitFor({ state: 'detached' })
+    await friend.page.getByRole('heading', { name: 'This link has ended' }).waitFor(slow)
+  })
+
+  test('has settings: an owner creates and revokes a key, which the audit log records', async () => {
+    const { page, complaints } = await openDashboard('/settings', 'Settings')
+    await page.getByLabel('Role').selectOption('read')
+    await page.getByLabel('What it is for').fill('a report')
+    await page.getByRole('button', { name: 'Create the key' }).click()
+    expect(await page.locator('.created code').textContent()).toMatch(/^ct_r_/)
+    const row = page.getByRole('row', { name: /a report/ })
+    await row.getByRole('button', { name: 'Revoke' }).click()
+    await row.getByRole('button', { name: 'Revoke for ever?' }).click()
+    await row.getByText(/^revoked/).waitFor(slow)
+    for (const section of ['Projects', 'Users', 'Your session', 'Dead letters', 'Audit log']) {
+      await page.getByRole('link', { name: section }).click()
+    }
+    await page.getByRole('cell', { name: 'key.revoke' }).first().waitFor(slow)
+    expect(new URL(page.url()).search).toBe('?section=audit')
+    expect(complaints).toEqual([])
+  })
+
+  test.for(['light', 'dark'] as const)(
+    'has no serious violation of accessibility rules in the %s theme',
+    async (theme) => {
+      const project = `quiet-${theme}`
+      await post('/v1/projects', { name: project })
+      const { page } = await openDashboard('/?range=30d')
+      await page.emulateMedia({ colorScheme: theme })
+      for (const address of [
+        '/?range=30d',
+        '/?range=7d&target=seen-live',
+        '/settings?section=keys',
+        `/?project=${project}`,
+      ]) {
+        await page.goto(address)
+        await page.locator('.plot canvas, .first-click .copy-box, .settings tbody tr').first().waitFor(slow)
+        expect([address, await seriousViolations(page)]).toEqual([address, []])
+      }
+      for (const key of ['f', 's', '?']) {
+        await page.goto('/')
+        await page.locator('.proof .equation').waitFor(slow)
+        await page.keyboard.press(key)
+        await page.getByRole('dialog').waitFor(slow)
+        expect([key, await seriousViolations(page)]).toEqual([key, []])
+      }
+    },
+  )
+
+  test('takes only its own files, under a policy without exceptions, and at most 60 KiB for the first view', async () => {
+    const { page, complaints } = await openDashboard()
+    const requested = new Set<string>()
+    page.on('request', (request) => requested.add(request.url()))
+    await page.reload()
+    await page.locator('.plot canvas').waitFor(slow)
+    const urls = [...requested]
+    expect(urls.filter((url) => !url.startsWith(system.baseUrl))).toEqual([])
+    let bytes = 0
+    for (const url of urls.filter((each) => !each.includes('/v1/'))) {
+      const head = await fetch(url, { method: 'HEAD', headers: { 'accept-encoding': 'gzip' } })
+      expect([url, head.headers.get('content-encoding')]).toEqual([url, 'gzip'])
+      bytes += Number(head.headers.get('content-length'))
+      const isPage = new URL(url).pathname === '/'
+      expect(head.headers.get('cache-control')).toBe(isPage ? 'no-cache' : 'public, max-age=31536000, immutable')
+      const policy = head.headers.get('content-security-policy')
+      expect(policy).toContain("default-src 'none'")
+      expect(policy).not.toMatch(/unsafe|data:|https?:|\*/)
+    }
+    expect(bytes).toBeGreaterThan(10_000)
+    expect(bytes).toBeLessThan(mostBytes)
+    expect(complaints).toEqual([])
+  })
+
+  test('serves its page at its own paths only', async () => {
+    const status = async (path: string) => (await fetch(new URL(path, system.baseUrl))).status
+    expect(await Promise.all(['/', '/password', '/settings'].map(status))).toEqual([200, 200, 200])
+    const others = [
+      '/index.html',
+      '/index.html.gz',
+      '/password/',
+      '/settings%0a',
+      '/assets/',
+      '/assets/../nginx.conf',
+      '/x',
+    ]
+    for (const path of others) expect([path, await status(path)]).toEqual([path, 404])
+    expect(await status('/assets/none.js')).toBe(404)
+  })
+})

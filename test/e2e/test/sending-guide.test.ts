@@ -1,0 +1,112 @@
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { readFirstKeys } from '@clicktally/keys/first-keys.ts'
+import { makeScratchFolder } from '@clicktally/local/files/scratch-folder.ts'
+import { type System, startSystem } from '@clicktally/local/system.ts'
+import { openBrowser } from '@clicktally/testing/browser.ts'
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { startWebSite } from '../web-site.ts'
+
+const patience = { timeout: 120_000, interval: 100 }
+let dir: string
+let system: System
+
+beforeAll(async () => {
+  dir = await makeScratchFolder('sending-guide')
+  system = await startSystem({ dir, port: 0, ingests: 1, processors: 1, onLine: () => {} })
+})
+
+afterAll(async () => {
+  await system?.stop()
+  await rm(dir, { recursive: true, force: true })
+})
+
+interface Example {
+  readonly language: string
+  readonly code: string
+}
+
+/** The examples of the guide, in their order, for this system and with valid keys. */
+async function readExamples(writeKey: string, secretKey: string): Promise<Example[]> {
+  const guide = await readFile(join(import.meta.dirname, '../../../docs/sending.md'), 'utf8')
+  return [...guide.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([, language = '', code = '']) => ({
+    language,
+    code: code
+      .replaceAll('https://counts.example', system.baseUrl)
+      .replaceAll('ct_w_…', writeKey)
+      .replaceAll('ct_s_…', secretKey),
+  }))
+}
+
+async function createWriteKey(origin: string): Promise<string> {
+  const response = await fetch(new URL('/v1/keys', system.baseUrl), {
+    method: 'POST',
+    headers: { authorization: `Bearer ${system.ownerKey}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ role: 'write', origins: [origin] }),
+  })
+  const { text } = (await response.json()) as { text: string }
+  await vi.waitFor(async () => {
+    const headers = { origin }
+    const answer = await fetch(new URL(`/v1/c?key=${text}`, system.baseUrl), { method: 'POST', headers, body: '{}' })
+    expect(answer.status).toBe(422)
+  }, patience)
+  return text
+}
+
+async function countedTargets(): Promise<Record<string, number>> {
+  const response = await fetch(new URL('/v1/counts/top?limit=100', system.baseUrl), {
+    headers: { authorization: `Bearer ${system.ownerKey}` },
+  })
+  const { targets } = (await response.json()) as { targets: { target: string; total: number; bots: number }[] }
+  // A headless browser counts as a bot.
+  return Object.fromEntries(targets.map(({ target, total, bots }) => [target, total + bots]))
+}
+
+/** Runs an example as a reader would. @returns what it prints */
+async function run({ language, code }: Example, page: Page): Promise<string> {
+  if (language === 'sh') return (await promisify(execFile)('bash', ['-euc', code])).stdout
+  if (code.includes("from '@segment/")) {
+    // Where the library is installed.
+    const args = ['--input-type=module', '--eval', code]
+    return (
+      await promisify(execFile)(process.execPath, args, { cwd: join(import.meta.dirname, '../../../services/ingest') })
+    ).stdout
+  }
+  if (language === 'js') await page.evaluate(`(async () => {${code}})()`)
+  else {
+    // A page of its own; the site shows what is in the address.
+    await page.goto(`${new URL(page.url()).origin}/?html=${encodeURIComponent(code)}`)
+    await page.waitForLoadState('networkidle')
+    for (const button of await page.locator('[data-clicktally]').all()) await button.click()
+  }
+  return ''
+}
+
+test('every example of the guide works', async () => {
+  const site = await startWebSite((_origin, url) => {
+    const html = new URL(url, 'http://site').searchParams.get('html') ?? ''
+    return `<!doctype html><title>site</title><body>${html}</body>`
+  })
+  const { secret } = readFirstKeys(join(system.secretsDir, 'operator'))
+  const examples = await readExamples(await createWriteKey(site.origin), secret)
+  expect(examples.map(({ language }) => language)).toEqual([
+    ...['html', 'js', 'html', 'sh', 'js', 'js', 'html', 'sh', 'js'],
+  ])
+  const page = await (await openBrowser()).newPage()
+  await page.goto(site.origin)
+  const printed: string[] = []
+  for (const example of examples) printed.push(await run(example, page))
+  await vi.waitFor(async () => {
+    expect(await countedTargets()).toEqual({
+      ...{ signup: 1, 'video: intro': 1, 'page opened': 1, 'own fetch': 1, 'own beacon': 1 },
+      ...{ newsletter: 1, 'order placed': 1, 'Order Completed': 1 },
+    })
+  }, patience)
+  const script = Buffer.from(await (await fetch(new URL('/tally.js', system.baseUrl))).arrayBuffer())
+  expect(printed[3]?.trim()).toBe(`sha384-${createHash('sha384').update(script).digest('base64')}`)
+  expect(JSON.parse(printed[7] ?? '')).toMatchObject({ status: 'accepted' })
+})

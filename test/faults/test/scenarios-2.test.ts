@@ -1,0 +1,3 @@
+import { testScenarios } from './scenario-tests.ts'
+
+await testScenarios(2)
