@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import type { CliContext } from './cli-context.ts'
 import { registerAudit } from './commands/audit.ts'
 import { registerBalance } from './commands/balance.ts'
+import { registerBy } from './commands/by.ts'
 import { registerCount } from './commands/count.ts'
 import { registerDead } from './commands/dead.ts'
 import { registerDoctor } from './commands/doctor.ts'
@@ -73,6 +74,7 @@ function createProgram(context: CliContext): Command {
   registerCount(program, context)
   registerSeries(program, context)
   registerTop(program, context)
+  registerBy(program, context)
   registerLive(program, context)
   registerDead(program, context)
   registerStatus(program, context)

@@ -68,7 +68,9 @@ export class HttpApi {
     const filled = path.slice(1).replace(/:(\w+)/g, (_, param: string) => encodeURIComponent(params?.[param] ?? ''))
     const url = new URL(filled, this.#access.baseUrl)
     for (const [key, value] of Object.entries(querystring ?? {})) {
-      if (value !== undefined) url.searchParams.set(key, String(value))
+      for (const each of Array.isArray(value) ? value : [value]) {
+        if (each !== undefined) url.searchParams.append(key, String(each))
+      }
     }
     const headers = {
       authorization: `Bearer ${this.#access.key}`,

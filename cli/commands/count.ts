@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import { HttpApi } from '../api/http-api.ts'
 import type { CliContext } from '../cli-context.ts'
 import { jsonLine } from '../json-line.ts'
-import { asOfLine, rangeLine } from '../reading/answer-lines.ts'
+import { asOfLine, missingLines, rangeLine } from '../reading/answer-lines.ts'
 import { change } from '../reading/change.ts'
 import { addReadOptions, type ReadOptions, rangesOf, readQuery } from '../reading/read-options.ts'
 
@@ -34,5 +34,6 @@ function statement(counts: Counts, earlier: Counts | undefined): string[] {
     rangeLine(counts.meta),
     ...(earlier ? [`compared with ${rangeLine(earlier.meta)}`] : []),
     asOfLine(counts.meta),
+    ...missingLines(counts.meta),
   ]
 }

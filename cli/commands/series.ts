@@ -11,7 +11,7 @@ import { type Command, Option } from 'commander'
 import { HttpApi } from '../api/http-api.ts'
 import type { CliContext } from '../cli-context.ts'
 import { jsonLine } from '../json-line.ts'
-import { asOfLine, bucketLabel, rangeLine } from '../reading/answer-lines.ts'
+import { asOfLine, bucketLabel, missingLines, rangeLine } from '../reading/answer-lines.ts'
 import { change } from '../reading/change.ts'
 import { csvLine } from '../reading/csv.ts'
 import { addReadOptions, type ReadOptions, rangesOf, readQuery } from '../reading/read-options.ts'
@@ -78,6 +78,7 @@ function table(series: Series, interval: Interval, visitors: true | undefined): 
     sparkline(points.map((point) => point.total)),
     `${formatCount(totalOf(series))} clicks, ${rangeLine(meta)}`,
     asOfLine(meta),
+    ...missingLines(meta),
   ]
 }
 

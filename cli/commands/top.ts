@@ -6,7 +6,7 @@ import { type Command, Option } from 'commander'
 import { HttpApi } from '../api/http-api.ts'
 import type { CliContext } from '../cli-context.ts'
 import { jsonLine } from '../json-line.ts'
-import { asOfLine, rangeLine } from '../reading/answer-lines.ts'
+import { asOfLine, missingLines, rangeLine } from '../reading/answer-lines.ts'
 import { change } from '../reading/change.ts'
 import { csvLine } from '../reading/csv.ts'
 import { addReadOptions, type ReadOptions, rangesOf, readQuery } from '../reading/read-options.ts'
@@ -31,8 +31,10 @@ export function registerTop(program: Command, context: CliContext): void {
       const { range, before } = rangesOf(options)
       const top = await api.call('getTop', { querystring: { ...readQuery(options, range), limit, visitors } })
       const rows: Row[] = []
+      // A target cannot be asked for together with a prefix, which it has anyway.
+      const { prefix: _, ...others } = options
       for (const row of top.targets) {
-        const query = before && readQuery({ ...options, target: [row.target] }, before)
+        const query = before && readQuery({ ...others, target: [row.target] }, before)
         rows.push(query ? { ...row, was: (await api.call('getCounts', { querystring: query })).total } : row)
       }
       if (options.json) context.print(jsonLine({ ...top, targets: rows }))
@@ -58,7 +60,7 @@ function table(rows: readonly Row[], { meta }: Top): string[] {
     ...(was === undefined ? [] : [change(total, was)]),
   ])
   const lines = rows.length === 0 ? ['There are no such clicks.'] : renderTable(columns, cells)
-  return [...lines, '', rangeLine(meta), asOfLine(meta)]
+  return [...lines, '', rangeLine(meta), asOfLine(meta), ...missingLines(meta)]
 }
 
 function csv(rows: readonly Row[]): string[] {

@@ -1,5 +1,6 @@
 import type { Meta } from '@clicktally/operations/read/read-schemas.ts'
 import type { Interval } from '@clicktally/operations/read-operations.ts'
+import { formatCount } from '@clicktally/terminal/progress.ts'
 import { formatMoment } from '../moment.ts'
 
 /** `2026-11-01 to 2026-12-01 (UTC)`; without an end that is open. */
@@ -13,6 +14,15 @@ export function asOfLine({ asOf }: Meta): string {
   return asOf === null
     ? 'Nothing has been counted yet.'
     : `Everything is counted that was accepted before ${formatMoment(new Date(asOf))}.`
+}
+
+/** Says that clicks can no longer be read by dimension, if there are any. */
+export function missingLines({ missing }: Meta): string[] {
+  return missing === undefined
+    ? []
+    : [
+        `${formatCount(missing)} clicks of this time can no longer be read by dimension: any of these numbers may lack some.`,
+      ]
 }
 
 /** The local time, without a time of day that is midnight. */

@@ -5,6 +5,7 @@ import { type Last, lastOption, rangeBefore, rangeOfLast, type TimeRange } from 
 
 /** What the commands that read counts have in common, as Commander collects it. */
 export interface ReadOptions extends TargetOptions {
+  readonly filter?: string[]
   readonly last?: Last
   readonly from?: string
   readonly to?: string
@@ -14,10 +15,14 @@ export interface ReadOptions extends TargetOptions {
 }
 
 const readHelp = `
+A filter is a dimension, "is" or "not", and values: country:is:DE,AT or browser:not:Chrome. No value stands for clicks without one,
+as in referrer:is: (a backslash precedes a comma in a value). A click has to meet all filters. The dimensions are those of "by".
+
 A time is a date, which begins at midnight in the time zone, or RFC 3339: 2026-05-17, 2026-05-17T10:05:00Z. --to is exclusive.`
 
 export function addReadOptions(command: Command): Command {
   return addTargetOptions(command)
+    .option('--filter <filter>', 'only clicks with these values; repeat it to combine filters', filterOption)
     .addOption(
       new Option('--last <time>', 'the last 30m, 24h, 7d or 4w, the current minute, hour or day included')
         .argParser(lastOption)
@@ -33,7 +38,7 @@ export function addReadOptions(command: Command): Command {
 
 /** The parameters that the queries have in common. */
 export function readQuery(options: ReadOptions, range: TimeRange | undefined) {
-  return { ...targetQuery(options), from: range?.from, to: range?.to, tz: options.tz }
+  return { ...targetQuery(options), filter: options.filter, from: range?.from, to: range?.to, tz: options.tz }
 }
 
 /** The range of the options, and with `--compare` the one before it. */
@@ -43,6 +48,13 @@ export function rangesOf(options: ReadOptions, nowMs = Date.now()) {
   if (!compare) return { range }
   if (range.from === undefined) throw usageError('--compare needs --last, or --from.')
   return { range, before: rangeBefore(range, tz, nowMs) }
+}
+
+function filterOption(text: string, others: string[] = []): string[] {
+  if (!/^.+?:(is|not):/s.test(text)) {
+    throw new InvalidArgumentError('Expected a dimension, "is" or "not", and values, such as country:is:DE,AT.')
+  }
+  return [...others, text]
 }
 
 function zoneOption(text: string): string {

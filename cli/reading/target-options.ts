@@ -21,6 +21,10 @@ export function addTargetOptions(command: Command): Command {
 
 /** The parameters of a query. */
 export function targetQuery({ target, prefix, project }: TargetOptions) {
-  // Several targets are separated by commas.
-  return { target: target?.map((each) => each.replace(/[\\,]/g, '\\$&')).join(','), targetPrefix: prefix, project }
+  return { target: target && valueList(target), targetPrefix: prefix, project }
+}
+
+/** The list of values as the api reads it: separated by commas. */
+export function valueList(values: readonly string[]): string {
+  return values.map((each) => each.replace(/[\\,]/g, '\\$&')).join(',')
 }

@@ -8,7 +8,7 @@ describe('the command line', () => {
     const { code, stdout } = await runCli(['--help'], {})
     expect(code).toBe(0)
     for (const command of [
-      ...['send', 'count', 'series', 'top', 'live', 'dead', 'balance', 'verify', 'rebuild', 'import'],
+      ...['send', 'count', 'series', 'top', 'by', 'live', 'dead', 'balance', 'verify', 'rebuild', 'import'],
       ...['keys', 'projects', 'users', 'audit'],
     ])
       expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'))
@@ -22,6 +22,7 @@ describe('the command line', () => {
     ['a limit that is none', ['dead', 'list', '--limit', '0'], 'Expected a whole number from 1 to 1000000.'],
     ['an id that is none', ['dead', 'show', '1.5'], 'The id of a dead letter is a whole number'],
     ['a time zone that is none', ['count', '--tz', 'Europe/Pari'], 'Expected a name of the IANA time zone database'],
+    ['a filter that is none', ['count', '--filter', 'country=DE'], 'such as country:is:DE,AT'],
     [
       'two ranges',
       ['count', '--last', '7d', '--from', '2026-05-17'],

@@ -86,6 +86,7 @@ test('top prints the most clicked targets; its CSV is safe in a spreadsheet', as
     '"a,b",50,0,1',
     "'=1+1,6,0,1",
   ])
+  expect((await lines('top', ...march, '--prefix', 'a', '--compare'))[1]).toBe('a,b         50     0     new')
   expect((await lines('top', '--prefix', 'nothing'))[0]).toBe('There are no such clicks.')
 })
 
