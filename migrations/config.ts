@@ -6,7 +6,7 @@ export function readConfig(source: NodeJS.ProcessEnv) {
   const env = new Environment(source)
   const config = {
     logLevel: env.choice('LOG_LEVEL', 'info', logLevels),
-    databaseUrl: env.serverUrl(
+    databaseUrl: env.clusterUrl(
       'DATABASE_URL',
       'postgres://clicktally@127.0.0.1:5432/clicktally',
       ['postgres:', 'postgresql:'],

@@ -1,4 +1,5 @@
 import { keysTopology } from '@clicktally/broker/keys-topology.ts'
+import { liveTopology } from '@clicktally/broker/live-topology.ts'
 import { type ManagementAccess, manage } from '@clicktally/broker/management.ts'
 import { topology } from '@clicktally/broker/topology.ts'
 import { formatCount } from '@clicktally/terminal/progress.ts'
@@ -28,6 +29,21 @@ interface Queue {
 /** Statistics of the management API may be 5 s old. */
 const timeoutMs = 10_000
 const clickQueues = [topology.queue, topology.suspectQueue, topology.deadQueue]
+/** The check, the stream, and what to do if it is missing. */
+const streams = [
+  [
+    'stream of keys',
+    keysTopology.stream,
+    'Start auth: it declares the stream. Until then ingests learn of no new key.',
+  ],
+  [
+    'stream of live clicks',
+    liveTopology.stream,
+    'Start a processor: it declares the stream. Until then /v1/live is silent.',
+  ],
+] as const
+/** Enough to survive the loss of any node. More would only cost disk writes. */
+const membersOfQueue = 3
 
 /** The broker's nodes and queues. */
 export async function checkBroker(access: ManagementAccess): Promise<readonly Finding[]> {
@@ -36,7 +52,7 @@ export async function checkBroker(access: ManagementAccess): Promise<readonly Fi
   const { rabbitmq_version: version } = await get<{ rabbitmq_version: string }>('/overview')
   const nodes = await get<Node[]>('/nodes')
   const queues = await get<Queue[]>(`/queues/${encodeURIComponent(vhost)}`)
-  const running = nodes.filter((node) => node.running).length
+  const running = nodes.filter((node) => node.running).map(({ name }) => name)
   return [
     finding(
       'RabbitMQ',
@@ -46,8 +62,8 @@ export async function checkBroker(access: ManagementAccess): Promise<readonly Fi
     ),
     finding(
       'nodes',
-      running < nodes.length || nodes.some(({ partitions = [] }) => partitions.length > 0) ? 'problem' : 'ok',
-      `${running} of ${nodes.length} run`,
+      running.length < nodes.length || nodes.some(({ partitions = [] }) => partitions.length > 0) ? 'problem' : 'ok',
+      `${running.length} of ${nodes.length} run`,
       'Start the others, and end a network partition: a queue needs the majority of its members.',
     ),
     ...nodes.filter((node) => node.running).flatMap(checkNode),
@@ -58,7 +74,14 @@ export async function checkBroker(access: ManagementAccess): Promise<readonly Fi
         running,
       ),
     ),
-    checkKeys(queues.find(({ name }) => name === keysTopology.stream)),
+    ...streams.map(([check, name, advice]) =>
+      checkStream(
+        check,
+        queues.find((queue) => queue.name === name),
+        running,
+        advice,
+      ),
+    ),
   ]
 }
 
@@ -81,7 +104,7 @@ function checkNode(node: Node): Finding[] {
   ]
 }
 
-function checkQueue(name: string, queue: Queue | undefined, nodes: number): Finding {
+function checkQueue(name: string, queue: Queue | undefined, nodes: readonly string[]): Finding {
   const check = `queue ${name}`
   if (queue === undefined) return finding(check, 'problem', 'is missing', 'Start a processor: it declares the queue.')
   const { type, leader, members = [], online = [], messages_ready: ready = 0, consumers = 0, policy } = queue
@@ -98,8 +121,10 @@ function checkQueue(name: string, queue: Queue | undefined, nodes: number): Find
   if (consumers === 0)
     return finding(check, 'problem', found, 'Start a processor. One consumes only while the database answers.')
   if (online.length < members.length) return finding(check, 'notice', found, 'Start the nodes of the other members.')
-  if (members.length < Math.min(3, nodes)) {
-    return finding(check, 'notice', found, 'Add members on the other nodes: rabbitmq-queues grow <node> all')
+  const missing = missingMembers(members, nodes)
+  if (missing.length > 0) {
+    const commands = missing.map((node) => `rabbitmq-queues grow ${node} all`)
+    return finding(check, 'notice', found, `It does not survive the loss of a node. Run: ${commands.join('; ')}`)
   }
   const isSuspect = name !== topology.queue
   const advice = isSuspect
@@ -108,11 +133,21 @@ function checkQueue(name: string, queue: Queue | undefined, nodes: number): Find
   return finding(check, grade(ready, isSuspect ? 0 : 100_000), found, advice)
 }
 
-function checkKeys(stream: Queue | undefined): Finding {
+function checkStream(check: string, stream: Queue | undefined, nodes: readonly string[], advice: string): Finding {
+  if (stream === undefined) return finding(check, 'problem', 'is missing', advice)
+  const { name, members = [] } = stream
+  const missing = missingMembers(members, nodes)
+  const commands = missing.map((node) => `rabbitmq-streams add_replica ${name} ${node}`)
   return finding(
-    'stream of keys',
-    stream === undefined ? 'problem' : 'ok',
-    stream === undefined ? 'is missing' : 'exists',
-    'Start auth: it declares the stream. Until then ingests learn of no new key.',
+    check,
+    missing.length > 0 ? 'notice' : 'ok',
+    missing.length > 0 ? `${members.length} members` : 'exists',
+    `It does not survive the loss of a node. Run: ${commands.join('; ')}`,
   )
+}
+
+/** The nodes on which a queue should have another member. */
+function missingMembers(members: readonly string[], nodes: readonly string[]): string[] {
+  const wanted = Math.min(membersOfQueue, nodes.length) - members.length
+  return nodes.filter((node) => !members.includes(node)).slice(0, Math.max(0, wanted))
 }

@@ -1,4 +1,4 @@
-import { readDatabaseHealth } from '@clicktally/database/database-health.ts'
+import { type DatabaseHealth, readDatabaseHealth } from '@clicktally/database/database-health.ts'
 import type { Tables } from '@clicktally/database/tables.ts'
 import { createMigrator } from '@clicktally/migrations/schema.ts'
 import { formatCount } from '@clicktally/terminal/progress.ts'
@@ -34,7 +34,7 @@ export async function checkDatabase(db: Kysely<Tables>): Promise<readonly Findin
   const [server] = rows
   if (server === undefined) throw new Error('the database is not in pg_database')
   const health = await readDatabaseHealth(db)
-  return [...checkServer(server), await checkSchema(db), ...checkUpkeep(health, server)]
+  return [...checkServer(server), checkStandbys(health, server), await checkSchema(db), ...checkUpkeep(health, server)]
 }
 
 function checkServer(server: Server): Finding[] {
@@ -58,14 +58,25 @@ function checkServer(server: Server): Finding[] {
       unsafe.length > 0 ? `not safe: ${unsafe.join(', ')}` : 'fsync, synchronous_commit and full_page_writes are on',
       'Turn them on: otherwise counted clicks can be lost in a power failure.',
     ),
-    finding(
-      'standby',
-      'ok',
-      server.standbys === ''
-        ? 'no synchronous standby: a standby that is promoted may lack the last clicks'
-        : `synchronous: ${server.standbys}`,
-    ),
   ]
+}
+
+/** A standby without a synchronous commit is a problem, because somebody relies on it. */
+function checkStandbys({ standbys, isSynchronous }: DatabaseHealth, { standbys: names }: Server): Finding {
+  if (isSynchronous) {
+    return finding(
+      'standbys',
+      standbys > 0 ? 'ok' : 'problem',
+      `${standbys} connected, synchronous: ${names}`,
+      'No standby is connected: commits wait, and clicks wait in RabbitMQ. Start the standby.',
+    )
+  }
+  return finding(
+    'standbys',
+    standbys > 0 ? 'problem' : 'ok',
+    standbys > 0 ? `${standbys} connected, none synchronous` : 'none',
+    'A standby that is promoted may lack clicks that were answered 202. Set synchronous_standby_names: see docs/scaling.md.',
+  )
 }
 
 /** Compares the applied migrations with those that this program knows. */
@@ -88,7 +99,7 @@ async function checkSchema(db: Kysely<Tables>): Promise<Finding> {
   return finding('schema', newer.length > 0 ? 'notice' : 'ok', found, 'Use the command line of the version that runs.')
 }
 
-function checkUpkeep(health: Awaited<ReturnType<typeof readDatabaseHealth>>, server: Server): Finding[] {
+function checkUpkeep(health: DatabaseHealth, server: Server): Finding[] {
   const dead = health.busyTables.filter(({ deadRows, liveRows }) => deadRows > 1_000_000 && deadRows > liveRows)
   const { connections, maxConnections, partitionsAhead, processorsReporting, sizeBytes } = health
   return [

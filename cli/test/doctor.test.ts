@@ -1,10 +1,20 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { topology } from '@clicktally/broker/topology.ts'
+import { createDatabase } from '@clicktally/database/connection.ts'
+import { createPool } from '@clicktally/database/pool.ts'
 import { createClick } from '@clicktally/processor/test/processor-under-test.ts'
-import { describe, expect, test, vi } from 'vitest'
+import { createPostgresPair } from '@clicktally/testing/postgres-pair.ts'
+import { pino } from 'pino'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { checkBroker } from '../doctor/broker-checks.ts'
+import { checkDatabase } from '../doctor/database-checks.ts'
 import type { Finding } from '../doctor/finding.ts'
 import { type CliBench, createCliBench } from './cli-under-test.ts'
 
 const patience = { timeout: 120_000, interval: 200 }
+const limits = { name: 'test', logger: pino({ level: 'silent' }), maxConnections: 1, statementTimeoutMs: 10_000 }
 
 /** As a processor that reports all the time. */
 async function report(bench: CliBench, ago: string): Promise<void> {
@@ -87,6 +97,32 @@ describe('doctor', () => {
     expect((await bench.run('doctor', '--all')).stdout).toContain('durability')
   })
 
+  test('finds a standby that no commit waits for', async () => {
+    const pair = await createPostgresPair()
+    const find = async () => {
+      const pool = createPool({ ...limits, url: pair.primary.urlAs('operator') })
+      const db = createDatabase(pool)
+      const found = (await checkDatabase(db)).find(({ check }) => check === 'standbys')
+      await db.destroy()
+      return found
+    }
+    await vi.waitFor(
+      async () =>
+        expect(await find()).toMatchObject({
+          ...{ state: 'problem', found: '1 connected, none synchronous' },
+          advice: expect.stringContaining('synchronous_standby_names'),
+        }),
+      patience,
+    )
+    await pair.synchronize()
+    await vi.waitFor(
+      async () => expect(await find()).toMatchObject({ state: 'ok', found: '1 connected, synchronous: standby' }),
+      patience,
+    )
+    await pair.standby.kill()
+    await vi.waitFor(async () => expect(await find()).toMatchObject({ state: 'problem' }), patience)
+  })
+
   test('finds an ingest whose clock is ahead', async () => {
     const bench = await createCliBench()
     await bench.startProcessor()
@@ -117,6 +153,42 @@ describe('doctor', () => {
     }, patience)
     await bench.startProcessor()
     await vi.waitFor(async () => expect(await stateOf(bench, 'queue clicks')).toBe('ok'), patience)
+  })
+
+  test('finds queues and streams with fewer members than the cluster has nodes, and gives the commands', async () => {
+    const nodes = ['rabbit@a', 'rabbit@b', 'rabbit@c', 'rabbit@d']
+    const queue = (name: string, members: string[]) => ({
+      ...{ name, type: 'quorum', leader: 'rabbit@a', members, online: members, consumers: 1, policy: 'clicks' },
+    })
+    const answers: Record<string, unknown> = {
+      '/api/overview': { rabbitmq_version: '4.3.0' },
+      '/api/nodes': nodes.map((name) => ({ name, running: true, disk_free: 1e12, disk_free_limit: 1 })),
+      '/api/queues/%2F': [
+        queue(topology.queue, ['rabbit@a']),
+        queue(topology.suspectQueue, ['rabbit@a', 'rabbit@c']),
+        queue(topology.deadQueue, ['rabbit@a', 'rabbit@b', 'rabbit@d']),
+        { name: 'keys', type: 'stream', members: ['rabbit@b'] },
+        { name: 'live', type: 'stream', members: ['rabbit@a', 'rabbit@b', 'rabbit@c'] },
+      ],
+    }
+    const server = createServer(({ url = '' }, response) => response.end(JSON.stringify(answers[url])))
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    onTestFinished(() => {
+      server.close()
+    })
+    const managementUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const found = await checkBroker({ managementUrl, brokerUrl: 'amqp://operator:secret@a' })
+    const notices = found.filter(({ state }) => state !== 'ok').map(({ check, advice }) => [check, advice])
+    const why = 'It does not survive the loss of a node. Run: '
+    expect(notices).toEqual([
+      ['queue clicks', `${why}rabbitmq-queues grow rabbit@b all; rabbitmq-queues grow rabbit@c all`],
+      ['queue clicks.suspect', `${why}rabbitmq-queues grow rabbit@b all`],
+      [
+        'stream of keys',
+        `${why}rabbitmq-streams add_replica keys rabbit@a; rabbitmq-streams add_replica keys rabbit@c`,
+      ],
+    ])
   })
 
   test('shows the other checks when RabbitMQ cannot be reached', async () => {

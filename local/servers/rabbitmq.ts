@@ -22,6 +22,10 @@ export interface RabbitmqOptions {
   definitions: object
   /** The Erlang cookie, at least 256 random bits. Default: a new one for each start. */
   cookie?: string
+  /** A node on this machine to form a cluster with, whose port mapper this one uses. It needs the same cookie. Default: none. */
+  beside?: RunningRabbitmq
+  /** The name of the node, before `@localhost`; different in each node of a cluster. Default: clicktally. */
+  nodeName?: string
   /** A user who may see the queues, to check that each has a leader. Default: not checked. */
   watchAs?: BrokerLogin
   /** Default: free ones. */
@@ -53,10 +57,14 @@ export interface RunningRabbitmq {
   amqpPort: number
   managementPort: number
   metricsPort: number
+  epmdPort: number
+  /** Such as clicktally@localhost. */
+  nodeName: string
   /** Without a user. */
   url: string
   server: SupervisedProgram
-  epmd: SupervisedProgram
+  /** Undefined if it uses that of another node. */
+  epmd: SupervisedProgram | undefined
   stop(): Promise<void>
 }
 
@@ -65,7 +73,6 @@ const configDir = (dir: string) => `${dir}.config`
 
 /** Relative paths, because the scripts fail when their own path contains spaces. */
 const serverScript = join('sbin', 'rabbitmq-server')
-const controlScript = join('sbin', 'rabbitmqctl')
 /** The size of one file of the write-ahead log that all quorum queues share. */
 const walBytes = 64 * 1024 ** 2
 /**
@@ -91,7 +98,8 @@ const onLoopback = '-kernel inet_dist_use_interface {127,0,0,1}'
  * @throws Problem when RabbitMQ is missing and cannot be fetched, or does not start.
  */
 export async function startRabbitmq(options: RabbitmqOptions): Promise<RunningRabbitmq> {
-  const { dir, signal, supervision = { onLine: () => {} } } = options
+  const { dir, signal, supervision = { onLine: () => {} }, beside } = options
+  const nodeName = `${options.nodeName ?? 'clicktally'}@localhost`
   const installation =
     options.installation ?? (await findRabbitmq({ toolsDir: localDir, onLine: supervision.onLine, signal }))
   const ports: RabbitmqPorts = {
@@ -99,7 +107,7 @@ export async function startRabbitmq(options: RabbitmqOptions): Promise<RunningRa
     management: options.ports?.management ?? (await freePort()),
     metrics: options.ports?.metrics ?? (await freePort()),
     distribution: options.ports?.distribution ?? (await freePort()),
-    epmd: options.ports?.epmd ?? (await freePort()),
+    epmd: beside?.epmdPort ?? options.ports?.epmd ?? (await freePort()),
   }
   mkdirSync(dirname(dir), { recursive: true })
   const user = await unprivilegedUser({
@@ -119,44 +127,49 @@ export async function startRabbitmq(options: RabbitmqOptions): Promise<RunningRa
   ]
   writeServerFiles(configDir(dir), files, user)
 
-  const shared = { dir, ports, installation, user, watchAs: options.watchAs }
+  const shared = { dir, ports, nodeName, installation, user, watchAs: options.watchAs }
   const logPath = options.logPath ?? `${dir}.log`
-  const epmd = new SupervisedProgram(
-    epmdProgram({ ...shared, logPath: join(dirname(logPath), 'epmd.log') }),
-    supervision,
-  )
+  const epmd =
+    beside === undefined
+      ? new SupervisedProgram(epmdProgram({ ...shared, logPath: join(dirname(logPath), 'epmd.log') }), supervision)
+      : undefined
   const server = new SupervisedProgram(serverProgram({ ...shared, logPath }), supervision)
   const stop = async () => {
     await server.stop()
+    if (epmd === undefined) return
     await epmd.stop()
     // If our epmd had just crashed, Erlang has started another one, which would outlive it. This stops that one.
     await firstAnswer(ports.epmd, epmdRequest('k'), 1_000)
   }
   try {
-    await epmd.start(signal)
+    await epmd?.start(signal)
     await server.start(signal)
   } catch (error) {
     await stop()
     throw error
   }
   const url = `amqp://127.0.0.1:${ports.amqp}`
-  const { amqp: amqpPort, management: managementPort, metrics: metricsPort } = ports
-  return { amqpPort, managementPort, metricsPort, url, server, epmd, stop }
+  const { amqp: amqpPort, management: managementPort, metrics: metricsPort, epmd: epmdPort } = ports
+  return { amqpPort, managementPort, metricsPort, epmdPort, nodeName, url, server, epmd, stop }
 }
 
 /**
- * Runs `rabbitmqctl` of the same installation, user and settings on a server that `startRabbitmq` started. Takes about half a
- * second.
+ * Runs `rabbitmqctl`, or another of its tools, of the same installation, user and settings on a server that `startRabbitmq`
+ * started. Takes about half a second.
  * @throws Problem with the last lines of its output when it fails.
  */
-export async function rabbitmqctl({ program }: SupervisedProgram, args: string[]): Promise<string> {
+export async function rabbitmqctl(
+  { program }: SupervisedProgram,
+  args: string[],
+  tool: 'rabbitmqctl' | 'rabbitmq-queues' = 'rabbitmqctl',
+): Promise<string> {
   const asUser = program.args.slice(0, program.args.indexOf(serverScript))
-  const { code, output } = await runCommand(program.command, [...asUser, controlScript, ...args], {
+  const { code, output } = await runCommand(program.command, [...asUser, join('sbin', tool), ...args], {
     cwd: program.cwd,
     env: { ...program.env, RABBITMQ_CTL_ERL_ARGS: onLoopback },
     withinMs: 60_000,
   })
-  if (code !== 0) throw new Problem(`rabbitmqctl ${args[0]} ended with code ${code}:\n${lastLines(output)}`)
+  if (code !== 0) throw new Problem(`${tool} ${args[0]} ended with code ${code}:\n${lastLines(output)}`)
   return output
 }
 
@@ -195,6 +208,7 @@ const advancedConfiguration = `[
 interface Setup {
   dir: string
   ports: RabbitmqPorts
+  nodeName: string
   installation: RabbitmqInstallation
   user: UnprivilegedUser
   watchAs?: BrokerLogin | undefined
@@ -220,7 +234,7 @@ function epmdRequest(letter: 'n' | 'k'): Buffer {
   return Buffer.from([0, 1, letter.charCodeAt(0)])
 }
 
-function serverProgram({ dir, ports, installation, user, watchAs, logPath }: Setup): Program {
+function serverProgram({ dir, ports, nodeName, installation, user, watchAs, logPath }: Setup): Program {
   const scripts = dirname(installation.serverScript)
   const space: DiskSpace = { dir, floorBytes, startBytes }
   return {
@@ -234,7 +248,7 @@ function serverProgram({ dir, ports, installation, user, watchAs, logPath }: Set
       ERL_EPMD_PORT: String(ports.epmd),
       ERL_EPMD_ADDRESS: '127.0.0.1',
       ERL_CRASH_DUMP: join(dir, 'erl_crash.dump'),
-      RABBITMQ_NODENAME: 'clicktally@localhost',
+      RABBITMQ_NODENAME: nodeName,
       RABBITMQ_DIST_PORT: String(ports.distribution),
       RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: `-noinput ${onLoopback}`,
       // The script then execs the server, instead of staying its parent, which could die alone.

@@ -1,8 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ChannelModel, connect } from 'amqplib'
 
-const closeTimeoutMs = 1_000
-
 /**
  * Opens one connection to the broker.
  *
@@ -20,10 +18,10 @@ export async function connectToBroker(url: string, name: string, timeoutMs: numb
   })
 }
 
-/** Closes a connection properly, or destroys its socket when the broker does not answer within a second. */
-export async function closeConnection(model: ChannelModel): Promise<void> {
+/** Closes a connection properly, or destroys its socket when the broker does not answer within `timeoutMs`, by default a second. */
+export async function closeConnection(model: ChannelModel, timeoutMs = 1_000): Promise<void> {
   const closed = model.close().catch(() => {})
-  await Promise.race([closed, sleep(closeTimeoutMs, undefined, { ref: false })])
+  await Promise.race([closed, sleep(timeoutMs, undefined, { ref: false })])
   const { stream } = model.connection as unknown as { stream?: { destroy(): void } }
   stream?.destroy()
 }

@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { HostChoice } from '@clicktally/hosts/host-choice.ts'
+import { hostOf } from '@clicktally/hosts/host-urls.ts'
 import type { ChannelModel } from 'amqplib'
 import type { Logger } from 'pino'
 import { closeConnection, connectToBroker } from './broker-connection.ts'
 
 export interface BrokerLinkOptions {
-  /** amqp:// or amqps://, with user and password. */
+  /** amqp:// or amqps://, with user and password. A cluster's has several hosts, separated by commas: see hostUrls(). */
   readonly url: string
   /** Shown in RabbitMQ's list of connections and in the log. */
   readonly name: string
@@ -18,7 +20,11 @@ export interface BrokerLinkOptions {
 /** The longest wait between two attempts. It lets ingest accept clicks within 10 s after a restart of the broker. */
 const maxBackoffMs = 2_000
 const handshakeTimeoutMs = 5_000
+/** With several hosts, for the first attempt at each: an ingest whose host is silent should accept clicks elsewhere within 6 s. */
+const firstHandshakeTimeoutMs = 2_000
 const setUpTimeoutMs = 10_000
+/** A connection that is given up gets no longer, so that the next one need not wait for a silent host. */
+const giveUpTimeoutMs = 100
 
 /**
  * A connection to RabbitMQ that reconnects by itself.
@@ -27,11 +33,15 @@ const setUpTimeoutMs = 10_000
  * `connecting` when the connection is lost → … → `closed` after close(), which is final. Channels, consumers and unconfirmed
  * messages do not survive a connection: the owner handles them in setUp and onDown.
  *
+ * With several hosts each attempt goes to the one that HostChoice names. A lost or restarted connection counts as a failure of its host,
+ * so the next attempt goes to another, without a back-off until all have been tried.
+ *
  * amqplib's own `recovery` is not used: it does not notice that the broker closed a channel of an open connection (404, 406),
  * and an error during its setup ends the process.
  */
 export class BrokerLink {
   readonly #options: BrokerLinkOptions
+  readonly #hosts: HostChoice
   readonly #stop = new AbortController()
   #state: 'connecting' | 'open' | 'closed' = 'connecting'
   #blocked: string | undefined
@@ -40,6 +50,12 @@ export class BrokerLink {
 
   constructor(options: BrokerLinkOptions) {
     this.#options = options
+    this.#hosts = new HostChoice(options.url)
+  }
+
+  /** The URL of the host that it is or was last connected to, or tries next. */
+  get currentUrl(): string {
+    return this.#hosts.next()
   }
 
   get isOpen(): boolean {
@@ -73,26 +89,34 @@ export class BrokerLink {
     const { name, logger } = this.#options
     const stop = this.#stop.signal
     for (let attempt = 0; !stop.aborted; attempt += 1) {
+      const round = Math.floor(attempt / this.#hosts.size)
       // Jitter, so that many processes do not reconnect to a restarted broker in lockstep.
       if (attempt > 0) {
-        const backoffMs = Math.min(maxBackoffMs, 100 * 2 ** Math.min(attempt, 6))
+        const backoffMs = Math.min(maxBackoffMs, 100 * 2 ** Math.min(round, 6))
         await sleep(backoffMs * (0.5 + Math.random() / 2), undefined, { signal: stop }).catch(() => {})
         if (stop.aborted) return
       }
+      const url = this.#hosts.next()
       try {
-        await this.#connectOnce(() => {
+        const timeoutMs = round === 0 && this.#hosts.size > 1 ? firstHandshakeTimeoutMs : handshakeTimeoutMs
+        await this.#connectOnce(url, timeoutMs, () => {
           attempt = 0
+          this.#hosts.worked(url)
         })
       } catch (error) {
-        if (!stop.aborted) logger.warn({ err: error, connection: name, attempt }, 'broker connection failed')
+        if (!stop.aborted) {
+          logger.warn({ err: error, connection: name, host: hostOf(url), attempt }, 'broker connection failed')
+        }
       }
+      this.#hosts.failed(url)
     }
   }
 
   /** Resolves or rejects when the connection is over. */
-  async #connectOnce(opened: () => void): Promise<void> {
-    const { url, name, logger, setUp, onDown } = this.#options
-    const model = await connectToBroker(url, name, handshakeTimeoutMs)
+  async #connectOnce(url: string, timeoutMs: number, opened: () => void): Promise<void> {
+    const { name, logger, setUp, onDown } = this.#options
+    const host = hostOf(url)
+    const model = await connectToBroker(url, name, timeoutMs)
     const ended = new Promise<Error | undefined>((resolve) => {
       this.#drop = resolve
       // A clean shutdown of the broker emits only `close`. A broken connection emits `error`, then `close`.
@@ -117,17 +141,17 @@ export class BrokerLink {
       if (failed !== 'ready') throw failed
       opened()
       this.#state = 'open'
-      logger.info({ connection: name }, 'broker connected')
+      logger.info({ connection: name, host }, 'broker connected')
       const error = await ended
       if (error !== undefined && !this.#stop.signal.aborted) {
-        logger.warn({ err: error, connection: name }, 'broker connection lost')
+        logger.warn({ err: error, connection: name, host }, 'broker connection lost')
       }
     } finally {
       this.#state = 'connecting'
       this.#blocked = undefined
       this.#drop = () => {}
       onDown()
-      await closeConnection(model)
+      await closeConnection(model, this.#stop.signal.aborted ? undefined : giveUpTimeoutMs)
     }
   }
 }

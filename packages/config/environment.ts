@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { hostUrls } from '@clicktally/hosts/host-urls.ts'
 
 /** Names every variable that is invalid or missing. */
 export class ConfigurationError extends Error {
@@ -113,6 +114,21 @@ export class Environment {
     return url.href
   }
 
+  /**
+   * Like {@link serverUrl}, for a cluster: with one host or several, as in `amqp://ingest@a:5672,b:5672`. hostUrls() of packages/hosts
+   * splits it.
+   */
+  clusterUrl(name: string, fallback: string, protocols: readonly string[], passwordName?: string): string {
+    const raw = this.#source[name] || fallback
+    const password = passwordName === undefined ? undefined : this.secret(passwordName)
+    const [first] = urlsOf(raw)
+    if (first === undefined || !protocols.includes(first.protocol)) {
+      this.#problems.push(`${name} must be a URL like ${fallback}, with one host or several separated by commas`)
+      return raw
+    }
+    return password === undefined || first.password !== '' ? raw : withPassword(raw, password)
+  }
+
   /** Like {@link serverUrl}, but optional. `example` is for the error message. */
   optionalServerUrl(
     name: string,
@@ -136,6 +152,22 @@ export class Environment {
   check(): void {
     if (this.#problems.length > 0) throw new ConfigurationError(this.#problems)
   }
+}
+
+function urlsOf(text: string): readonly URL[] {
+  try {
+    return hostUrls(text).map((url) => new URL(url))
+  } catch {
+    return []
+  }
+}
+
+/** @param url without a password */
+function withPassword(url: string, password: string): string {
+  return url.replace(
+    /^([^:]+:\/\/)(?:([^/?#@:]*):?@)?/,
+    (_, scheme: string, user = '') => `${scheme}${user}:${encodeURIComponent(password)}@`,
+  )
 }
 
 /**

@@ -3,7 +3,9 @@ import type { Pool, PoolClient } from 'pg'
 import type { Tables } from './tables.ts'
 
 /** Typed queries over the pool. Destroying it ends the pool. */
-export function createDatabase(pool: Pool): Kysely<Tables> {
+export function createDatabase(
+  pool: Pick<Pool, 'end' | 'options'> & { connect(): Promise<PoolClient> },
+): Kysely<Tables> {
   return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
 }
 

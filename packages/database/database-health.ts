@@ -17,6 +17,10 @@ export interface DatabaseHealth {
   /** Of all roles to this database, and the server's limit for all databases. */
   readonly connections: number
   readonly maxConnections: number
+  /** Servers that stream from it at the moment; 0 where the storage is replicated instead, as on Amazon Aurora. */
+  readonly standbys: number
+  /** Whether a commit waits until a standby has it on disk. */
+  readonly isSynchronous: boolean
   /** Days after today (UTC) for whose clicks a partition exists. */
   readonly partitionsAhead: number
   /** Processors that have reported within the last 10 s. */
@@ -36,6 +40,10 @@ export async function readDatabaseHealth(db: Kysely<Tables>): Promise<DatabaseHe
     select pg_database_size(current_database()) as "sizeBytes",
       (select count(*) from pg_stat_activity where datname = current_database()) as connections,
       current_setting('max_connections')::int as "maxConnections",
+      -- Of the replication other roles see only that it exists.
+      (select count(*) from pg_stat_replication) as standbys,
+      current_setting('synchronous_standby_names') <> ''
+        and current_setting('synchronous_commit') in ('on', 'remote_apply') as "isSynchronous",
       (select count(*) from generate_series(1, 30) as ahead
         where to_regclass('public.clicks_' || to_char((now() at time zone 'UTC')::date + ahead, 'YYYYMMDD')) is not null
       ) as "partitionsAhead",

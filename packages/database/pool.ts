@@ -1,17 +1,19 @@
 import { hostname } from 'node:os'
-import { Pool, type PoolConfig, types } from 'pg'
+import { type Pool, type PoolConfig, types } from 'pg'
 import type { Logger } from 'pino'
+import { ClusterPool, type ClusterPoolOptions } from './cluster-pool.ts'
 
 export interface DatabaseOptions {
-  /** postgres://user:password@host:port/database */
-  readonly url: string
+  readonly url: ClusterPoolOptions['url']
+  /** Default: primary. */
+  readonly accepts?: ClusterPoolOptions['accepts']
   /** What the connections are for; shown in pg_stat_activity. */
   readonly name: string
   readonly logger: Logger
   readonly maxConnections: number
   /** Milliseconds after which the server cancels a statement. */
   readonly statementTimeoutMs: number
-  /** Milliseconds that connecting may take; 3,000 by default. */
+  /** Milliseconds that connecting to a host may take; 3,000 by default. */
   readonly connectTimeoutMs?: number
   /** Server settings for these connections, by name. */
   readonly settings?: Readonly<Record<string, string>>
@@ -22,13 +24,12 @@ const numeric = 1700
 
 /** A connection pool with all timeouts set; pg's defaults wait for ever. */
 export function createPool(options: DatabaseOptions): Pool {
-  const { url, name, logger, maxConnections, statementTimeoutMs, connectTimeoutMs = 3_000, settings } = options
+  const { url, accepts = 'primary', name, logger, maxConnections, statementTimeoutMs, settings } = options
   const config: PoolConfig = {
-    connectionString: url,
     application_name: `clicktally ${name} ${hostname()} ${process.pid}`,
     ...(settings !== undefined && { options: optionsOf(settings) }),
     max: maxConnections,
-    connectionTimeoutMillis: connectTimeoutMs,
+    connectionTimeoutMillis: options.connectTimeoutMs ?? 3_000,
     idleTimeoutMillis: 30_000,
     keepAlive: true,
     statement_timeout: statementTimeoutMs,
@@ -42,7 +43,7 @@ export function createPool(options: DatabaseOptions): Pool {
         oid === int8 || oid === numeric ? Number : types.getTypeParser(oid, format)) as typeof types.getTypeParser,
     },
   }
-  const pool = new Pool(config)
+  const pool = new ClusterPool(config, { url, accepts })
   pool.on('error', (error) => logger.warn({ err: error }, 'idle database connection lost'))
   // A client that is checked out has no other listener, and an error without one ends the process (node-postgres#3202).
   pool.on('connect', (client) => {

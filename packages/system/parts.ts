@@ -125,7 +125,14 @@ export const parts = {
     account: 'api',
     broker: 'read live clicks',
     database: 'clicktally_api',
-    settings: ['LOG_LEVEL', 'DATABASE_CONNECTIONS', 'MAX_LIVE_VIEWERS', 'CLICKTALLY_OPEN'],
+    settings: [
+      'LOG_LEVEL',
+      'READ_DATABASE_URL',
+      'READ_DATABASE_MAX_LAG_MS',
+      'DATABASE_CONNECTIONS',
+      'MAX_LIVE_VIEWERS',
+      'CLICKTALLY_OPEN',
+    ],
   },
   nginx: {
     image: 'nginx:1.30',

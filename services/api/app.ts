@@ -1,8 +1,9 @@
 import { createDatabase } from '@clicktally/database/connection.ts'
+import type { Tables } from '@clicktally/database/tables.ts'
 import { createHttpApp, type HttpApp } from '@clicktally/http/http-app.ts'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
-import { sql } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type { Pool } from 'pg'
 import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
@@ -13,6 +14,9 @@ import { databaseProblem } from './errors.ts'
 import type { LiveViewers } from './live/live-viewers.ts'
 import { asyncApiDocument } from './openapi/asyncapi-document.ts'
 import { openApiDocument, version } from './openapi/openapi-document.ts'
+import { FallbackPool } from './replica/fallback-pool.ts'
+import { replicaMetrics } from './replica/replica-metrics.ts'
+import type { ReplicaWatch } from './replica/replica-watch.ts'
 import { parameterProblem } from './request/parameter-problem.ts'
 import { exportClicks } from './routes/export-clicks.ts'
 import { getBalance } from './routes/get-balance.ts'
@@ -31,33 +35,55 @@ import { SketchCache } from './visitors/sketch-cache.ts'
 /** The others wait: a scan keeps a connection and a core busy, and other requests need some too. */
 const maxScans = 2
 
+export interface Databases {
+  /** Of the primary. */
+  readonly pool: Pool
+  readonly exportPool: Pool
+  /** What may be read instead of the primary. */
+  readonly replica?: {
+    readonly watch: Pick<ReplicaWatch, 'isCurrent' | 'lagMs'>
+    readonly pool: Pool
+    readonly exportPool: Pool
+  }
+}
+
 /** Creates the HTTP app of the read API. Opens no connection and does not listen. */
 export async function createApp(
-  { pool, exportPool }: { readonly pool: Pool; readonly exportPool: Pool },
+  { pool, exportPool, replica }: Databases,
   { isOpen, viewers }: { readonly isOpen: boolean; readonly viewers: LiveViewers },
   logger: Logger,
   registry: Registry,
 ): Promise<HttpApp> {
-  const db = createDatabase(pool)
+  const primary = createDatabase(pool)
+  const mayReadReplica = () => replica?.watch.isCurrent === true
+  // Counts come from the replica first. Keys come from the primary, because a key may be used as soon as it is created.
+  const toRead = [...(replica ? [{ pool: replica.pool, isUsable: mayReadReplica }] : []), { pool }]
+  const reads = new FallbackPool(toRead)
+  const keys = createDatabase(new FallbackPool(toRead.toReversed()))
+  const [primaryExports, replicaExports] = [exportPool, replica?.exportPool].map((each) => each && createDatabase(each))
   const context: ApiContext = {
-    ...{ db, pool, access: new ReaderAccess(db, isOpen), sketches: new SketchCache(), viewers },
-    exportDb: createDatabase(exportPool),
+    ...{ db: createDatabase(reads), pool: reads, sketches: new SketchCache(), viewers },
+    access: new ReaderAccess(keys, isOpen),
+    exportDb: () => (mayReadReplica() ? replicaExports : undefined) ?? (primaryExports as Kysely<Tables>),
     scans: new ScanSlots(maxScans),
   }
   const app = createHttpApp({
     logger,
     registry,
     isReady: () =>
-      sql`select 1`.execute(db).then(
+      mayReadReplica() ||
+      sql`select 1`.execute(primary).then(
         () => true,
         () => false,
       ),
+    whyNotReady: () => (replica?.watch.lagMs === undefined ? 'database_unavailable' : 'replica_behind'),
     explain: (error, request) => databaseProblem(error) ?? parameterProblem(error, request),
   })
 
   app.decorateRequest('projectId')
   app.decorateRequest('reader')
-  exportDatabaseMetrics(db, registry)
+  exportDatabaseMetrics(primary, registry)
+  replicaMetrics(replica?.watch, registry)
   const document = await openApiDocument()
   app.get('/openapi.json', (_request, reply) => reply.header('cache-control', 'public, max-age=300').send(document))
   const asyncDocument = asyncApiDocument(version)

@@ -86,6 +86,16 @@ const gauges: readonly DatabaseGauge[] = [
     help: 'Limit of connections to the database server.',
     value: ({ health }) => health.maxConnections,
   },
+  {
+    name: 'clicktally_database_standbys',
+    help: 'Standbys that stream from the database now.',
+    value: ({ health }) => health.standbys,
+  },
+  {
+    name: 'clicktally_database_synchronous',
+    help: '1 if a commit waits until a standby has it on disk. With standbys and 0, a failover may lose counted clicks.',
+    value: ({ health }) => (health.isSynchronous ? 1 : 0),
+  },
 ]
 
 const labelledGauges: readonly LabelledGauge[] = [

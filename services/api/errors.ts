@@ -1,3 +1,4 @@
+import { notPrimary } from '@clicktally/database/cluster-pool.ts'
 import { sqlStateOf } from '@clicktally/database/sqlstate.ts'
 import { type ProblemKind, ServiceProblem } from '@clicktally/http/service-problem.ts'
 
@@ -48,9 +49,10 @@ export function databaseProblem(error: unknown): ServiceProblem | undefined {
   if (state === '57014') return problem('query_timeout', 'Request a shorter range or wider buckets.', undefined, error)
   const { code, message } = error as { code?: string; message?: string }
   const isUnavailable =
-    // 08: connection, 57P: shutting down or starting, 53: out of resources, 28: login refused. The rest comes from Node or pg.
-    /^(08|57P|53|28)/.test(state ?? '') ||
-    ['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EPIPE', 'ETIMEDOUT', 'EAI_AGAIN', 'EHOSTUNREACH'].includes(
+    // 08: connection, 57P: shutting down or starting, 53: out of resources, 28: login refused, 40001: the query conflicts with what a
+    // replica applies. The rest comes from Node or pg.
+    /^(08|57P|53|28|40001)/.test(state ?? '') ||
+    [notPrimary, 'ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EPIPE', 'ETIMEDOUT', 'EAI_AGAIN', 'EHOSTUNREACH'].includes(
       code ?? '',
     ) ||
     /timeout|Connection terminated|not queryable/i.test(message ?? '')

@@ -10,6 +10,7 @@ import { readConfig } from './config.ts'
 import { exportStatementTimeoutMs, maxExports } from './export/export-limits.ts'
 import { LiveStream } from './live/live-stream.ts'
 import { LiveViewers } from './live/live-viewers.ts'
+import { ReplicaWatch } from './replica/replica-watch.ts'
 
 const config = readConfigOrExit(readConfig, process.env)
 const logger = createLogger('api', config.logLevel)
@@ -17,18 +18,35 @@ const registry = createRegistry('api')
 // A query takes a few milliseconds. With millions of counters the planner expects it to be slow enough for parallel workers
 // or JIT compilation: starting them takes three times as long, and takes CPU time from storing clicks.
 const settings = { max_parallel_workers_per_gather: '0', jit: 'off' }
-const connect = (name: string, maxConnections: number, statementTimeoutMs: number) =>
-  createPool({ url: config.databaseUrl, name, logger, maxConnections, statementTimeoutMs, settings })
-const pool = connect('api', config.databaseConnections, 5_000)
-const exportPool = connect('api export', maxExports, exportStatementTimeoutMs)
-watchPools({ api: pool, export: exportPool }, registry)
+const connect = (url: string) => {
+  const shared = { url, logger, settings }
+  const limits = { maxConnections: config.databaseConnections, statementTimeoutMs: 5_000 }
+  const exportLimits = { maxConnections: maxExports, statementTimeoutMs: exportStatementTimeoutMs }
+  return {
+    pool: createPool({ ...shared, ...limits, name: 'api' }),
+    exportPool: createPool({ ...shared, ...exportLimits, name: 'api export' }),
+  }
+}
+const primary = connect(config.databaseUrl)
+const standby = config.readDatabaseUrl === undefined ? undefined : connect(config.readDatabaseUrl)
+const { readDatabaseMaxLagMs: maxLagMs } = config
+const watch = standby && new ReplicaWatch({ primary: primary.pool, replica: standby.pool, maxLagMs, logger })
+const replica = standby && watch && { ...standby, watch }
+watchPools(
+  {
+    ...{ api: primary.pool, export: primary.exportPool },
+    ...(standby && { 'api replica': standby.pool, 'export replica': standby.exportPool }),
+  },
+  registry,
+)
 const viewers: LiveViewers = new LiveViewers({
   maxViewers: config.maxLiveViewers,
   registry,
   isConnected: () => stream.isOpen,
 })
 const stream = new LiveStream({ brokerUrl: config.brokerUrl, logger, onEntry: (entry) => viewers.add(entry) })
-const app = await createApp({ pool, exportPool }, { isOpen: config.isOpen, viewers }, logger, registry)
+const databases = { ...primary, ...(replica && { replica }) }
+const app = await createApp(databases, { isOpen: config.isOpen, viewers }, logger, registry)
 
 // 15 s: less than compose's 30 s, more than the 10 s of the graceful close.
 closeWithGrace({ delay: 15_000, logger }, async ({ signal, err }) => {
@@ -37,9 +55,11 @@ closeWithGrace({ delay: 15_000, logger }, async ({ signal, err }) => {
   await closeGracefully(app)
   viewers.close()
   await stream.close()
-  await Promise.all([pool.end(), exportPool.end()])
+  await watch?.close()
+  await Promise.all([primary, standby].map((pools) => Promise.all([pools?.pool.end(), pools?.exportPool.end()])))
   logger.info('stopped')
 })
 
 stream.start()
+watch?.start()
 await app.listen({ host: config.host, port: config.port })

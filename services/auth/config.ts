@@ -6,14 +6,14 @@ export function readConfig(source: NodeJS.ProcessEnv) {
   const env = new Environment(source)
   const config = {
     ...readHttpSettings(env),
-    databaseUrl: env.serverUrl(
+    databaseUrl: env.clusterUrl(
       'DATABASE_URL',
       'postgres://clicktally_auth@127.0.0.1:5432/clicktally',
       ['postgres:', 'postgresql:'],
       'DATABASE_PASSWORD',
     ),
     databaseConnections: env.integer('DATABASE_CONNECTIONS', 10, 1, 100),
-    brokerUrl: env.serverUrl('BROKER_URL', 'amqp://auth@127.0.0.1:5672', ['amqp:', 'amqps:'], 'BROKER_PASSWORD'),
+    brokerUrl: env.clusterUrl('BROKER_URL', 'amqp://auth@127.0.0.1:5672', ['amqp:', 'amqps:'], 'BROKER_PASSWORD'),
     // The first keys and the owner of a new installation, written by infra/secrets.
     firstAccess: env.secret('FIRST_ACCESS'),
     // Changes are published immediately. This interval limits the age of the snapshot with which an ingest starts.

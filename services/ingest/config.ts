@@ -6,7 +6,7 @@ export function readConfig(source: NodeJS.ProcessEnv) {
   const env = new Environment(source)
   const config = {
     ...readHttpSettings(env),
-    brokerUrl: env.serverUrl('BROKER_URL', 'amqp://ingest@127.0.0.1:5672', ['amqp:', 'amqps:'], 'BROKER_PASSWORD'),
+    brokerUrl: env.clusterUrl('BROKER_URL', 'amqp://ingest@127.0.0.1:5672', ['amqp:', 'amqps:'], 'BROKER_PASSWORD'),
     windowMs: env.integer('CLICK_WINDOW_HOURS', 72, 1, 720) * 3_600_000,
     // Accepts clicks without a key, for the first project. nginx must listen on loopback alone.
     isOpen: env.choice('CLICKTALLY_OPEN', 'no', ['no', 'loopback']) === 'loopback',

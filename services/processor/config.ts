@@ -6,8 +6,8 @@ export function readConfig(source: NodeJS.ProcessEnv) {
   const env = new Environment(source)
   const config = {
     ...readHttpSettings(env),
-    brokerUrl: env.serverUrl('BROKER_URL', 'amqp://processor@127.0.0.1:5672', ['amqp:', 'amqps:'], 'BROKER_PASSWORD'),
-    databaseUrl: env.serverUrl(
+    brokerUrl: env.clusterUrl('BROKER_URL', 'amqp://processor@127.0.0.1:5672', ['amqp:', 'amqps:'], 'BROKER_PASSWORD'),
+    databaseUrl: env.clusterUrl(
       'DATABASE_URL',
       'postgres://clicktally_processor@127.0.0.1:5432/clicktally',
       ['postgres:', 'postgresql:'],

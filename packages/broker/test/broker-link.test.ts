@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { TcpProxy } from '@clicktally/testing/tcp-proxy.ts'
 import { createTestBroker } from '@clicktally/testing/test-broker.ts'
 import type { ChannelModel } from 'amqplib'
 import { pino } from 'pino'
@@ -151,6 +152,58 @@ describe('a link to the broker', () => {
     link.start()
     await isOpen()
     expect(counts.setUps).toBe(1)
+  })
+})
+
+/** Several ways to one broker, which can fail by themselves. */
+async function createHosts(count: number) {
+  const broker = await createTestBroker()
+  const url = new URL(broker.url)
+  const proxies: TcpProxy[] = []
+  for (let number = 0; number < count; number += 1) {
+    const proxy = await TcpProxy.open({ host: url.hostname, port: Number(url.port || 5672) })
+    onTestFinished(() => proxy.close())
+    proxies.push(proxy)
+  }
+  const hosts = proxies.map(({ port }) => `127.0.0.1:${port}`)
+  return { broker, proxies, hosts, urlWith: (all: readonly string[]) => broker.url.replace(url.host, all.join(',')) }
+}
+
+describe('a link to several hosts', () => {
+  test('opens at one that answers, whichever are away or silent', async () => {
+    const { hosts, urlWith } = await createHosts(1)
+    const silent = new URL((await createSilentServer()).url).host
+    const { link, isOpen } = createLink(urlWith(['127.0.0.1:1', ...hosts, silent]))
+    link.start()
+    await isOpen()
+    expect(new URL(link.currentUrl).host).toBe(hosts[0])
+  })
+
+  test('moves to another host when its own is cut off, and stays there', async () => {
+    const { proxies, hosts, urlWith } = await createHosts(2)
+    const { link, counts, isOpen } = createLink(urlWith(hosts))
+    link.start()
+    await isOpen()
+    const first = new URL(link.currentUrl).host
+    const own = proxies[hosts.indexOf(first)] as TcpProxy
+    own.cut()
+    await vi.waitFor(() => expect(counts).toEqual({ setUps: 2, downs: 1 }), patience)
+    await isOpen()
+    expect(new URL(link.currentUrl).host).not.toBe(first)
+    expect(own.connections).toBe(0)
+  })
+
+  test('moves to another host on restart(), although its own is silent', async () => {
+    const { proxies, hosts, urlWith } = await createHosts(2)
+    const { link, counts, isOpen } = createLink(urlWith(hosts))
+    link.start()
+    await isOpen()
+    const first = new URL(link.currentUrl).host
+    proxies[hosts.indexOf(first)]?.silence()
+    link.restart(new Error('nothing is confirmed'))
+    await vi.waitFor(() => expect(counts.setUps).toBe(2), patience)
+    await isOpen()
+    expect(new URL(link.currentUrl).host).not.toBe(first)
   })
 })
 

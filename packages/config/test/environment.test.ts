@@ -167,3 +167,35 @@ describe('the URL of a server', () => {
     expect(problemsOf(env)).toHaveLength(1)
   })
 })
+
+describe('the URL of a cluster', () => {
+  const read = (source: Record<string, string>) => {
+    const env = new Environment(source)
+    const url = env.clusterUrl('URL', fallbackUrl, amqp, 'PASSWORD')
+    expect(problemsOf(env)).toEqual([])
+    return url
+  }
+
+  test.each([
+    ['amqp://u@a:1,b:2/v?x=y', 'amqp://u:p%40%3A%2F%2C@a:1,b:2/v?x=y'],
+    ['amqp://u:@a,b', 'amqp://u:p%40%3A%2F%2C@a,b'],
+    ['amqp://a,b', 'amqp://:p%40%3A%2F%2C@a,b'],
+    ['amqp://u:own@a,b', 'amqp://u:own@a,b'],
+    ['amqps://u@a:1', 'amqps://u:p%40%3A%2F%2C@a:1'],
+  ])('takes its password from a variable: %s', (url, expected) => {
+    expect(read({ URL: url, PASSWORD: 'p@:/,' })).toBe(expected)
+  })
+
+  test('is returned unchanged without a password', () => {
+    expect(read({ URL: 'amqp://u@a:1,b:2/v' })).toBe('amqp://u@a:1,b:2/v')
+    expect(read({})).toBe(fallbackUrl)
+  })
+
+  test.each(['http://a,b', 'amqp://a,', 'amqp://a,b:x', 'amqp://a,a', 'a,b'])('is not %j', (url) => {
+    const env = new Environment({ URL: url })
+    env.clusterUrl('URL', fallbackUrl, amqp, 'PASSWORD')
+    expect(problemsOf(env)).toEqual([
+      `URL must be a URL like ${fallbackUrl}, with one host or several separated by commas`,
+    ])
+  })
+})

@@ -2,7 +2,8 @@ import { createDatabaseOn } from '@clicktally/database/connection.ts'
 import type { Tables } from '@clicktally/database/tables.ts'
 import { ServiceProblem } from '@clicktally/http/service-problem.ts'
 import type { Kysely, Transaction } from 'kysely'
-import type { Pool, PoolClient } from 'pg'
+import type { PoolClient } from 'pg'
+import type { ConnectionSource } from '../replica/fallback-pool.ts'
 
 /**
  * Runs all queries of a response in one snapshot of one server. Behind a load balancer over replicas, `asOf` of one replica
@@ -23,7 +24,7 @@ export interface RawSnapshot {
 
 /** Does the same with a connection that can be used directly. */
 export async function inRawSnapshot<Answer>(
-  pool: Pool,
+  pool: ConnectionSource,
   act: (snapshot: RawSnapshot) => Promise<Answer>,
 ): Promise<Answer> {
   const client = await pool.connect()

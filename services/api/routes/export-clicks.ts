@@ -32,7 +32,7 @@ const formats = {
 } as const satisfies Record<ExportFormatName, FileFormat>
 
 /** GET /v1/export */
-export function exportClicks(app: HttpApp, { db, exportDb, access }: ApiContext): void {
+export function exportClicks(app: HttpApp, { exportDb, access }: ApiContext): void {
   const { method, url, schema } = readOperations.exportClicks
   const limits = new ExportLimits()
   app.options(url, access.preflight)
@@ -49,10 +49,12 @@ export function exportClicks(app: HttpApp, { db, exportDb, access }: ApiContext)
       const credential = personal ? personalCredential(request) : undefined
       if (after !== undefined && !isUuidV7(after))
         throw problem('id_not_v7', '"after" must be the id of a click, from an earlier part of the export.', 'after')
+      // Of the same server as the clicks.
+      const db = exportDb()
       const freshness = await asOf(db)
       const end = limits.begin(readerOf(request).name)
       const { type, encode } = formats[format]
-      const pages = exportedClicks(exportDb, { filter, credential }, after)
+      const pages = exportedClicks(db, { filter, credential }, after)
       const file = fileStream(encode(pages, shownProperties(personal)))
       file.once('close', end)
       if (freshness !== null) reply.header('clicktally-as-of', freshness.toISOString())

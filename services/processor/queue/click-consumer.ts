@@ -285,7 +285,7 @@ export class ClickConsumer implements WatchedConsumer {
     const last = unacked.at(-1)
     if (last === undefined) return
     const messages = unacked.map(({ message }) => message)
-    await copyToSuspects(this.#options.brokerUrl, messages, copyTimeoutMs)
+    await copyToSuspects(this.#link.currentUrl, messages, copyTimeoutMs)
     // Messages that arrived in the meantime were not copied and are not acknowledged.
     if (channel === this.#channel) channel.ack(last.message, true)
   }
