@@ -10,7 +10,7 @@ export function createDatabase(
 }
 
 /** Typed queries over a connection that is checked out, for example in a transaction. It stays checked out. */
-export function createDatabaseOn(client: PoolClient): Kysely<Tables> {
+export function createDatabaseOn(client: Pick<PoolClient, 'query'>): Kysely<Tables> {
   const connection = { query: client.query.bind(client), release: () => {} } as unknown as PoolClient
   const pool = { connect: async () => connection, end: async () => {} } as unknown as Pool
   return createDatabase(pool)

@@ -2,6 +2,7 @@ import type { Tables } from '@clicktally/database/tables.ts'
 import type { Kysely } from 'kysely'
 import type { ReaderAccess } from './access/reader-access.ts'
 import type { LiveViewers } from './live/live-viewers.ts'
+import type { CountsReader } from './queries/counts-reader.ts'
 import type { ConnectionSource } from './replica/fallback-pool.ts'
 import type { ScanSlots } from './scan/scan-slots.ts'
 import type { SketchCache } from './visitors/sketch-cache.ts'
@@ -16,6 +17,7 @@ export interface ApiContext {
    */
   readonly exportDb: () => Kysely<Tables>
   readonly access: ReaderAccess
+  readonly counts: CountsReader
   readonly sketches: SketchCache
   readonly viewers: LiveViewers
   readonly scans: ScanSlots

@@ -14,6 +14,7 @@ import { databaseProblem } from './errors.ts'
 import type { LiveViewers } from './live/live-viewers.ts'
 import { asyncApiDocument } from './openapi/asyncapi-document.ts'
 import { openApiDocument, version } from './openapi/openapi-document.ts'
+import { CountsReader } from './queries/counts-reader.ts'
 import { FallbackPool } from './replica/fallback-pool.ts'
 import { replicaMetrics } from './replica/replica-metrics.ts'
 import type { ReplicaWatch } from './replica/replica-watch.ts'
@@ -61,8 +62,9 @@ export async function createApp(
   const reads = new FallbackPool(toRead)
   const keys = createDatabase(new FallbackPool(toRead.toReversed()))
   const [primaryExports, replicaExports] = [exportPool, replica?.exportPool].map((each) => each && createDatabase(each))
+  const sketches = new SketchCache()
   const context: ApiContext = {
-    ...{ db: createDatabase(reads), pool: reads, sketches: new SketchCache(), viewers },
+    ...{ db: createDatabase(reads), pool: reads, counts: new CountsReader(reads, sketches), sketches, viewers },
     access: new ReaderAccess(keys, isOpen),
     exportDb: () => (mayReadReplica() ? replicaExports : undefined) ?? (primaryExports as Kysely<Tables>),
     scans: new ScanSlots(maxScans),

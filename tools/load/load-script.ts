@@ -4,7 +4,8 @@ import { SyntheticClicks } from '@clicktally/synthetic-clicks/synthetic-clicks.t
 /** The requests to send. */
 export type LoadContent =
   | { readonly kind: 'clicks'; readonly clicksPerRequest: number; readonly seed: number }
-  | { readonly kind: 'get'; readonly path: string }
+  /** One path after the other, again and again. */
+  | { readonly kind: 'get'; readonly paths: readonly string[] }
 
 export interface LoadTimes {
   readonly connections: number
@@ -28,7 +29,7 @@ const placeholder = '00000000-0000-0000-0000-000000000000'
 export function loadScript(content: LoadContent, times: LoadTimes, key?: string): string {
   const authorization = key === undefined ? '' : `Authorization: Bearer ${key}\r\n`
   const requests =
-    content.kind === 'get' ? getRequests(content.path, authorization) : clickRequests(content, authorization)
+    content.kind === 'get' ? getRequests(content.paths, authorization) : clickRequests(content, authorization)
   return `${head(times)}\n${requests}\n${rest}`
 }
 
@@ -64,9 +65,16 @@ local waiting = ${connections}
 sent, sentMeasured = 0, 0`
 }
 
-function getRequests(path: string, headers: string): string {
-  return `local request_text = ${JSON.stringify(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${headers}\r\n`)}
-local function next_request() return request_text end`
+function getRequests(paths: readonly string[], headers: string): string {
+  const texts = paths.map((path) => JSON.stringify(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${headers}\r\n`))
+  return `local prepared = {
+${texts.join(',\n')}
+}
+local place = 0
+local function next_request()
+  place = place % #prepared + 1
+  return prepared[place]
+end`
 }
 
 function clickRequests({ clicksPerRequest, seed }: Extract<LoadContent, { kind: 'clicks' }>, headers: string): string {

@@ -1,96 +1,118 @@
-import type { Tables } from '@clicktally/database/tables.ts'
-import { type Kysely, type RawBuilder, sql } from 'kysely'
+import { createDatabaseOn } from '@clicktally/database/connection.ts'
+import { asOfQuery } from '@clicktally/database/freshness.ts'
+import type { PoolClient } from 'pg'
 import { type CountsFilter, rangeOf } from '../request/counts-filter.ts'
-import { bucketPieces } from '../time/bucket-pieces.ts'
+import { type BucketPieces, bucketPieces, type Piece } from '../time/bucket-pieces.ts'
 import type { SketchCache } from '../visitors/sketch-cache.ts'
-import { countVisitors } from '../visitors/visitor-union.ts'
-import { countedRows } from './counted-rows.ts'
-import type { RolledUpBefore } from './counter-state.ts'
-import type { SketchKey } from './sketches-of.ts'
+import { type VisitorsOfRows, visitorsOf } from '../visitors/visitors-of.ts'
+import type { CounterState, RolledUpBefore } from './counter-state.ts'
 
-/** A sketch with this many hashes is full: it may lack larger ones (visitor_sketch_merge). */
-const sketchSize = 2_048
-
-export interface CountsOfGroup<Group> {
-  readonly group: Group
+export interface Counts {
+  /** Clicks by people. */
   readonly total: number
   readonly bots: number
+  /** Distinct. */
   readonly visitors: number
 }
 
-interface Row<Group> {
-  group: Group
-  total: number
-  bots: number
-  /** The minimum over the largest hashes of full sketches. */
-  below: number | null
-  /** Distinct sorted hashes of visitors in rows that keep changing, up to `below`. */
-  fresh: number[] | null
-  /** The rows of the other sketches. */
-  lasting: [width: SketchKey['width'], startMs: number, target: string, version: string][] | null
+interface Row extends VisitorsOfRows {
+  readonly total: number
+  readonly bots: number
+  readonly as_of: Date | null
+  readonly month: number
+  readonly day: number
+  readonly hour: number
 }
 
-/** Clicks by people, clicks by bots, and distinct visitors in the buckets of the filter. */
+/** The most pieces of each width that bucketPieces() returns. */
+const piecesOfWidth = { month: 1, day: 2, hour: 2, minute: 2 }
+const widths = ['month', 'day', 'hour', 'minute'] as const
+
+/**
+ * Reads counts, and the state of the counters, in one statement. They are of one snapshot then, without a transaction, which would take
+ * three more round trips. The statement has one form for any range, so that it is planned once for each connection.
+ *
+ * @param rolledUpBefore the horizons, or earlier ones
+ */
 export async function counts(
-  db: Kysely<Tables>,
+  client: Pick<PoolClient, 'query'>,
   filter: CountsFilter,
   rolledUpBefore: RolledUpBefore,
   sketches: SketchCache,
-): Promise<{ total: number; bots: number; visitors: number }> {
-  const pieces = bucketPieces(rangeOf(filter), rolledUpBefore, 'month')
-  const rows = countedRows(filter, pieces, true)
-  const [all] = await groupedCounts(db, filter.projectId, rows, sql<number>`0`, sketches)
-  const { total = 0, bots = 0, visitors = 0 } = all ?? {}
-  return { total, bots, visitors }
+): Promise<Counts & CounterState> {
+  const range = rangeOf(filter)
+  const { projectId, targets = [''], targetPrefix } = filter
+  const { rows } = await client.query<Row>({
+    ...(targetPrefix === undefined ? ofTargets : ofPrefix),
+    values: [projectId, targetPrefix ?? targets, ...boundsOf(bucketPieces(range, rolledUpBefore, 'month'), range)],
+  })
+  const [row] = rows
+  if (row === undefined) throw new Error('the table rollup_horizon is empty')
+  return {
+    total: row.total,
+    bots: row.bots,
+    visitors: await visitorsOf(createDatabaseOn(client), projectId, row, sketches),
+    asOf: row.as_of,
+    rolledUpBefore: { month: row.month, day: row.day, hour: row.hour },
+  }
 }
 
-/**
- * The same for each group of rows that has any.
- *
- * @param rows of countedRows()
- * @param group an expression over such a row, never null
- */
-export async function groupedCounts<Group>(
-  db: Kysely<Tables>,
-  projectId: number,
-  rows: RawBuilder<unknown>,
-  group: RawBuilder<Group>,
-  sketches: SketchCache,
-): Promise<CountsOfGroup<Group>[]> {
-  const { rows: groups } = await sql<Row<Group>>`
-    with chosen as materialized (
-      select ${group} as "group", row.* from (${rows}) as row
+const ofTargets = { name: 'counts of targets', text: statement('target = any($2::text[])') }
+const ofPrefix = { name: 'counts of targets with a prefix', text: statement('target ^@ $2::text') }
+
+/** @param condition on `target`. Without a filter it is '', all targets together. */
+function statement(condition: string): string {
+  let parameter = 2
+  const within = (column: string) => {
+    parameter += 2
+    return `${column} >= $${parameter - 1}::timestamptz and ${column} < $${parameter}::timestamptz`
+  }
+  const ofProject = `project_id = $1::int and ${condition}`
+  const buckets = widths.flatMap((width) =>
+    Array.from(
+      { length: piecesOfWidth[width] },
+      () => `
+        select '${width}' as width, ${width} as start, target, total::bigint, bots::bigint,
+          visitors, visitors_below, ${width === 'minute' ? 'null' : 'xmin'}::xid as version
+        from ${width}_counters where ${ofProject} and ${within(width)}`,
+    ),
+  )
+  const deltas = `
+        select 'minute', minute, target, total, bots,
+          visitors, case when cardinality(visitors) = 2048 then visitors[2048] end, null
+        from counter_deltas where ${ofProject} and ${within('minute')}`
+  return `
+    with chosen as materialized (${[...buckets, deltas].join('\n        union all')}
+    ), largest as (
+      select min(visitors_below) as below from chosen
     ), sums as (
       select
-        "group", sum(total) as total, sum(bots) as bots, min(visitors_below) as below,
-        json_agg(json_build_array(width, extract(epoch from start) * 1000, target, version))
-          filter (where version is not null) as lasting
-      from chosen group by "group"
-    ), fresh as (
-      select "group", json_agg(distinct hash) as fresh -- distinct sorts
-      from (
-        select
-          "group",
-          unnest(case when below is null then visitors else visitors[1:width_bucket(below, visitors)] end) as hash
-        from chosen join sums using ("group")
-        where version is null
-      ) as visitor
-      group by "group"
+        coalesce(sum(total), 0) as total, coalesce(sum(bots), 0) as bots, min(below) as below,
+        json_agg(json_build_array(width, date_part('epoch', start) * 1000, target, version::text))
+          filter (where version is not null) as lasting,
+        string_agg(nullif(array_to_string(
+          case when below is null then visitors else visitors[1:width_bucket(below, visitors)] end, ','), ''), ',')
+          filter (where version is null) as fresh
+      from chosen, largest
     )
-    select *
-    from sums left join fresh using ("group")`.execute(db)
-  const keysOf = ({ lasting }: Row<Group>) =>
-    (lasting ?? []).map(([width, startMs, target, version]) => ({ width, startMs, target, version }))
-  // One query for all that the cache lacks, instead of one for each group.
-  if (groups.length > 1) await sketches.get(db, projectId, groups.flatMap(keysOf))
-  const counted: CountsOfGroup<Group>[] = []
-  for (const row of groups) {
-    const kept = await sketches.get(db, projectId, keysOf(row))
-    // They may be newer than the chosen rows, with a smaller largest hash.
-    const full = kept.filter(({ length }) => length >= sketchSize).map((hashes) => hashes.at(-1) ?? 0)
-    const limit = Math.min(row.below ?? Infinity, ...full)
-    const visitors = countVisitors([row.fresh ?? [], ...kept], Number.isFinite(limit) ? limit : null)
-    counted.push({ group: row.group, total: row.total, bots: row.bots, visitors })
-  }
-  return counted
+    select
+      sums.*, (${asOfQuery}) as as_of,
+      date_part('epoch', months_before) * 1000 as month,
+      date_part('epoch', days_before) * 1000 as day,
+      date_part('epoch', hours_before) * 1000 as hour
+    from sums, rollup_horizon`
+}
+
+/** The bounds of all pieces, and of the range for the deltas, in the order of the statement's parameters. */
+function boundsOf(pieces: BucketPieces, range: Piece): string[] {
+  const none = { fromMs: Infinity, toMs: -Infinity }
+  const all = widths.flatMap((width) =>
+    Array.from({ length: piecesOfWidth[width] }, (_, at) => pieces[width][at] ?? none),
+  )
+  return [...all, range].flatMap(({ fromMs, toMs }) => [timeText(fromMs), timeText(toMs)])
+}
+
+function timeText(ms: number): string {
+  if (!Number.isFinite(ms)) return ms < 0 ? '-infinity' : 'infinity'
+  return new Date(ms).toISOString()
 }

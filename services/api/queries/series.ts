@@ -6,7 +6,7 @@ import { bucketPieces } from '../time/bucket-pieces.ts'
 import type { SketchCache } from '../visitors/sketch-cache.ts'
 import { countedRows } from './counted-rows.ts'
 import type { RolledUpBefore } from './counter-state.ts'
-import { groupedCounts } from './counts.ts'
+import { groupedCounts } from './grouped-counts.ts'
 
 export interface SeriesFilter extends CountsFilter {
   readonly fromMs: number

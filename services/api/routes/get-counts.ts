@@ -3,20 +3,19 @@ import { type Counts, readOperations } from '@clicktally/operations/read-operati
 import type { FastifyReply } from 'fastify'
 import { projectOf } from '../access/reader-access.ts'
 import type { ApiContext } from '../api-context.ts'
-import { counterState } from '../queries/counter-state.ts'
-import { counts } from '../queries/counts.ts'
-import { inSnapshot } from '../queries/snapshot.ts'
 import { latestEnd, readComparison } from '../request/comparison.ts'
 import { type CountsFilter, readCountsFilter } from '../request/counts-filter.ts'
 import { sendCounts } from '../response/caching.ts'
 import { metaOf, rangeText } from '../response/meta.ts'
+import { SharedAnswers } from '../response/shared-answers.ts'
 import { ask } from '../scan/ask.ts'
 import { type BucketCount, countByBucket } from '../scan/bucket-counts.ts'
 import { timeZoneOf } from '../time/time-zone.ts'
 
 /** GET /v1/counts */
 export function getCounts(app: HttpApp, context: ApiContext): void {
-  const { db, sketches, access } = context
+  const { counts, access } = context
+  const shared = new SharedAnswers<Counts>()
   const { method, url, schema } = readOperations.getCounts
   app.options(url, access.preflight)
   app.route({
@@ -29,19 +28,23 @@ export function getCounts(app: HttpApp, context: ApiContext): void {
       const asked = readCountsFilter(request.query, projectOf(request), zone)
       const { filter, compared } = readComparison(request.query, asked, zone)
       const { filter: conditions } = request.query
-      const answer = conditions === undefined ? await readCounters() : await scanClicks(conditions)
+      const question = JSON.stringify([filter, compared, conditions, zone.name])
+      const answer = await shared.answer(question, () =>
+        conditions === undefined ? readCounters() : scanClicks(conditions),
+      )
       return sendCounts(reply, answer, latestEnd(filter, compared))
 
-      function readCounters(): Promise<Counts> {
-        return inSnapshot(db, async (snapshot) => {
-          const { asOf, rolledUpBefore } = await counterState(snapshot)
-          const read = (filter: CountsFilter) => counts(snapshot, filter, rolledUpBefore, sketches)
-          return {
-            ...(await read(filter)),
-            ...(compared !== undefined && { comparison: { ...rangeText(compared), ...(await read(compared)) } }),
-            meta: metaOf(asOf, 'counters', filter, zone.name),
-          }
-        })
+      async function readCounters(): Promise<Counts> {
+        if (compared === undefined) {
+          const { asOf, ...count } = await counts.read(filter)
+          return { ...count, meta: metaOf(asOf, 'counters', filter, zone.name) }
+        }
+        const [{ asOf, ...count }, { asOf: _, ...comparison }] = await counts.readBoth(filter, compared)
+        return {
+          ...count,
+          comparison: { ...rangeText(compared), ...comparison },
+          meta: metaOf(asOf, 'counters', filter, zone.name),
+        }
       }
 
       /** The comparison is read later, so it is at least as fresh. */

@@ -83,7 +83,8 @@ describe('counters, folded or unfolded', () => {
     const { ownerUrl, apiUrl } = await createTestDatabase()
     const limits = { name: 'test', logger, maxConnections: 2, statementTimeoutMs: 60_000 }
     const owner = createPool({ ...limits, url: ownerUrl })
-    const db = createDatabase(createPool({ ...limits, url: apiUrl }))
+    const pool = createPool({ ...limits, url: apiUrl })
+    const db = createDatabase(pool)
     onTestFinished(async () => {
       await owner.end()
       await db.destroy()
@@ -135,7 +136,7 @@ describe('counters, folded or unfolded', () => {
             )
             for (const horizon of new Set([horizons.at(-1), horizons[horizons.length >> 1]])) {
               if (horizon === undefined) continue
-              expect(await counts(db, filter, horizon, sketches)).toEqual({
+              expect(await counts(pool, filter, horizon, sketches)).toMatchObject({
                 ...sums(chosen),
                 visitors: visitors(chosen),
               })
@@ -221,7 +222,8 @@ describe('counters, folded or unfolded', () => {
     const { ownerUrl, apiUrl } = await createTestDatabase()
     const limits = { name: 'test', logger, maxConnections: 4, statementTimeoutMs: 5_000 }
     const owner = createPool({ ...limits, url: ownerUrl })
-    const db = createDatabase(createPool({ ...limits, url: apiUrl }))
+    const pool = createPool({ ...limits, url: apiUrl })
+    const db = createDatabase(pool)
     onTestFinished(async () => {
       await owner.end()
       await db.destroy()
@@ -252,7 +254,7 @@ describe('counters, folded or unfolded', () => {
     while (open) {
       const [a, b] = await top(db, filter, horizon, 10, undefined)
       expect(a?.total).toBe(b?.total)
-      const { total, bots } = await counts(db, filter, horizon, sketches)
+      const { total, bots } = await counts(pool, filter, horizon, sketches)
       expect(total).toBe(bots)
       expect(total).toBeGreaterThanOrEqual(before)
       before = total
@@ -261,7 +263,7 @@ describe('counters, folded or unfolded', () => {
     const taken = await Promise.all(folding)
     const last = Number((await owner.query('select fold_counters()')).rows[0].fold_counters)
     expect(taken.reduce((sum, each) => sum + each, last)).toBe(3 * turns)
-    expect(await counts(db, filter, horizon, sketches)).toMatchObject({ total: 2 * turns, bots: 2 * turns })
+    expect(await counts(pool, filter, horizon, sketches)).toMatchObject({ total: 2 * turns, bots: 2 * turns })
   })
 })
 

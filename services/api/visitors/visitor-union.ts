@@ -1,8 +1,9 @@
 const hashSpace = 2 ** 31
 
 /**
- * Estimates the number of distinct visitors in several sorted lists of hashes (see visitor_sketch_merge).
+ * Estimates the number of distinct visitors in several lists of hashes (see visitor_sketch_merge).
  *
+ * @param lists each sorted, or without hashes above `below`
  * @param below the minimum of the largest hashes of the incomplete lists; null if all lists are complete. All lists are
  *   complete up to this hash, so only hashes up to it are counted.
  */

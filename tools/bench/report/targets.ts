@@ -5,7 +5,7 @@ export interface Target {
   readonly what: string
   readonly atLeast?: number
   readonly atMost?: number
-  readonly unit: '×' | 'ms' | 'MB'
+  readonly unit: '×' | 'ms' | 'µs' | 'MB' | '/s'
   /** The known reason why the target is missed; shown if it is. */
   readonly limitedBy?: string
 }
@@ -49,8 +49,12 @@ export const targets = {
   ),
   microCache: atLeast(
     5,
-    "responses/s to identical concurrent queries through nginx's cache, relative to the api without it",
+    "responses/s to identical concurrent queries through nginx's cache, relative to different ones, which the api answers",
   ),
+  countsPerSecond: { atLeast: 1_000, what: 'responses/s of one api to counts, all of them different', unit: '/s' },
+  breakdownOfYear: atMost(20, 'p50 latency of a breakdown without filters over a year, with ten million clicks', 'ms'),
+  twoFilters: atMost(500, 'p50 latency of a breakdown with two filters over a year, with ten million clicks', 'ms'),
+  packing: atMost(3, 'CPU of the processor per click for packing an hour as columns', 'µs'),
   fourProcessors: {
     ...atLeast(3.5, 'clicks/s stored by four processors with a 20 ms round trip to the database, relative to one'),
     limitedBy:

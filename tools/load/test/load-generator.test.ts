@@ -58,7 +58,7 @@ test('counts rejected requests', async () => {
 
 test('counts requests without a response', async () => {
   const result = await load((request) => void request.resume(), {
-    content: { kind: 'get', path: '/v1/counts' },
+    content: { kind: 'get', paths: ['/v1/counts'] },
     answersWithinMs: 200,
   })
   // At most one per connection.
