@@ -172,7 +172,7 @@ test('a session reads with the role of its user, until it ends or the user is di
   expect((await get('/v1/counts?project=other', cookie)).body.total).toBe(5)
   await owner.query('update users set disabled_at = now()')
   expect((await get('/v1/counts', cookie)).body.code).toBe('session_expired')
-  await owner.query('update users set disabled_at = null; update sessions set expires_at = now()')
+  await owner.query(`update users set disabled_at = null; update sessions set expires_at = now() - interval '1 second'`)
   expect((await get('/v1/counts', cookie)).body.code).toBe('session_expired')
 })
 
