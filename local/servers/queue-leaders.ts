@@ -3,7 +3,7 @@ import type { HealthCheck } from '../processes/supervised-program.ts'
 
 interface Queue {
   readonly name: string
-  readonly members?: readonly string[]
+  readonly type?: string
   readonly leader?: string | null
 }
 
@@ -25,9 +25,10 @@ export function watchLeaders(access: ManagementAccess): HealthCheck {
   /** Queues that have had a leader since the API began to answer. */
   const led = new Set<string>()
   const check = async (): Promise<string | undefined> => {
-    const queues = (await manage({ ...access, timeoutMs }, 'GET', '/queues?columns=name,members,leader')) as Queue[]
-    for (const { name, members = [], leader } of queues) {
-      if (members.length === 0) continue
+    const queues = (await manage({ ...access, timeoutMs }, 'GET', '/queues?columns=name,type,leader')) as Queue[]
+    for (const { name, type, leader } of queues) {
+      // RabbitMQ 3 never names the leader of a stream.
+      if (type !== 'quorum') continue
       if (leader) led.add(name)
       missed.set(name, leader ? 0 : (missed.get(name) ?? 0) + 1)
       const limit = led.has(name) ? checksWithoutLeader : checksBeforeFirstLeader
