@@ -8,6 +8,7 @@ import { ClickStore } from '@clicktally/processor/store/click-store.ts'
 import { consumedMessage, createClick } from '@clicktally/processor/test/processor-under-test.ts'
 import { createLogger } from '@clicktally/telemetry/logger.ts'
 import { createTestDatabase } from '@clicktally/testing/test-database.ts'
+import { withinTime } from '@clicktally/testing/within-time.ts'
 import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
 import { verifyCounters } from '../counters/verification.ts'
@@ -112,60 +113,68 @@ test('after a visitor was forgotten, clicks and counters of every width are thos
   const rollUp = () => owner.query('select roll_up_counters_at(now(), 7)')
 
   await fc.assert(
-    fc.asyncProperty(scenario, async ({ before, meanwhile, foldsMeanwhile, forgotten, projectId }) => {
-      await owner.query(
-        'truncate clicks, counter_deltas, minute_counters, hour_counters, day_counters, month_counters, messages, producers',
-      )
-      await owner.query(
-        `update rollup_horizon set hours_before = $1, days_before = $1, months_before = $1,
+    fc.asyncProperty(
+      scenario,
+      withinTime(60_000, async ({ before, meanwhile, foldsMeanwhile, forgotten, projectId }) => {
+        await owner.query(
+          'truncate clicks, counter_deltas, minute_counters, hour_counters, day_counters, month_counters, messages, producers',
+        )
+        await owner.query(
+          `update rollup_horizon set hours_before = $1, days_before = $1, months_before = $1,
            hours_project = 0, hours_target = '', days_project = 0, days_target = '', months_project = 0, months_target = ''`,
-        [new Date(floorToBucket(beginMs, 'month'))],
-      )
-      const stays = (click: Drawn) =>
-        click.visitorId !== forgotten || (projectId !== undefined && click.projectId !== projectId)
-      const later = meanwhile.map((clicks) => clicks.filter(stays))
-      for (const { clicks, next } of before) {
-        await count(clicks)
-        if (next !== 'nothing') await fold()
-        for (let part = 0; next === 'roll up' && part < 6; part += 1) await rollUp()
-      }
-
-      let isOver = !foldsMeanwhile
-      const counting = (async () => {
-        for (const clicks of later) if (clicks.length > 0) await count(clicks)
-      })()
-      const folding = (async () => {
-        while (!isOver) {
-          await fold()
-          await rollUp()
+          [new Date(floorToBucket(beginMs, 'month'))],
+        )
+        const stays = (click: Drawn) =>
+          click.visitorId !== forgotten || (projectId !== undefined && click.projectId !== projectId)
+        const later = meanwhile.map((clicks) => clicks.filter(stays))
+        for (const { clicks, next } of before) {
+          await count(clicks)
+          if (next !== 'nothing') await fold()
+          for (let part = 0; next === 'roll up' && part < 6; part += 1) await rollUp()
         }
-      })()
-      const forgetting = forgetVisitor(db, {
-        ...{ visitorId: forgotten, projectId, operatorName: 'test' },
-        interruption: new AbortController().signal,
-        onProgress: () => {},
-      })
-      const [result] = await Promise.all([forgetting, counting]).finally(() => {
-        isOver = true
-        return folding
-      })
 
-      // Deltas that were left bring nothing back, and rolled-up counters have only what is folded.
-      await fold()
-      const all = [...before.flatMap(({ clicks }) => clicks), ...later.flat()]
-      const leaves = all.filter((click) => !stays(click))
-      expect(result).toMatchObject({ clicks: leaves.length, clicksBeforeHorizon: 0, letters: 0, isInterrupted: false })
-      const left = await owner.query('select project_id from clicks where visitor_id = $1 and project_id = any ($2)', [
-        ...[forgotten, projectId === undefined ? [1, 2] : [projectId]],
-      ])
-      expect(left.rows).toEqual([])
-      const kept = await owner.query('select count(*)::int as clicks, count(visitor_id)::int as named from clicks')
-      const named = all.filter((click) => click.visitorId !== undefined && stays(click)).length
-      expect(kept.rows).toEqual([{ clicks: all.length, named }])
+        let isOver = !foldsMeanwhile
+        const counting = (async () => {
+          for (const clicks of later) if (clicks.length > 0) await count(clicks)
+        })()
+        const folding = (async () => {
+          while (!isOver) {
+            await fold()
+            await rollUp()
+          }
+        })()
+        const forgetting = forgetVisitor(db, {
+          ...{ visitorId: forgotten, projectId, operatorName: 'test' },
+          interruption: new AbortController().signal,
+          onProgress: () => {},
+        })
+        const [result] = await Promise.all([forgetting, counting]).finally(() => {
+          isOver = true
+          return folding
+        })
 
-      const truth = model(all.map((click) => (stays(click) ? click : { ...click, visitorId: undefined })))
-      const seen = new Set<string>()
-      const { rows } = await owner.query(`
+        // Deltas that were left bring nothing back, and rolled-up counters have only what is folded.
+        await fold()
+        const all = [...before.flatMap(({ clicks }) => clicks), ...later.flat()]
+        const leaves = all.filter((click) => !stays(click))
+        expect(result).toMatchObject({
+          clicks: leaves.length,
+          clicksBeforeHorizon: 0,
+          letters: 0,
+          isInterrupted: false,
+        })
+        const left = await owner.query(
+          'select project_id from clicks where visitor_id = $1 and project_id = any ($2)',
+          [...[forgotten, projectId === undefined ? [1, 2] : [projectId]]],
+        )
+        expect(left.rows).toEqual([])
+        const kept = await owner.query('select count(*)::int as clicks, count(visitor_id)::int as named from clicks')
+        const named = all.filter((click) => click.visitorId !== undefined && stays(click)).length
+        expect(kept.rows).toEqual([{ clicks: all.length, named }])
+
+        const truth = model(all.map((click) => (stays(click) ? click : { ...click, visitorId: undefined })))
+        const seen = new Set<string>()
+        const { rows } = await owner.query(`
         select width, start, project_id, target, sum(total)::int as total, sum(bots)::int as bots,
           visitor_sketch_union(visitors) as visitors
         from (
@@ -175,21 +184,22 @@ test('after a visitor was forgotten, clicks and counters of every width are thos
           union all select 'day', day, project_id, target, total, bots, visitors from day_counters
           union all select 'month', month, project_id, target, total, bots, visitors from month_counters
         ) as counter group by 1, 2, 3, 4`)
-      for (const { width, start, project_id, target, total, bots, visitors } of rows) {
-        const key = [width, start.toISOString(), project_id, target].join(' ')
-        seen.add(key)
-        const { hashes, ...counts } = truth.get(key) ?? { hashes: new Set<number>() }
-        expect({ key, total, bots, visitors }).toEqual({
-          ...{ key, ...counts },
-          visitors: [...hashes].sort((a, b) => a - b),
-        })
-      }
-      for (const key of truth.keys()) if (key.startsWith('minute')) expect(seen).toContain(key)
-      const onDifference = (difference: object) => {
-        throw new Error(JSON.stringify(difference))
-      }
-      await verifyCounters(db, { from: undefined, to: undefined, onProgress: () => {}, onDifference })
-    }),
-    { numRuns: 40, interruptAfterTimeLimit: 60_000 },
+        for (const { width, start, project_id, target, total, bots, visitors } of rows) {
+          const key = [width, start.toISOString(), project_id, target].join(' ')
+          seen.add(key)
+          const { hashes, ...counts } = truth.get(key) ?? { hashes: new Set<number>() }
+          expect({ key, total, bots, visitors }).toEqual({
+            ...{ key, ...counts },
+            visitors: [...hashes].sort((a, b) => a - b),
+          })
+        }
+        for (const key of truth.keys()) if (key.startsWith('minute')) expect(seen).toContain(key)
+        const onDifference = (difference: object) => {
+          throw new Error(JSON.stringify(difference))
+        }
+        await verifyCounters(db, { from: undefined, to: undefined, onProgress: () => {}, onDifference })
+      }),
+    ),
+    { numRuns: 40 },
   )
 })

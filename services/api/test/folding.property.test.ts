@@ -1,6 +1,7 @@
 import { createDatabase } from '@clicktally/database/connection.ts'
 import { createPool } from '@clicktally/database/pool.ts'
 import { createTestDatabase } from '@clicktally/testing/test-database.ts'
+import { withinTime } from '@clicktally/testing/within-time.ts'
 import fc from 'fast-check'
 import { pino } from 'pino'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -93,85 +94,88 @@ describe('counters, folded or unfolded', () => {
     // So small that sketches are evicted.
     const sketches = new SketchCache(1_000)
     await fc.assert(
-      fc.asyncProperty(fc.array(happening, { minLength: 4, maxLength: 25 }), async (happenings) => {
-        await owner.query(`
+      fc.asyncProperty(
+        fc.array(happening, { minLength: 4, maxLength: 25 }),
+        withinTime(20_000, async (happenings) => {
+          await owner.query(`
           truncate counter_deltas, minute_counters, hour_counters, day_counters, month_counters;
           update rollup_horizon set
             hours_before = '2026-02-28', days_before = '2026-02-28', months_before = '2026-02-01',
             hours_project = 0, days_project = 0, months_project = 0, hours_target = '', days_target = '', months_target = ''`)
-        const clicks: Click[] = []
-        const horizons: RolledUpBefore[] = [(await counterState(db)).rolledUpBefore]
-        let nowMs = beginMs
-        for (const happens of happenings) {
-          if (happens.does === 'count') {
-            clicks.push(...happens.clicks)
-            await add(happens.clicks)
-          } else if (happens.does === 'fold') {
-            await owner.query('select fold_counters()')
-          } else if (happens.does === 'roll up') {
-            nowMs += happens.afterMs
-            for (let part = 0; part < happens.parts; part += 1) {
-              const { rows } = await owner.query('select roll_up_counters_at($1, $2) as read', [
-                new Date(nowMs),
-                happens.maxRows,
-              ])
-              if (rows[0].read === 0) break
-            }
-            await expectRolledUp()
-            horizons.push((await counterState(db)).rolledUpBefore)
-          } else {
-            const { projectId, range, open, targets, interval, tz } = happens
-            const filter = {
-              projectId,
-              targets,
-              fromMs: open === 'from' ? undefined : range?.[0],
-              toMs: open === 'to' ? undefined : range?.[1],
-            }
-            const chosen = clicks.filter(
-              ({ target, minuteMs, ...click }) =>
-                click.projectId === projectId &&
-                (targets === undefined || targets.includes(target)) &&
-                minuteMs >= (filter.fromMs ?? 0) &&
-                minuteMs < (filter.toMs ?? Infinity),
-            )
-            for (const horizon of new Set([horizons.at(-1), horizons[horizons.length >> 1]])) {
-              if (horizon === undefined) continue
-              expect(await counts(pool, filter, horizon, sketches)).toMatchObject({
-                ...sums(chosen),
-                visitors: visitors(chosen),
-              })
-              const page = await top(db, filter, horizon, 10, undefined)
-              expect(page).toEqual(ranked(chosen))
-              expect(await withVisitors(db, filter, horizon, page, sketches)).toEqual(
-                ranked(chosen).map((row) => ({
-                  ...row,
-                  visitors: visitors(chosen.filter(({ target }) => target === row.target)),
-                })),
+          const clicks: Click[] = []
+          const horizons: RolledUpBefore[] = [(await counterState(db)).rolledUpBefore]
+          let nowMs = beginMs
+          for (const happens of happenings) {
+            if (happens.does === 'count') {
+              clicks.push(...happens.clicks)
+              await add(happens.clicks)
+            } else if (happens.does === 'fold') {
+              await owner.query('select fold_counters()')
+            } else if (happens.does === 'roll up') {
+              nowMs += happens.afterMs
+              for (let part = 0; part < happens.parts; part += 1) {
+                const { rows } = await owner.query('select roll_up_counters_at($1, $2) as read', [
+                  new Date(nowMs),
+                  happens.maxRows,
+                ])
+                if (rows[0].read === 0) break
+              }
+              await expectRolledUp()
+              horizons.push((await counterState(db)).rolledUpBefore)
+            } else {
+              const { projectId, range, open, targets, interval, tz } = happens
+              const filter = {
+                projectId,
+                targets,
+                fromMs: open === 'from' ? undefined : range?.[0],
+                toMs: open === 'to' ? undefined : range?.[1],
+              }
+              const chosen = clicks.filter(
+                ({ target, minuteMs, ...click }) =>
+                  click.projectId === projectId &&
+                  (targets === undefined || targets.includes(target)) &&
+                  minuteMs >= (filter.fromMs ?? 0) &&
+                  minuteMs < (filter.toMs ?? Infinity),
               )
-              const { fromMs, toMs } = filter
-              if (
-                fromMs === undefined ||
-                toMs === undefined ||
-                toMs - fromMs > dayMs * (interval === 'minute' ? 1 : 36)
-              )
-                continue
-              const edges = bucketEdges(interval, timeZoneOf(tz), { fromMs, toMs })
-              const points = await series(db, { ...filter, fromMs, toMs }, horizon, edges)
-              const expected = edges.slice(0, -1).map((startMs, at) => {
-                const endMs = edges[at + 1] as number
-                const its = chosen.filter(({ minuteMs }) => minuteMs >= startMs && minuteMs < endMs)
-                return { startMs, endMs, ...sums(its), visitors: visitors(its) }
-              })
-              expect(points).toEqual(expected.map(({ visitors: _, ...point }) => point))
-              if (interval !== 'minute')
-                expect(await series(db, { ...filter, fromMs, toMs }, horizon, edges, sketches)).toEqual(expected)
+              for (const horizon of new Set([horizons.at(-1), horizons[horizons.length >> 1]])) {
+                if (horizon === undefined) continue
+                expect(await counts(pool, filter, horizon, sketches)).toMatchObject({
+                  ...sums(chosen),
+                  visitors: visitors(chosen),
+                })
+                const page = await top(db, filter, horizon, 10, undefined)
+                expect(page).toEqual(ranked(chosen))
+                expect(await withVisitors(db, filter, horizon, page, sketches)).toEqual(
+                  ranked(chosen).map((row) => ({
+                    ...row,
+                    visitors: visitors(chosen.filter(({ target }) => target === row.target)),
+                  })),
+                )
+                const { fromMs, toMs } = filter
+                if (
+                  fromMs === undefined ||
+                  toMs === undefined ||
+                  toMs - fromMs > dayMs * (interval === 'minute' ? 1 : 36)
+                )
+                  continue
+                const edges = bucketEdges(interval, timeZoneOf(tz), { fromMs, toMs })
+                const points = await series(db, { ...filter, fromMs, toMs }, horizon, edges)
+                const expected = edges.slice(0, -1).map((startMs, at) => {
+                  const endMs = edges[at + 1] as number
+                  const its = chosen.filter(({ minuteMs }) => minuteMs >= startMs && minuteMs < endMs)
+                  return { startMs, endMs, ...sums(its), visitors: visitors(its) }
+                })
+                expect(points).toEqual(expected.map(({ visitors: _, ...point }) => point))
+                if (interval !== 'minute')
+                  expect(await series(db, { ...filter, fromMs, toMs }, horizon, edges, sketches)).toEqual(expected)
+              }
             }
           }
-        }
-        await expectRolledUp()
-      }),
+          await expectRolledUp()
+        }),
+      ),
       // Fewer on a busy machine.
-      { numRuns: 60, interruptAfterTimeLimit: 20_000 },
+      { numRuns: 60 },
     )
 
     /** Adds deltas as a processor does: for each target and minute, and for all targets together. */

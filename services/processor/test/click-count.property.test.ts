@@ -1,6 +1,7 @@
 import { createPool } from '@clicktally/database/pool.ts'
 import type { Click } from '@clicktally/event/click.ts'
 import { createTestDatabase } from '@clicktally/testing/test-database.ts'
+import { withinTime } from '@clicktally/testing/within-time.ts'
 import fc from 'fast-check'
 import { pino } from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
@@ -33,10 +34,12 @@ test('clicks count towards the same in the processor as in the database, where c
   const owner = createPool({ url: ownerUrl, name: 'test', logger, maxConnections: 1, statementTimeoutMs: 5_000 })
   onTestFinished(() => owner.end())
   await fc.assert(
-    fc.asyncProperty(fc.array(content, { minLength: 1, maxLength: 30 }), async (contents) => {
-      const clicks = contents.map((some) => createClick(some as Partial<Click>))
-      const { rows } = await owner.query(
-        `select
+    fc.asyncProperty(
+      fc.array(content, { minLength: 1, maxLength: 30 }),
+      withinTime(20_000, async (contents) => {
+        const clicks = contents.map((some) => createClick(some as Partial<Click>))
+        const { rows } = await owner.query(
+          `select
            project_id, coalesce(target, '') as target, extract(epoch from minute)::float8 / 60 as minute,
            sum(total)::int as total, sum(bots)::int as bots,
            visitor_sketch(array_agg(distinct visitor) filter (where visitor is not null)) as visitors
@@ -44,22 +47,25 @@ test('clicks count towards the same in the processor as in the database, where c
              as click (project_id, target, occurred_at, bot, visitor_id)
            cross join lateral click_count(project_id, occurred_at, bot, visitor_id)
          group by project_id, minute, grouping sets ((target), ())`,
-        [
-          clicks.map(({ projectId }) => projectId),
-          clicks.map(({ target }) => target),
-          clicks.map(({ occurredAtMs }) => new Date(occurredAtMs).toISOString()),
-          clicks.map(({ bot }) => bot === true),
-          clicks.map(({ visitorId }) => visitorId ?? null),
-        ],
-      )
-      const deltas = counterDeltas(consumedMessage(stamp, clicks).clicks).map(({ projectId, visitors, ...delta }) => ({
-        project_id: projectId,
-        ...delta,
-        visitors: Array.from(visitors.sketch()),
-      }))
-      expect(deltas.toSorted(byKey)).toEqual(rows.toSorted(byKey))
-    }),
-    { numRuns: 300, interruptAfterTimeLimit: 20_000 },
+          [
+            clicks.map(({ projectId }) => projectId),
+            clicks.map(({ target }) => target),
+            clicks.map(({ occurredAtMs }) => new Date(occurredAtMs).toISOString()),
+            clicks.map(({ bot }) => bot === true),
+            clicks.map(({ visitorId }) => visitorId ?? null),
+          ],
+        )
+        const deltas = counterDeltas(consumedMessage(stamp, clicks).clicks).map(
+          ({ projectId, visitors, ...delta }) => ({
+            project_id: projectId,
+            ...delta,
+            visitors: Array.from(visitors.sketch()),
+          }),
+        )
+        expect(deltas.toSorted(byKey)).toEqual(rows.toSorted(byKey))
+      }),
+    ),
+    { numRuns: 300 },
   )
 })
 

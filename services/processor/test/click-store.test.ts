@@ -4,6 +4,7 @@ import { createPool } from '@clicktally/database/pool.ts'
 import type { Click } from '@clicktally/event/click.ts'
 import { randomUuidV7 } from '@clicktally/event/uuid-v7.ts'
 import { createTestDatabase } from '@clicktally/testing/test-database.ts'
+import { withinTime } from '@clicktally/testing/within-time.ts'
 import fc from 'fast-check'
 import { pino } from 'pino'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
@@ -72,38 +73,45 @@ describe('the store', () => {
     const { store, owner } = await createStore()
     let sequence = 0
     await fc.assert(
-      fc.asyncProperty(fc.array(content, { minLength: 1, maxLength: 20 }), async (contents) => {
-        await owner.query('truncate clicks, counter_deltas')
-        const clicks = (projectId: number) =>
-          contents.map((some) => ({ ...createClick(some as Partial<Click>), projectId, id: randomUuidV7(Date.now()) }))
-        const letter = {
-          reason: 'r',
-          detail: 'd',
-          type: 't',
-          content: Buffer.from('c'),
-          clicks: 1,
-          clickIds: [],
-          clickProjects: [],
-          requestId: '',
-        }
-        const copied = new ClickBatch([message(++sequence, clicks(1))])
-        const stated = new ClickBatch([message(++sequence, clicks(1), [letter])])
-        expect([copied.isCopyable, stated.isCopyable]).toEqual([true, false])
-        const inOrder = async (text: string) => (await owner.query(`select ${text} order by content`)).rows
-        const rows = async () => ({
-          clicks: await inOrder(
-            '(target, occurred_at, received_at, bot, visitor_id, url, referrer, country, agent, props)::text as content from clicks',
-          ),
-          deltas: await inOrder('(target, minute, total, bots, visitors)::text as content from counter_deltas'),
-        })
-        await store.count(copied)
-        const byCopy = await rows()
-        await owner.query('truncate clicks, counter_deltas')
-        await store.count(stated)
-        expect(byCopy.clicks).toHaveLength(contents.length)
-        expect(await rows()).toEqual(byCopy)
-      }),
-      { numRuns: 60, interruptAfterTimeLimit: 20_000 },
+      fc.asyncProperty(
+        fc.array(content, { minLength: 1, maxLength: 20 }),
+        withinTime(20_000, async (contents) => {
+          await owner.query('truncate clicks, counter_deltas')
+          const clicks = (projectId: number) =>
+            contents.map((some) => ({
+              ...createClick(some as Partial<Click>),
+              projectId,
+              id: randomUuidV7(Date.now()),
+            }))
+          const letter = {
+            reason: 'r',
+            detail: 'd',
+            type: 't',
+            content: Buffer.from('c'),
+            clicks: 1,
+            clickIds: [],
+            clickProjects: [],
+            requestId: '',
+          }
+          const copied = new ClickBatch([message(++sequence, clicks(1))])
+          const stated = new ClickBatch([message(++sequence, clicks(1), [letter])])
+          expect([copied.isCopyable, stated.isCopyable]).toEqual([true, false])
+          const inOrder = async (text: string) => (await owner.query(`select ${text} order by content`)).rows
+          const rows = async () => ({
+            clicks: await inOrder(
+              '(target, occurred_at, received_at, bot, visitor_id, url, referrer, country, agent, props)::text as content from clicks',
+            ),
+            deltas: await inOrder('(target, minute, total, bots, visitors)::text as content from counter_deltas'),
+          })
+          await store.count(copied)
+          const byCopy = await rows()
+          await owner.query('truncate clicks, counter_deltas')
+          await store.count(stated)
+          expect(byCopy.clicks).toHaveLength(contents.length)
+          expect(await rows()).toEqual(byCopy)
+        }),
+      ),
+      { numRuns: 60 },
     )
   })
 

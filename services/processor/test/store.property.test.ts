@@ -6,6 +6,7 @@ import type { Click } from '@clicktally/event/click.ts'
 import { encodeClick } from '@clicktally/message/clicks-message.ts'
 import { stampHeaders } from '@clicktally/message/ledger-stamp.ts'
 import { createTestDatabase } from '@clicktally/testing/test-database.ts'
+import { withinTime } from '@clicktally/testing/within-time.ts'
 import type { ConsumeMessage } from 'amqplib'
 import fc from 'fast-check'
 import { pino } from 'pino'
@@ -93,95 +94,98 @@ describe('the store, for any sequence of events', () => {
     }
 
     await fc.assert(
-      fc.asyncProperty(fc.array(happening, { minLength: 5, maxLength: 30 }), async (happenings) => {
-        await owner.query(
-          `truncate clicks, counter_deltas, minute_counters, hour_counters, day_counters, month_counters,
+      fc.asyncProperty(
+        fc.array(happening, { minLength: 5, maxLength: 30 }),
+        withinTime(25_000, async (happenings) => {
+          await owner.query(
+            `truncate clicks, counter_deltas, minute_counters, hour_counters, day_counters, month_counters,
              messages, producers, unsettled_messages, dead_letters;
            update ledger_totals set clicks = 0, counted = 0, duplicates = 0`,
-        )
-        const clicks = Array.from({ length: poolSize }, (_, index) =>
-          createClick({
-            target: refused.includes(index) ? 'refused' : `target-${index % 3}`,
-            ...(index % 4 > 0 && { visitorId: `visitor-${index % 2}` }),
-            ...(index % 5 === 0 && { bot: true }),
-          }),
-        )
-        let ledger = new ProducerLedger()
-        const queue: Published[] = []
-        const written = new Set<Published>()
-        const vanished = new Set<Published>()
-        const givenUp = new Set<Published>()
-        const publish = (chosen: readonly Click[], outcome: (typeof outcomes)[number]) => {
-          const stamp = ledger.stamp(chosen.length)
-          const properties = { type: 'clicks.v1', headers: stampHeaders(stamp) }
-          const content = Buffer.from(chosen.map(encodeClick).join('\n'))
-          const message = { properties, content } as unknown as ConsumeMessage
-          if (outcome === 'confirmed') ledger.confirmed(stamp.sequence)
-          if (outcome === 'refused') ledger.refused(stamp.sequence)
-          const published = { message, clicks: chosen, confirmed: outcome === 'confirmed' }
-          if (outcome === 'confirmed' || outcome === 'arrived, not confirmed') queue.push(published)
-        }
-        const deliver = async (taken: Published[], does: string) => {
-          const messages = taken.map(({ message }) => message)
-          await Promise.all([write(0, messages), does === 'deliver to two' && write(1, messages)])
-          for (const published of taken) written.add(published)
-          if (does === 'deliver, crash') queue.unshift(...taken)
-        }
-
-        for (const happens of happenings) {
-          const { does } = happens
-          if (does === 'publish') {
-            publish(
-              happens.clicks.map((index) => clicks[index] as Click),
-              happens.outcome,
-            )
-          } else if (does === 'reconnect') {
-            ledger = new ProducerLedger(ledger.close())
-          } else if (does === 'fold' || does === 'fold, none is heard') {
-            const before = await readBalance(db)
-            // As after an hour of silence: producers are finished of which something is yet to be heard.
-            const silentFor = does === 'fold' ? '1 hour' : '0'
-            await owner.query(`select fold_ledger('0', $1), fold_counters()`, [silentFor])
-            expect({ ...(await readBalance(db)), overdue: 0 }).toEqual({ ...before, overdue: 0 })
-          } else if ('from' in happens) {
-            const taken = queue.splice(happens.from, 'count' in happens ? happens.count : 1)
-            if (does === 'vanish') for (const published of taken) vanished.add(published)
-            else if (does === 'give up' || does === 'give up, but write') {
-              for (const published of taken) {
-                await write(0, [published.message], readDeadLetter)
-                givenUp.add(published)
-              }
-              if (does === 'give up, but write') await deliver(taken, does)
-            } else await deliver(taken, does)
+          )
+          const clicks = Array.from({ length: poolSize }, (_, index) =>
+            createClick({
+              target: refused.includes(index) ? 'refused' : `target-${index % 3}`,
+              ...(index % 4 > 0 && { visitorId: `visitor-${index % 2}` }),
+              ...(index % 5 === 0 && { bot: true }),
+            }),
+          )
+          let ledger = new ProducerLedger()
+          const queue: Published[] = []
+          const written = new Set<Published>()
+          const vanished = new Set<Published>()
+          const givenUp = new Set<Published>()
+          const publish = (chosen: readonly Click[], outcome: (typeof outcomes)[number]) => {
+            const stamp = ledger.stamp(chosen.length)
+            const properties = { type: 'clicks.v1', headers: stampHeaders(stamp) }
+            const content = Buffer.from(chosen.map(encodeClick).join('\n'))
+            const message = { properties, content } as unknown as ConsumeMessage
+            if (outcome === 'confirmed') ledger.confirmed(stamp.sequence)
+            if (outcome === 'refused') ledger.refused(stamp.sequence)
+            const published = { message, clicks: chosen, confirmed: outcome === 'confirmed' }
+            if (outcome === 'confirmed' || outcome === 'arrived, not confirmed') queue.push(published)
           }
-          const { accepted, counted, duplicates, dead, discarded, inFlight } = await readBalance(db)
-          expect(accepted).toBe(counted + duplicates + dead + discarded + inFlight)
-          await expectTally(counted)
-        }
-        await deliver(queue.splice(0), 'deliver')
-        // The connection ends: what has no outcome stays without, and the next connection tells it.
-        ledger = new ProducerLedger(ledger.close())
-        publish([], 'confirmed')
-        await deliver(queue.splice(0), 'deliver')
+          const deliver = async (taken: Published[], does: string) => {
+            const messages = taken.map(({ message }) => message)
+            await Promise.all([write(0, messages), does === 'deliver to two' && write(1, messages)])
+            for (const published of taken) written.add(published)
+            if (does === 'deliver, crash') queue.unshift(...taken)
+          }
 
-        // The model. What vanished is in flight for ever, if it was confirmed and never came before.
-        const owed = [...vanished.difference(written.union(givenUp))].filter(({ confirmed }) => confirmed)
-        const arrived = [...written].flatMap((published) => published.clicks)
-        const countable = new Set(arrived.filter(({ target }) => target !== 'refused'))
-        const balance = await readBalance(db)
-        expect(balance.inFlight).toBe(sum(owed))
-        expect(balance.counted).toBe(countable.size)
-        expect(balance.accepted).toBe(sum(owed) + sum(written.union(givenUp)))
-        // Of whatever there was, nothing is left to be looked at but who owes something, and who told of it.
-        await owner.query(`select fold_ledger('0', '0')`)
-        await owner.query(`select fold_ledger('0', '0')`)
-        expect({ ...(await readBalance(db)), overdue: 0 }).toEqual({ ...balance, overdue: 0 })
-        const { rows: open } = await owner.query(`select from producers where not finished`)
-        if (owed.length === 0 && balance.dead === 0) expect(open).toEqual([])
-        await expectTally(countable.size)
-      }),
+          for (const happens of happenings) {
+            const { does } = happens
+            if (does === 'publish') {
+              publish(
+                happens.clicks.map((index) => clicks[index] as Click),
+                happens.outcome,
+              )
+            } else if (does === 'reconnect') {
+              ledger = new ProducerLedger(ledger.close())
+            } else if (does === 'fold' || does === 'fold, none is heard') {
+              const before = await readBalance(db)
+              // As after an hour of silence: producers are finished of which something is yet to be heard.
+              const silentFor = does === 'fold' ? '1 hour' : '0'
+              await owner.query(`select fold_ledger('0', $1), fold_counters()`, [silentFor])
+              expect({ ...(await readBalance(db)), overdue: 0 }).toEqual({ ...before, overdue: 0 })
+            } else if ('from' in happens) {
+              const taken = queue.splice(happens.from, 'count' in happens ? happens.count : 1)
+              if (does === 'vanish') for (const published of taken) vanished.add(published)
+              else if (does === 'give up' || does === 'give up, but write') {
+                for (const published of taken) {
+                  await write(0, [published.message], readDeadLetter)
+                  givenUp.add(published)
+                }
+                if (does === 'give up, but write') await deliver(taken, does)
+              } else await deliver(taken, does)
+            }
+            const { accepted, counted, duplicates, dead, discarded, inFlight } = await readBalance(db)
+            expect(accepted).toBe(counted + duplicates + dead + discarded + inFlight)
+            await expectTally(counted)
+          }
+          await deliver(queue.splice(0), 'deliver')
+          // The connection ends: what has no outcome stays without, and the next connection tells it.
+          ledger = new ProducerLedger(ledger.close())
+          publish([], 'confirmed')
+          await deliver(queue.splice(0), 'deliver')
+
+          // The model. What vanished is in flight for ever, if it was confirmed and never came before.
+          const owed = [...vanished.difference(written.union(givenUp))].filter(({ confirmed }) => confirmed)
+          const arrived = [...written].flatMap((published) => published.clicks)
+          const countable = new Set(arrived.filter(({ target }) => target !== 'refused'))
+          const balance = await readBalance(db)
+          expect(balance.inFlight).toBe(sum(owed))
+          expect(balance.counted).toBe(countable.size)
+          expect(balance.accepted).toBe(sum(owed) + sum(written.union(givenUp)))
+          // Of whatever there was, nothing is left to be looked at but who owes something, and who told of it.
+          await owner.query(`select fold_ledger('0', '0')`)
+          await owner.query(`select fold_ledger('0', '0')`)
+          expect({ ...(await readBalance(db)), overdue: 0 }).toEqual({ ...balance, overdue: 0 })
+          const { rows: open } = await owner.query(`select from producers where not finished`)
+          if (owed.length === 0 && balance.dead === 0) expect(open).toEqual([])
+          await expectTally(countable.size)
+        }),
+      ),
       // On a machine that is busy with other tests, fewer.
-      { numRuns: 40, interruptAfterTimeLimit: 25_000 },
+      { numRuns: 40 },
     )
 
     async function expectTally(counted: number): Promise<void> {
