@@ -1,6 +1,6 @@
 import { printable } from '@clicktally/terminal/printable.ts'
 import { formatCount } from '@clicktally/terminal/progress.ts'
-import type { CounterDifference, CounterValues } from '../queries/counter-differences.ts'
+import type { CounterDifference, CounterValues } from '../queries/counters/counter-differences.ts'
 
 /** A sketch of this size represents at least as many visitors. */
 const fullSketch = 2_048

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { sqlStateOf } from '@clicktally/database/sqlstate.ts'
 import type { Tables } from '@clicktally/database/tables.ts'
 import type { Kysely, Transaction } from 'kysely'
-import type { CounterKey } from '../queries/counter-differences.ts'
-import { mendCounters } from '../queries/mend-counters.ts'
+import type { CounterKey } from '../queries/counters/counter-differences.ts'
+import { mendCounters } from '../queries/counters/mend-counters.ts'
 
 /** Repairing counters together reads all clicks of their minutes, while folds wait. */
 const maxKeys = 2_000

@@ -3,10 +3,10 @@ import { type FoldBacklog, readFoldBacklog } from '@clicktally/database/fold-bac
 import { sqlStateOf } from '@clicktally/database/sqlstate.ts'
 import type { Tables } from '@clicktally/database/tables.ts'
 import { type Kysely, sql, type Transaction } from 'kysely'
-import { besideClicks, besideThoseBelow, type Comparison } from '../queries/counter-comparisons.ts'
-import { type Compared, type CounterDifference, counterDifferences } from '../queries/counter-differences.ts'
-import { countingRange } from '../queries/counting-range.ts'
-import { keptBuckets } from '../queries/kept-buckets.ts'
+import { besideClicks, besideThoseBelow, type Comparison } from '../queries/counters/counter-comparisons.ts'
+import { type Compared, type CounterDifference, counterDifferences } from '../queries/counters/counter-differences.ts'
+import { countingRange } from '../queries/counters/counting-range.ts'
+import { keptBuckets } from '../queries/counters/kept-buckets.ts'
 import { type RawClicksHorizon, rawClicksHorizon } from '../queries/raw-clicks-horizon.ts'
 
 export interface VerifyOptions {

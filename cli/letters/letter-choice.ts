@@ -1,9 +1,9 @@
 import type { Tables } from '@clicktally/database/tables.ts'
 import type { Kysely } from 'kysely'
 import type { CliContext } from '../cli-context.ts'
-import { requireLetters } from '../queries/letter-resolutions.ts'
-import { type LetterTotal, letterTotals } from '../queries/letter-totals.ts'
-import type { LetterFilter } from '../queries/matching-letters.ts'
+import { requireLetters } from '../queries/letters/letter-resolutions.ts'
+import { type LetterTotal, letterTotals } from '../queries/letters/letter-totals.ts'
+import type { LetterFilter } from '../queries/letters/matching-letters.ts'
 
 export interface LetterChoice {
   /** Finds these letters and none that die later. */

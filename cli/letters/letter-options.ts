@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { usageError } from '../cli-error.ts'
 import { momentForms, momentOption } from '../moment.ts'
-import type { LetterFilter } from '../queries/matching-letters.ts'
+import type { LetterFilter } from '../queries/letters/matching-letters.ts'
 
 export interface FilterOptions {
   readonly reason?: string[]

@@ -1,6 +1,6 @@
 import { printable } from '@clicktally/terminal/printable.ts'
 import { formatCount } from '@clicktally/terminal/progress.ts'
-import type { LetterTotal } from '../queries/letter-totals.ts'
+import type { LetterTotal } from '../queries/letters/letter-totals.ts'
 
 /** `12 letters (34 clicks): refused_by_database 10, undecodable 2` */
 export function describeTotals(letters: number, clicks: number, totals: readonly LetterTotal[]): string {

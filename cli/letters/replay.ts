@@ -1,8 +1,8 @@
 import type { Tables } from '@clicktally/database/tables.ts'
 import type { Kysely } from 'kysely'
-import { lockLetters } from '../queries/lock-letters.ts'
-import type { LetterFilter } from '../queries/matching-letters.ts'
-import { markReplayed } from '../queries/resolve-letters.ts'
+import { lockLetters } from '../queries/letters/lock-letters.ts'
+import type { LetterFilter } from '../queries/letters/matching-letters.ts'
+import { markReplayed } from '../queries/letters/resolve-letters.ts'
 import type { LetterPublisher } from './letter-publisher.ts'
 
 export interface Replayed {

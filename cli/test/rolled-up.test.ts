@@ -1,7 +1,7 @@
 import { randomUuidV7 } from '@clicktally/event/uuid-v7.ts'
 import { createClick } from '@clicktally/processor/test/processor-under-test.ts'
 import { describe, expect, test } from 'vitest'
-import type { CounterDifference } from '../queries/counter-differences.ts'
+import type { CounterDifference } from '../queries/counters/counter-differences.ts'
 import { type CliBench, createCliBench } from './cli-under-test.ts'
 
 const minuteMs = 60_000

@@ -2,7 +2,7 @@ import { createClick } from '@clicktally/processor/test/processor-under-test.ts'
 import { expect, test } from 'vitest'
 import { rebuildCounters } from '../counters/rebuilding.ts'
 import { verifyCounters } from '../counters/verification.ts'
-import type { CounterKey } from '../queries/counter-differences.ts'
+import type { CounterKey } from '../queries/counters/counter-differences.ts'
 import { withDatabase } from '../system/database.ts'
 import { createCliBench } from './cli-under-test.ts'
 

@@ -1,7 +1,7 @@
 import type { Tables } from '@clicktally/database/tables.ts'
 import type { Kysely } from 'kysely'
 import { rebuildCounters } from '../counters/rebuilding.ts'
-import type { CounterKey } from '../queries/counter-differences.ts'
+import type { CounterKey } from '../queries/counters/counter-differences.ts'
 import { rawClicksHorizon } from '../queries/raw-clicks-horizon.ts'
 import {
   clickPartitions,

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { CliContext } from '../cli-context.ts'
+import type { CliContext } from '../../cli-context.ts'
 import { registerDeadDiscard } from './dead-discard.ts'
 import { registerDeadList } from './dead-list.ts'
 import { registerDeadReplay } from './dead-replay.ts'

@@ -3,10 +3,10 @@ import { wholeNumber } from '@clicktally/terminal/option-values.ts'
 import { formatCount } from '@clicktally/terminal/progress.ts'
 import { type Column, renderTable } from '@clicktally/terminal/table.ts'
 import type { Command } from 'commander'
-import { HttpApi } from '../api/http-api.ts'
-import type { CliContext } from '../cli-context.ts'
-import { jsonLine } from '../json-line.ts'
-import { formatMoment } from '../moment.ts'
+import { HttpApi } from '../../api/http-api.ts'
+import type { CliContext } from '../../cli-context.ts'
+import { jsonLine } from '../../json-line.ts'
+import { formatMoment } from '../../moment.ts'
 
 interface Options {
   readonly limit: number

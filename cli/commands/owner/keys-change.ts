@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
-import { HttpApi } from '../api/http-api.ts'
-import type { CliContext } from '../cli-context.ts'
-import { CliError, usageError } from '../cli-error.ts'
-import { confirmed } from '../confirm.ts'
-import { jsonLine } from '../json-line.ts'
-import { addKeyOptions, type KeyOptions, keyFields } from '../owner/key-options.ts'
+import { HttpApi } from '../../api/http-api.ts'
+import type { CliContext } from '../../cli-context.ts'
+import { CliError, usageError } from '../../cli-error.ts'
+import { confirmed } from '../../confirm.ts'
+import { jsonLine } from '../../json-line.ts'
+import { addKeyOptions, type KeyOptions, keyFields } from '../../owner/key-options.ts'
 
 interface ChangeOptions extends KeyOptions {
   readonly json?: true

@@ -1,11 +1,11 @@
 import { type KeyRole, keyRoles } from '@clicktally/keys/roles.ts'
 import type { NewKey } from '@clicktally/operations/owner/key-operations.ts'
 import { type Command, Option } from 'commander'
-import { HttpApi } from '../api/http-api.ts'
-import type { CliContext } from '../cli-context.ts'
-import { jsonLine } from '../json-line.ts'
-import { durationOption, formatMoment } from '../moment.ts'
-import { addKeyOptions, type KeyOptions, keyFields } from '../owner/key-options.ts'
+import { HttpApi } from '../../api/http-api.ts'
+import type { CliContext } from '../../cli-context.ts'
+import { jsonLine } from '../../json-line.ts'
+import { durationOption, formatMoment } from '../../moment.ts'
+import { addKeyOptions, type KeyOptions, keyFields } from '../../owner/key-options.ts'
 
 interface CreateOptions extends KeyOptions {
   readonly role: KeyRole

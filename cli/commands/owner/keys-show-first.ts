@@ -1,8 +1,8 @@
 import { describeFirstKeys } from '@clicktally/keys/first-keys.ts'
 import type { Command } from 'commander'
-import type { CliContext } from '../cli-context.ts'
-import { jsonLine } from '../json-line.ts'
-import { findFirstKeys } from '../system/first-keys.ts'
+import type { CliContext } from '../../cli-context.ts'
+import { jsonLine } from '../../json-line.ts'
+import { findFirstKeys } from '../../system/first-keys.ts'
 
 export function registerShowFirst(keys: Command, context: CliContext): void {
   keys

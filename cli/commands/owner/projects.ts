@@ -1,11 +1,11 @@
 import type { Project } from '@clicktally/operations/owner/project-operations.ts'
 import { type Column, renderTable } from '@clicktally/terminal/table.ts'
 import type { Command } from 'commander'
-import { HttpApi } from '../api/http-api.ts'
-import type { CliContext } from '../cli-context.ts'
-import { usageError } from '../cli-error.ts'
-import { jsonLine } from '../json-line.ts'
-import { formatMoment } from '../moment.ts'
+import { HttpApi } from '../../api/http-api.ts'
+import type { CliContext } from '../../cli-context.ts'
+import { usageError } from '../../cli-error.ts'
+import { jsonLine } from '../../json-line.ts'
+import { formatMoment } from '../../moment.ts'
 
 interface Options {
   readonly rename?: string

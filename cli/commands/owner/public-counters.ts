@@ -1,9 +1,9 @@
 import type { PublicCounter } from '@clicktally/operations/owner/public-counter-operations.ts'
 import { type Column, renderTable } from '@clicktally/terminal/table.ts'
 import { type Command, InvalidArgumentError } from 'commander'
-import { HttpApi } from '../api/http-api.ts'
-import type { CliContext } from '../cli-context.ts'
-import { jsonLine } from '../json-line.ts'
+import { HttpApi } from '../../api/http-api.ts'
+import type { CliContext } from '../../cli-context.ts'
+import { jsonLine } from '../../json-line.ts'
 
 interface CreateOptions {
   readonly slug?: string

@@ -2,11 +2,11 @@ import { type UserRole, userRoles } from '@clicktally/keys/roles.ts'
 import type { PasswordLink, User } from '@clicktally/operations/owner/user-operations.ts'
 import { type Column, renderTable } from '@clicktally/terminal/table.ts'
 import { type Command, Option } from 'commander'
-import { HttpApi } from '../api/http-api.ts'
-import type { CliContext } from '../cli-context.ts'
-import { CliError, usageError } from '../cli-error.ts'
-import { jsonLine } from '../json-line.ts'
-import { formatMoment } from '../moment.ts'
+import { HttpApi } from '../../api/http-api.ts'
+import type { CliContext } from '../../cli-context.ts'
+import { CliError, usageError } from '../../cli-error.ts'
+import { jsonLine } from '../../json-line.ts'
+import { formatMoment } from '../../moment.ts'
 
 interface LinkOptions {
   readonly publicUrl?: string

@@ -1,12 +1,12 @@
 import type { Counts } from '@clicktally/operations/read-operations.ts'
 import { formatCount } from '@clicktally/terminal/progress.ts'
 import type { Command } from 'commander'
-import { HttpApi } from '../api/http-api.ts'
-import type { CliContext } from '../cli-context.ts'
-import { jsonLine } from '../json-line.ts'
-import { asOfLine, missingLines, rangeLine } from '../reading/answer-lines.ts'
-import { change } from '../reading/change.ts'
-import { addReadOptions, type ReadOptions, rangesOf, readQuery } from '../reading/read-options.ts'
+import { HttpApi } from '../../api/http-api.ts'
+import type { CliContext } from '../../cli-context.ts'
+import { jsonLine } from '../../json-line.ts'
+import { asOfLine, missingLines, rangeLine } from '../../reading/answer-lines.ts'
+import { change } from '../../reading/change.ts'
+import { addReadOptions, type ReadOptions, rangesOf, readQuery } from '../../reading/read-options.ts'
 
 export function registerCount(program: Command, context: CliContext): void {
   addReadOptions(program.command('count'))

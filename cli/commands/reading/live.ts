@@ -3,12 +3,12 @@ import { wholeNumber } from '@clicktally/terminal/option-values.ts'
 import { printable } from '@clicktally/terminal/printable.ts'
 import { formatCount } from '@clicktally/terminal/progress.ts'
 import type { Command } from 'commander'
-import type { CliContext } from '../cli-context.ts'
-import { jsonLine } from '../json-line.ts'
-import { formatMoment } from '../moment.ts'
-import { liveClicks } from '../reading/live-clicks.ts'
-import { addTargetOptions, type TargetOptions, targetQuery } from '../reading/target-options.ts'
-import { findHttpAccess } from '../system/http-access.ts'
+import type { CliContext } from '../../cli-context.ts'
+import { jsonLine } from '../../json-line.ts'
+import { formatMoment } from '../../moment.ts'
+import { liveClicks } from '../../reading/live-clicks.ts'
+import { addTargetOptions, type TargetOptions, targetQuery } from '../../reading/target-options.ts'
+import { findHttpAccess } from '../../system/http-access.ts'
 
 interface Options extends TargetOptions {
   readonly count?: number

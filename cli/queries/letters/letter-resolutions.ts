@@ -1,6 +1,6 @@
 import type { Tables } from '@clicktally/database/tables.ts'
 import { type Kysely, sql } from 'kysely'
-import { usageError } from '../cli-error.ts'
+import { usageError } from '../../cli-error.ts'
 
 /**
  * Returns the resolutions of these letters.
