@@ -271,10 +271,6 @@ export const TopQuery = Type.Object(
   {
     ...topParameters,
     ...comparison,
-    // Without an example: those of the other parameters include a filter.
-    compare: Type.Optional(
-      Type.Enum(['previous'], { description: 'As with `/v1/counts`. Not together with `filter`.' }),
-    ),
   },
   { additionalProperties: false },
 )

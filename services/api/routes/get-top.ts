@@ -3,17 +3,16 @@ import { readOperations, type Top } from '@clicktally/operations/read-operations
 import type { FastifyReply } from 'fastify'
 import { projectOf } from '../access/reader-access.ts'
 import type { ApiContext } from '../api-context.ts'
-import { problem } from '../errors.ts'
 import { counterState } from '../queries/counter-state.ts'
 import { inSnapshot } from '../queries/snapshot.ts'
-import { top, withComparison, withVisitors } from '../queries/top.ts'
+import { type TargetCount, top, withComparison, withVisitors } from '../queries/top.ts'
 import { latestEnd, readComparison } from '../request/comparison.ts'
-import { readCountsFilter } from '../request/counts-filter.ts'
+import { type CountsFilter, readCountsFilter } from '../request/counts-filter.ts'
 import { readCursor, writeCursor } from '../request/cursor.ts'
 import { sendCounts } from '../response/caching.ts'
 import { metaOf, rangeText } from '../response/meta.ts'
 import { ask } from '../scan/ask.ts'
-import { breakDown } from '../scan/breakdown.ts'
+import { breakDown, type Page } from '../scan/breakdown.ts'
 import { timeZoneOf } from '../time/time-zone.ts'
 
 /** GET /v1/counts/top */
@@ -33,21 +32,7 @@ export function getTop(app: HttpApp, context: ApiContext): void {
       const { filter, compared } = readComparison(request.query, asked, zone)
       const after = cursor === undefined ? undefined : readCursor(cursor)
       const { filter: conditions } = request.query
-      if (conditions !== undefined) {
-        if (compared !== undefined)
-          throw problem('parameter_invalid', 'The top targets are compared without "filter" only.', 'filter')
-        const question = { filter, conditions, dimension: 'target', visitors, zone }
-        const answer = await ask(context, question, async (scan, { db: snapshot }) => {
-          const { values, hasMore, other } = await breakDown(scan, snapshot, 'target', { limit, after, visitors })
-          const last = values.at(-1)
-          return {
-            targets: values.map(({ value, ...count }) => ({ target: value, ...count })),
-            nextCursor: hasMore && last !== undefined ? writeCursor(last) : null,
-            ...(other.total + other.bots > 0 && { other }),
-          }
-        })
-        return sendCounts(reply, answer, filter.toMs)
-      }
+      if (conditions !== undefined) return sendCounts(reply, await scanClicks(conditions), latestEnd(filter, compared))
       const answer = await inSnapshot(db, async (snapshot) => {
         const { asOf, rolledUpBefore } = await counterState(snapshot)
         // One extra row shows whether there is a next page.
@@ -66,6 +51,38 @@ export function getTop(app: HttpApp, context: ApiContext): void {
         }
       })
       return sendCounts(reply, answer, latestEnd(filter, compared))
+
+      async function scanClicks(conditions: readonly string[]): Promise<Top> {
+        const scan = (filter: CountsFilter, page: Page) =>
+          ask(context, { filter, conditions, dimension: 'target', visitors: page.visitors, zone }, (scan, { db }) =>
+            breakDown(scan, db, 'target', page),
+          )
+        const { meta, values, hasMore, other } = await scan(filter, { limit, after, visitors })
+        const last = values.at(-1)
+        const targets = values.map(({ value, ...count }) => ({ target: value, ...count }))
+        return {
+          targets: compared === undefined ? targets : await withCompared(targets),
+          nextCursor: hasMore && last !== undefined ? writeCursor(last) : null,
+          ...(other.total + other.bots > 0 && { other }),
+          ...(compared !== undefined && { comparison: rangeText(compared) }),
+          meta,
+        }
+
+        /** The comparison is read later, so it is at least as fresh. */
+        async function withCompared<Target extends TargetCount>(page: readonly Target[]) {
+          const ofPage = {
+            ...(compared as CountsFilter),
+            targets: page.map(({ target }) => target),
+            targetPrefix: undefined,
+          }
+          const { values } =
+            page.length === 0
+              ? { values: [] }
+              : await scan(ofPage, { limit: page.length, after: undefined, visitors: false })
+          const countOf = new Map(values.map(({ value, total, bots }) => [value, { total, bots }]))
+          return page.map((target) => ({ ...target, comparison: countOf.get(target.target) ?? { total: 0, bots: 0 } }))
+        }
+      }
     },
   })
 }

@@ -134,6 +134,24 @@ describe('the parameter "filter"', () => {
     }
   })
 
+  test('compares the targets of a page with another range, with the same conditions', async () => {
+    const api = await createPacked()
+    const before = (minute: number, rest: Partial<Click>) => at(minute - 60, rest)
+    await api.store([
+      before(1, { country: 'DE' }),
+      before(2, { country: 'FR' }),
+      before(3, { target: 'old', country: 'DE' }),
+    ])
+    await api.fold()
+    const { body } = await api.get(`/v1/counts/top?${ofHour}&filter=country:not:FR&compare=previous`)
+    expect(body).toMatchObject({
+      targets: [{ target: createClick().target, total: 3, comparison: { total: 1, bots: 0 } }],
+      comparison: { from: new Date(hour.getTime() - hourMs).toISOString(), to: hour.toISOString() },
+    })
+    const none = await api.get(`/v1/counts/top?${ofHour}&filter=country:is:XX&compare=previous`)
+    expect(none.body).toMatchObject({ targets: [], comparison: {} })
+  })
+
   test('is refused if it has another form, an unknown dimension or too many values', async () => {
     const { get } = await createApiOverClicks()
     for (const [text, code] of [
