@@ -33,8 +33,7 @@ test('live goes on where the connection broke, and says so', async () => {
     `event: click\nid: ${id}\ndata: ${JSON.stringify({ ...createLiveClick({ target: id }), occurredAt: '2026-11-21T10:00:00Z' })}\n\n`
   const answers = [
     (response: ServerResponse) => {
-      response.write(`event: heartbeat\nid: 1.a\ndata: {}\n\n${click('2.b')}`)
-      setTimeout(() => response.destroy(), 100)
+      response.write(`event: heartbeat\nid: 1.a\ndata: {}\n\n${click('2.b')}`, () => response.destroy())
     },
     (response: ServerResponse) => response.end(`event: gap\nid: 3.c\ndata: {"reason":"missed"}\n\n${click('4.d')}`),
   ]
