@@ -6,7 +6,7 @@ export function LinkEnded() {
       <div class="door-card">
         <Logo />
         <h1>This link has ended</h1>
-        <p>It was revoked, or its time is over. Whoever gave it to you can make a new one.</p>
+        <p>It was revoked, or its time is over. Ask for a new one where you got it.</p>
         <p>
           <a href="/">Sign in instead</a>
         </p>

@@ -4,7 +4,7 @@ import { formatMoment } from '../../format.ts'
 import { usePolled } from '../../http/polling.ts'
 import { request } from '../../http/request.ts'
 import { Card } from '../../parts/card.tsx'
-import { ScrollBox } from '../../parts/scroll-box.tsx'
+import { ListTable } from '../../parts/list-table.tsx'
 
 const pageSize = 50
 
@@ -21,34 +21,21 @@ export function AuditLog() {
   }
   return (
     <Card title="Audit log" polled={polled}>
-      <ScrollBox label="Table: Audit log" scrolls="wide">
-        <table class="plain">
-          <thead>
-            <tr>
-              <th scope="col">Time</th>
-              <th scope="col">Who</th>
-              <th scope="col">Action</th>
-              <th scope="col">Subject</th>
-              <th scope="col">Detail</th>
-            </tr>
-          </thead>
-          <tbody>
-            {[...new Map(entries.map((entry) => [entry.id, entry])).values()].map((entry) => (
-              <tr key={entry.id}>
-                <td class="nowrap">{formatMoment(new Date(entry.at))}</td>
-                <td>{entry.actorName || entry.actor}</td>
-                <td>{entry.action}</td>
-                <td>
-                  <code>{entry.subject}</code>
-                </td>
-                <td class="muted">
-                  <code>{Object.keys(entry.detail).length === 0 ? '' : JSON.stringify(entry.detail)}</code>
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </ScrollBox>
+      <ListTable label="Audit log" columns={['Time', 'Who', 'Action', 'Subject', 'Detail']}>
+        {[...new Map(entries.map((entry) => [entry.id, entry])).values()].map((entry) => (
+          <tr key={entry.id}>
+            <td class="nowrap">{formatMoment(new Date(entry.at))}</td>
+            <td>{entry.actorName || entry.actor}</td>
+            <td>{entry.action}</td>
+            <td>
+              <code>{entry.subject}</code>
+            </td>
+            <td class="muted">
+              <code>{Object.keys(entry.detail).length === 0 ? '' : JSON.stringify(entry.detail)}</code>
+            </td>
+          </tr>
+        ))}
+      </ListTable>
       {last !== undefined && last.id > 1 && entries.length >= pageSize && (
         <p>
           <button type="button" class="small" onClick={() => void showOlder()}>

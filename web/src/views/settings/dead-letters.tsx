@@ -3,7 +3,7 @@ import { useSignal } from '@preact/signals'
 import { formatCount, formatMoment } from '../../format.ts'
 import { usePolled } from '../../http/polling.ts'
 import { Card } from '../../parts/card.tsx'
-import { ScrollBox } from '../../parts/scroll-box.tsx'
+import { ListTable } from '../../parts/list-table.tsx'
 
 /** Messages whose clicks could not be counted, with the reason. Only the command line shows or changes their content. */
 export function DeadLetters() {
@@ -33,39 +33,27 @@ export function DeadLetters() {
       )}
       {letters.length > 0 && (
         <>
-          <ScrollBox label="Table: Dead letters" scrolls="wide">
-            <table class="plain">
-              <thead>
-                <tr>
-                  <th scope="col">Letter</th>
-                  <th scope="col">Since</th>
-                  <th scope="col">Reason</th>
-                  <th scope="col" class="count">
-                    Clicks
-                  </th>
-                  <th scope="col">Ids</th>
-                  <th scope="col">State</th>
-                </tr>
-              </thead>
-              <tbody>
-                {letters.map(({ id, diedAt, reason, clicks, clickIds, resolution }) => (
-                  <tr key={id}>
-                    <th scope="row">{id}</th>
-                    <td class="nowrap">{formatMoment(new Date(diedAt))}</td>
-                    <td>
-                      <code>{reason}</code>
-                    </td>
-                    <td class="count">{formatCount(clicks)}</td>
-                    <td>
-                      <code>{clickIds.slice(0, 3).join(' ')}</code>
-                      {clickIds.length > 3 && ' …'}
-                    </td>
-                    <td>{resolution ?? 'waits'}</td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </ScrollBox>
+          <ListTable
+            label="Dead letters"
+            columns={['Letter', 'Since', 'Reason', 'Clicks', 'Ids', 'State']}
+            numbers={['Clicks']}
+          >
+            {letters.map(({ id, diedAt, reason, clicks, clickIds, resolution }) => (
+              <tr key={id}>
+                <th scope="row">{id}</th>
+                <td class="nowrap">{formatMoment(new Date(diedAt))}</td>
+                <td>
+                  <code>{reason}</code>
+                </td>
+                <td class="count">{formatCount(clicks)}</td>
+                <td>
+                  <code>{clickIds.slice(0, 3).join(' ')}</code>
+                  {clickIds.length > 3 && ' …'}
+                </td>
+                <td>{resolution ?? 'waits'}</td>
+              </tr>
+            ))}
+          </ListTable>
           <p class="muted">
             The command line shows what was sent, and replays or discards it: <code>clicktally dead show 7</code>,{' '}
             <code>dead replay 7</code>, <code>dead discard 7</code>.

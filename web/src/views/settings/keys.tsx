@@ -5,8 +5,8 @@ import { usePolled } from '../../http/polling.ts'
 import { Card } from '../../parts/card.tsx'
 import { ConfirmButton } from '../../parts/confirm-button.tsx'
 import { CopyBox } from '../../parts/copy-box.tsx'
+import { ListTable } from '../../parts/list-table.tsx'
 import { RequestForm } from '../../parts/request-form.tsx'
-import { ScrollBox } from '../../parts/scroll-box.tsx'
 import { createKey, isValid, projectName, readOrigins, revokeKey } from '../../state/keys.ts'
 import { isOwner } from '../../state/session.ts'
 
@@ -75,46 +75,30 @@ export function Keys() {
         </section>
       )}
       <Card title="Keys" polled={polled}>
-        <ScrollBox label="Table: Keys" scrolls="wide">
-          <table class="plain">
-            <thead>
-              <tr>
-                <th scope="col">Key</th>
-                <th scope="col">Role</th>
-                <th scope="col">Origins</th>
-                <th scope="col">Created</th>
-                <th scope="col">State</th>
-                <th scope="col">
-                  <span class="hidden">Actions</span>
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {keys.map((key) => (
-                <tr key={key.id} class={isValid(key) ? '' : 'muted'}>
-                  <th scope="row">
-                    {key.label || 'without a label'}
-                    <br />
-                    <code class="muted">{key.id}</code>
-                  </th>
-                  <td>{key.role}</td>
-                  <td>{key.origins.join(', ') || '—'}</td>
-                  <td>{formatMoment(new Date(key.createdAt))}</td>
-                  <td>{stateOf(key)}</td>
-                  <td class="count">
-                    {isOwner() && isValid(key) && !key.isOperator && (
-                      <ConfirmButton
-                        action="Revoke"
-                        confirm="Revoke for ever?"
-                        run={() => revokeKey(key.id).then(() => version.value++)}
-                      />
-                    )}
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </ScrollBox>
+        <ListTable label="Keys" columns={['Key', 'Role', 'Origins', 'Created', 'State']} hasActions>
+          {keys.map((key) => (
+            <tr key={key.id} class={isValid(key) ? '' : 'muted'}>
+              <th scope="row">
+                {key.label || 'without a label'}
+                <br />
+                <code class="muted">{key.id}</code>
+              </th>
+              <td>{key.role}</td>
+              <td>{key.origins.join(', ') || '—'}</td>
+              <td>{formatMoment(new Date(key.createdAt))}</td>
+              <td>{stateOf(key)}</td>
+              <td class="count">
+                {isOwner() && isValid(key) && !key.isOperator && (
+                  <ConfirmButton
+                    action="Revoke"
+                    confirm="Revoke for ever?"
+                    run={() => revokeKey(key.id).then(() => version.value++)}
+                  />
+                )}
+              </td>
+            </tr>
+          ))}
+        </ListTable>
       </Card>
     </>
   )

@@ -4,8 +4,8 @@ import { formatMoment } from '../../format.ts'
 import { usePolled } from '../../http/polling.ts'
 import { request } from '../../http/request.ts'
 import { Card } from '../../parts/card.tsx'
+import { ListTable } from '../../parts/list-table.tsx'
 import { RequestForm } from '../../parts/request-form.tsx'
-import { ScrollBox } from '../../parts/scroll-box.tsx'
 import { firstProject } from '../../state/keys.ts'
 import { follow, hrefWith } from '../../state/place.ts'
 import { isOwner } from '../../state/session.ts'
@@ -37,43 +37,32 @@ export function Projects() {
         </section>
       )}
       <Card title="Projects" polled={polled}>
-        <ScrollBox label="Table: Projects" scrolls="wide">
-          <table class="plain">
-            <thead>
-              <tr>
-                <th scope="col">Project</th>
-                <th scope="col">Created</th>
-                <th scope="col">Visitors without an id</th>
-              </tr>
-            </thead>
-            <tbody>
-              {polled.data?.projects.map((project) => (
-                <tr key={project.name}>
-                  <th scope="row">
-                    <a
-                      href={hrefWith(
-                        { project: project.name === firstProject ? undefined : project.name, section: undefined },
-                        '/',
-                      )}
-                      onClick={follow}
-                    >
-                      {project.name}
-                    </a>
-                  </th>
-                  <td>{formatMoment(new Date(project.createdAt))}</td>
-                  <td>
-                    {project.derivesVisitors ? 'derived for a day, without cookies' : 'not counted'}{' '}
-                    {isOwner() && (
-                      <button type="button" class="small" onClick={() => void change(project)}>
-                        {project.derivesVisitors ? 'Do not count' : 'Derive'}
-                      </button>
-                    )}
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </ScrollBox>
+        <ListTable label="Projects" columns={['Project', 'Created', 'Visitors without an id']}>
+          {polled.data?.projects.map((project) => (
+            <tr key={project.name}>
+              <th scope="row">
+                <a
+                  href={hrefWith(
+                    { project: project.name === firstProject ? undefined : project.name, section: undefined },
+                    '/',
+                  )}
+                  onClick={follow}
+                >
+                  {project.name}
+                </a>
+              </th>
+              <td>{formatMoment(new Date(project.createdAt))}</td>
+              <td>
+                {project.derivesVisitors ? 'derived for a day, without cookies' : 'not counted'}{' '}
+                {isOwner() && (
+                  <button type="button" class="small" onClick={() => void change(project)}>
+                    {project.derivesVisitors ? 'Do not count' : 'Derive'}
+                  </button>
+                )}
+              </td>
+            </tr>
+          ))}
+        </ListTable>
       </Card>
     </>
   )

@@ -6,8 +6,8 @@ import { request } from '../../http/request.ts'
 import { Card } from '../../parts/card.tsx'
 import { ConfirmButton } from '../../parts/confirm-button.tsx'
 import { CopyBox } from '../../parts/copy-box.tsx'
+import { ListTable } from '../../parts/list-table.tsx'
 import { RequestForm } from '../../parts/request-form.tsx'
-import { ScrollBox } from '../../parts/scroll-box.tsx'
 import { isOwner } from '../../state/session.ts'
 
 /** People who may sign in. A new one gets a link to set a password, which the owner passes on. */
@@ -57,49 +57,35 @@ export function Users() {
         </section>
       )}
       <Card title="Users" polled={polled}>
-        <ScrollBox label="Table: Users" scrolls="wide">
-          <table class="plain">
-            <thead>
-              <tr>
-                <th scope="col">User</th>
-                <th scope="col">Role</th>
-                <th scope="col">State</th>
-                <th scope="col">
-                  <span class="hidden">Actions</span>
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {polled.data?.users.map((user) => (
-                <tr key={user.id}>
-                  <th scope="row">{user.email}</th>
-                  <td>{user.role}</td>
-                  <td>{user.status}</td>
-                  <td class="count">
-                    {isOwner() && (
-                      <>
-                        <button type="button" class="small" onClick={() => void newLink(user)}>
-                          New password
-                        </button>{' '}
-                        {user.status === 'disabled' ? (
-                          <button type="button" class="small" onClick={() => void setDisabled(user, false)}>
-                            Enable
-                          </button>
-                        ) : (
-                          <ConfirmButton
-                            action="Disable"
-                            confirm="Sign out and disable?"
-                            run={() => setDisabled(user, true)}
-                          />
-                        )}
-                      </>
+        <ListTable label="Users" columns={['User', 'Role', 'State']} hasActions>
+          {polled.data?.users.map((user) => (
+            <tr key={user.id}>
+              <th scope="row">{user.email}</th>
+              <td>{user.role}</td>
+              <td>{user.status}</td>
+              <td class="count">
+                {isOwner() && (
+                  <>
+                    <button type="button" class="small" onClick={() => void newLink(user)}>
+                      New password
+                    </button>{' '}
+                    {user.status === 'disabled' ? (
+                      <button type="button" class="small" onClick={() => void setDisabled(user, false)}>
+                        Enable
+                      </button>
+                    ) : (
+                      <ConfirmButton
+                        action="Disable"
+                        confirm="Sign out and disable?"
+                        run={() => setDisabled(user, true)}
+                      />
                     )}
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </ScrollBox>
+                  </>
+                )}
+              </td>
+            </tr>
+          ))}
+        </ListTable>
       </Card>
     </>
   )
