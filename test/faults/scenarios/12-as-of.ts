@@ -1,15 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { rabbitmqctl } from '@clicktally/local/servers/rabbitmq.ts'
 import { checkAsOf } from '../as-of.ts'
+import { withVariables } from '../changed-service.ts'
+import { findFakeTime, shiftedClock } from '../shifted-clock.ts'
 import type { Scenario, Stage } from '../stage.ts'
 import { withTableLocked } from '../table-lock.ts'
 
 /** Cases in which asOf could pass clicks that are not counted. */
 export const scenario: Scenario = {
   number: 12,
-  title: 'a queue without a leader',
+  title: 'a queue without a leader, and a database whose clock is set',
   async run(stage) {
     await withoutLeader(stage)
+    const library = await findFakeTime()
+    if (library === undefined) stage.note('The clock of the database was not set: libfaketime could not be had.')
+    else for (const hours of [1, -1]) await withDatabaseClock(stage, library, hours)
   },
 }
 
@@ -39,6 +44,25 @@ async function withoutLeader(stage: Stage): Promise<void> {
     }
     await recovered()
     await small.remove()
+    await checkAsOf(system, load)
+  })
+}
+
+/** The database's clock is set while it restarts, and set back in the same way. */
+async function withDatabaseClock(stage: Stage, library: string, hours: number): Promise<void> {
+  const { system } = stage
+  const name = `database clock 1 hour ${hours > 0 ? 'ahead' : 'behind'}, and set back`
+  await stage.row(name, async ({ broken, restored, recovered, load }) => {
+    broken()
+    await withVariables(system.program('postgres'), shiftedClock(library, hours > 0 ? '+1h' : '-1h'), async () => {
+      const { rows } = await system.pool.query<{ now: Date }>('select clock_timestamp() as now')
+      const shiftMs = (rows[0]?.now.getTime() ?? 0) - Date.now()
+      if (Math.abs(shiftMs - hours * 3_600_000) > 60_000) throw new Error(`the clock is off by ${shiftMs} ms`)
+      await checkAsOf(system, load)
+      if (!stage.short) await sleep(60_000)
+    })
+    restored()
+    await recovered()
     await checkAsOf(system, load)
   })
 }
