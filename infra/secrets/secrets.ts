@@ -26,8 +26,8 @@ export const secretFolders: readonly string[] = partEntries.flatMap(([, { accoun
 
 const definitionsFile = 'rabbitmq/definitions.json'
 const firstAccessId = 'first access'
-/** The pages that may use the first write key: those of a local run, until an owner lists others. */
-const firstOrigins = ['http://localhost:8080', 'http://127.0.0.1:8080']
+/** The pages that may use the first write key: those of a local run, without and with TLS, until an owner lists others. */
+const firstOrigins = ['localhost', '127.0.0.1'].flatMap((host) => [`http://${host}:8080`, `https://${host}:8443`])
 
 /**
  * The images of PostgreSQL and RabbitMQ run as other users than the one that creates the secrets, and only root can change the
