@@ -3,7 +3,7 @@ import { createClient } from '@redis/client'
 import type { Stage } from '../measurement.ts'
 import type { BenchSystem, SystemPart } from '../system/bench-system.ts'
 import { createDatabase, dropDatabase, readCountedClicks, withClient } from '../system/databases.ts'
-import { startPeer } from '../system/programs.ts'
+import { startPeer, startService } from '../system/programs.ts'
 import { withChannel } from '../system/queue.ts'
 import { startRedis } from '../system/redis.ts'
 
@@ -38,6 +38,7 @@ export type DesignStart = (system: BenchSystem, stage: Pick<Stage, 'dir' | 'sign
 
 export const designNames = {
   clicktally: 'Clicktally',
+  withoutKeys: 'Clicktally without keys',
   noBroker: 'no broker (the limit)',
   perClickConfirm: 'one confirm per click',
   fireAndForget: 'fire and forget',
@@ -59,6 +60,17 @@ export const clicktally: DesignStart = (system) => ({
   servers: () => ({ rabbitmq: system.processesOf('rabbitmq') }),
   stop: async () => {},
 })
+
+/** Another ingest of the same system, in open mode: what keys cost. */
+export const withoutKeys: DesignStart = async (system, stage) => {
+  const variables = { CLICKTALLY_OPEN: 'loopback', LOG_LEVEL: 'info' }
+  const { url, program } = await startService({ service: 'ingest', name: 'open-ingest', system, stage, variables })
+  return {
+    ...{ name: designNames.withoutKeys, url, own: true, pid: () => program.pid },
+    servers: () => ({ rabbitmq: system.processesOf('rabbitmq') }),
+    stop: () => program.stop(),
+  }
+}
 
 /** The same route, checks and responses, without a broker. */
 export const noBroker: DesignStart = async (_, stage) => {

@@ -8,6 +8,7 @@ import {
   perClickConfirm,
   redisCounter,
   synchronousInsert,
+  withoutKeys,
 } from '../accepting/designs.ts'
 import type { Measurement, Section, Stage } from '../measurement.ts'
 import { type FigureColumn, tableOfTurns } from '../report/figure-table.ts'
@@ -34,7 +35,15 @@ const clicksPerBatch = 100
 const full = { rounds: 11, roundsUntilCounted: 4, rampUpMs: 200, measuredMs: 1_000, warmUpMs: 4_000 }
 const short = { rounds: 3, roundsUntilCounted: 3, rampUpMs: 200, measuredMs: 800, warmUpMs: 2_000 }
 
-export const allDesigns = [clicktally, noBroker, perClickConfirm, fireAndForget, synchronousInsert, redisCounter]
+export const allDesigns = [
+  clicktally,
+  withoutKeys,
+  noBroker,
+  perClickConfirm,
+  fireAndForget,
+  synchronousInsert,
+  redisCounter,
+]
 const unit = 'CPU s/M'
 const columns = {
   cpu: { name: 'service + RabbitMQ', unit, figure: acceptingCpu },
@@ -92,6 +101,8 @@ that wrk leaves. Memory is the resident memory of the service at the end of a tu
         `No processor runs during a turn, because this is about accepting. wrk stops sending at the end of its time and waits for all
 responses, so the number of accepted clicks is known exactly. After some rounds and at the end, a processor counts Clicktally's clicks. After each
 turn, the queues, tables and counters of the other designs are checked: they must have kept what they accepted.`,
+        `Clicktally verifies a key with each request. *${designNames.withoutKeys}* is another ingest of the same
+system, in open mode.`,
         `*${confirm}*: one persistent, mandatory message and one confirm per click, in a quorum queue like Clicktally's; many clicks
 wait for confirms at the same time. *${designNames.fireAndForget}*: the same message without a confirm; the response is sent when the message is
 written to the socket, so clicks are lost if the broker, the connection or the process fails after that. *${insert}*: one prepared statement
@@ -102,6 +113,10 @@ Designs that need fields of the click parse it a second time, which takes a few 
       ],
       tables: tablesOf(contest, loads, Object.values(columns)),
       verdicts: [
+        {
+          target: 'keysCpu',
+          samples: [many, few].flatMap((count) => ratios(designNames.withoutKeys, count, acceptingCpu)),
+        },
         { target: 'cpu256', samples: ratios(limit, many, acceptingCpu) },
         { target: 'cpu64', samples: ratios(limit, few, acceptingCpu) },
         { target: 'accepting256', samples: ratios(limit, many, rate) },

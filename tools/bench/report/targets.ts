@@ -23,6 +23,7 @@ const atMost = (limit: number, what: string, unit: Target['unit'] = '×'): Targe
 const atLeast = (limit: number, what: string): Target => ({ what, atLeast: limit, unit: '×' })
 
 export const targets = {
+  keysCpu: atMost(1.03, `${cpu}, single clicks, 64 and 256 connections, relative to open mode without keys`),
   cpu256: atMost(1.15, `${cpu}, single clicks, 256 connections, ${noBroker}`),
   cpu64: atMost(1.35, `${cpu}, single clicks, 64 connections, ${noBroker}`),
   cpuBatches: atMost(1.4, `${cpu}, batches of 100, ${noBroker}`),

@@ -15,25 +15,26 @@ export interface RunningProgram {
 }
 
 export interface ServiceOptions {
-  readonly service: 'processor' | 'api'
+  readonly service: 'ingest' | 'processor' | 'api'
   readonly name: string
   readonly system: Pick<BenchSystem, 'amqpUrl' | 'secretsDir'>
-  readonly databaseUrl: string
+  /** Not for ingest, which uses none. */
+  readonly databaseUrl?: string
   readonly stage: Pick<Stage, 'dir' | 'signal'>
   /** Settings that differ from the defaults. */
   readonly variables?: Record<string, string>
 }
 
-/** Starts one of the services on another database than the system's. Resolves when it is ready. */
+/** Starts another one of the services, on the system's broker. Resolves when it is ready. */
 export async function startService(options: ServiceOptions): Promise<RunningProgram> {
   const { service, name, system, databaseUrl, stage, variables } = options
   const broker = {
-    BROKER_URL: `amqp://processor@${new URL(system.amqpUrl).host}`,
-    BROKER_PASSWORD: readSecret(system, 'processor/broker-password'),
+    BROKER_URL: `amqp://${service}@${new URL(system.amqpUrl).host}`,
+    BROKER_PASSWORD: readSecret(system, `${service}/broker-password`),
   }
   return await startProgram(stage, {
     ...{ name, entry: `services/${service}/main.ts`, settings: parts[service].settings },
-    variables: { ...variables, DATABASE_URL: databaseUrl, ...(service === 'processor' && broker) },
+    variables: { ...variables, ...(service !== 'api' && broker), ...(databaseUrl && { DATABASE_URL: databaseUrl }) },
   })
 }
 
