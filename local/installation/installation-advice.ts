@@ -33,6 +33,8 @@ export function howToInstall(server: string, packageName: string): string {
 
 /** The variable with which programs in an unpacked folder find their libraries. */
 export function unpackedLibraries(root: string): { LD_LIBRARY_PATH: string } {
-  const folders = globSync('{lib,usr/lib}/*-linux-gnu*{,/pulseaudio}', { cwd: root }).map((folder) => join(root, folder))
+  const folders = globSync('{lib,usr/lib}/*-linux-gnu*{,/pulseaudio}', { cwd: root }).map((folder) =>
+    join(root, folder),
+  )
   return { LD_LIBRARY_PATH: folders.join(delimiter) }
 }
