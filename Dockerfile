@@ -65,7 +65,7 @@ FROM service AS secrets
 USER root
 RUN node --input-type=module -e 'import { secretFolders } from "./secrets.ts"; console.log(secretFolders.join("\n"))' \
       > /tmp/folders && \
-    install -d -o 101 -g 101 -m 0700 /nginx-state && mkdir /secrets && cd /secrets && xargs install -d -o node -g node < /tmp/folders && rm /tmp/folders
+    install -d -o 101 -g 101 -m 0700 /nginx-state && install -d -o node -g node -m 0700 /archive && mkdir /secrets && cd /secrets && xargs install -d -o node -g node < /tmp/folders && rm /tmp/folders
 USER node
 CMD ["node", "main.ts", "/secrets"]
 

@@ -1,5 +1,6 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { readArchiveSettings } from '@clicktally/archive/archive-settings.ts'
 import { Environment } from '@clicktally/config/environment.ts'
 
 export type CliConfig = ReturnType<typeof readConfig>
@@ -22,6 +23,7 @@ export function readConfig(source: NodeJS.ProcessEnv) {
     ),
     managementUrl: env.optionalServerUrl('CLICKTALLY_MANAGEMENT_URL', 'http://127.0.0.1:15672', ['http:', 'https:']),
     baseUrl: env.optionalServerUrl('CLICKTALLY_URL', 'http://127.0.0.1:8080', ['http:', 'https:']),
+    archive: readArchiveSettings(env),
     key: env.secret('CLICKTALLY_KEY'),
     stateDir: join(env.text('XDG_STATE_HOME', join(homedir(), '.local', 'state')), 'clicktally'),
   }

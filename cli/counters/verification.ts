@@ -7,7 +7,12 @@ import { besideClicks, besideThoseBelow, type Comparison } from '../queries/coun
 import { type Compared, type CounterDifference, counterDifferences } from '../queries/counters/counter-differences.ts'
 import { countingRange } from '../queries/counters/counting-range.ts'
 import { keptBuckets } from '../queries/counters/kept-buckets.ts'
-import { type RawClicksHorizon, rawClicksHorizon } from '../queries/raw-clicks-horizon.ts'
+import {
+  type ProjectHorizon,
+  projectHorizons,
+  type RawClicksHorizon,
+  rawClicksHorizon,
+} from '../queries/raw-clicks-horizon.ts'
 
 export interface VerifyOptions {
   /** Whole minutes, half-open. Undefined: unbounded. */
@@ -33,6 +38,8 @@ export interface Verification {
   readonly folding: FoldBacklog
   /** Counters before its `completeSince` were skipped; null if none were. */
   readonly horizon: RawClicksHorizon | null
+  /** The same for projects. */
+  readonly projectHorizons: readonly ProjectHorizon[]
 }
 
 interface Range {
@@ -97,7 +104,11 @@ export async function verifyCounters(db: Kysely<Tables>, options: VerifyOptions)
         }
       }
       const folding = await readFoldBacklog(snapshot)
-      return { ...sum, isWhole, from: range.from, to: range.to, folding, horizon: isCut ? horizon : null }
+      const ofProjects = (await projectHorizons(snapshot)).filter(
+        ({ completeSince }) => range.from !== null && range.from < completeSince,
+      )
+      const horizons = { horizon: isCut ? horizon : null, projectHorizons: ofProjects }
+      return { ...sum, isWhole, from: range.from, to: range.to, folding, ...horizons }
     })
 }
 

@@ -20,9 +20,12 @@ test('projects are created, changed and listed', async () => {
   expect(await json(...declare, 'size')).toMatchObject([{ dimensions: ['size'], derivesVisitors: true }])
   expect(await json('projects', 'change', 'blog', '--no-dimension')).toMatchObject([{ dimensions: [] }])
   expect(await json('projects', 'create', 'app', '--dimension', 'plan')).toMatchObject([{ dimensions: ['plan'] }])
+  expect(await json('projects', 'change', 'app', '--keep-raw-days', '90')).toMatchObject([{ keepRawDays: 90 }])
+  expect(await json('projects', 'change', 'app', '--keep-raw-days', 'forever')).toMatchObject([{ keepRawDays: null }])
+  expect((await run('projects', 'change', 'app', '--keep-raw-days', '7')).code).toBe(2)
   expect((await json('projects', 'list')).map(({ name }) => name)).toEqual(['default', 'store', 'blog', 'app'])
   expect((await run('projects', 'list')).stdout).toMatch(
-    /^name +derives visitors +dimensions +created\ndefault +yes +20/,
+    /^name +derives visitors +dimensions +raw clicks +created\ndefault +yes +for ever +20/,
   )
 })
 

@@ -2,7 +2,7 @@ import type { Tables } from '@clicktally/database/tables.ts'
 import type { Kysely } from 'kysely'
 import { rebuildCounters } from '../counters/rebuilding.ts'
 import type { CounterKey } from '../queries/counters/counter-differences.ts'
-import { rawClicksHorizon } from '../queries/raw-clicks-horizon.ts'
+import { projectHorizons, rawClicksHorizon } from '../queries/raw-clicks-horizon.ts'
 import {
   clickPartitions,
   foldDeltas,
@@ -53,6 +53,9 @@ export async function forgetVisitor(db: Kysely<Tables>, forgetting: Forgetting):
   const { visitorId, interruption, onProgress } = forgetting
   const entry = await recordForgetting(db, forgetting, forgetting.operatorName)
   const horizon = await db.transaction().execute(rawClicksHorizon)
+  const ofProjects = new Map(
+    (await db.transaction().execute(projectHorizons)).map(({ projectId, completeSince }) => [projectId, completeSince]),
+  )
   const partitions = await clickPartitions(db)
   let totalPages = 0
   for (const partition of partitions) totalPages += await pagesOf(db, partition)
@@ -72,8 +75,10 @@ export async function forgetVisitor(db: Kysely<Tables>, forgetting: Forgetting):
 
   async function forgetFound(found: VisitorClick[]): Promise<void> {
     if (found.length === 0) return
-    const isCorrected = ({ isCounted, minute }: VisitorClick) =>
-      isCounted && (horizon === undefined || minute >= horizon.completeSince)
+    const isCorrected = ({ isCounted, minute, projectId }: VisitorClick) =>
+      isCounted &&
+      (horizon === undefined || minute >= horizon.completeSince) &&
+      minute >= (ofProjects.get(projectId) ?? new Date(0))
     const others = found.filter((click) => !isCorrected(click))
     for (let at = 0; at < others.length && !interruption.aborted; at += clicksAtOnce) {
       const some = others.slice(at, at + clicksAtOnce)

@@ -22,6 +22,8 @@ export interface ProjectsTable {
   derives_visitors: Generated<boolean>
   /** Names of the props that are dimensions; at most 20. */
   dimensions: Generated<string[]>
+  /** For how many days raw clicks are kept at least. Null: for ever. */
+  keep_raw_days: number | null
 }
 
 export interface KeysTable {

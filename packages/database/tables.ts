@@ -7,6 +7,7 @@ import type { KeysTables } from './keys-tables.ts'
 export interface Tables extends KeysTables {
   clicks: ClicksTable
   raw_clicks: RawClicksTable
+  project_horizons: ProjectHorizonsTable
   counters: CountersView
   counter_deltas: CounterDeltasTable
   minute_counters: RolledUp<'minute'>
@@ -54,6 +55,13 @@ export interface RawClicksTable {
   /** By the time in the id. */
   kept_since: Generated<Date | number>
   /** By occurrence: the counters of later minutes can be recomputed. */
+  complete_since: Generated<Date | number>
+}
+
+/** The same for a project that does not keep its raw clicks for ever. */
+export interface ProjectHorizonsTable {
+  project_id: number
+  kept_since: Date
   complete_since: Generated<Date | number>
 }
 

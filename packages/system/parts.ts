@@ -53,6 +53,17 @@ export interface Part {
 export const databaseOwner = 'clicktally'
 export const databaseName = 'clicktally'
 
+/** Where archives of raw clicks are: packages/archive/archive-settings.ts. */
+const archiveSettings = [
+  'ARCHIVE_URL',
+  'ARCHIVE_S3_ENDPOINT',
+  'ARCHIVE_S3_REGION',
+  'ARCHIVE_S3_STORAGE_CLASS',
+  'ARCHIVE_S3_ACCESS_KEY_ID',
+  'ARCHIVE_S3_SECRET_ACCESS_KEY',
+  'ARCHIVE_S3_SECRET_ACCESS_KEY_FILE',
+] as const
+
 /** Every part of the system, in the order in which they start. */
 export const parts = {
   secrets: { folder: 'infra/secrets', run: 'at start' },
@@ -134,6 +145,23 @@ export const parts = {
       'CLICKTALLY_OPEN',
     ],
   },
+  janitor: {
+    folder: 'services/janitor',
+    run: 'always',
+    port: 3000,
+    // Where Prometheus is, and, besides that of nginx, the only one that leads outside: to S3.
+    networks: ['observability'],
+    account: 'janitor',
+    database: 'clicktally_janitor',
+    settings: [
+      'LOG_LEVEL',
+      'JANITOR_EVERY',
+      ...archiveSettings,
+      'KEEP_DEAD_LETTERS_DAYS',
+      'KEEP_AUDIT_LOG_DAYS',
+      'KEEP_PRODUCERS_DAYS',
+    ],
+  },
   nginx: {
     image: 'nginx:1.30',
     content: 'web',
@@ -184,7 +212,8 @@ export const parts = {
     folder: 'cli',
     run: 'on demand',
     profile: 'tools',
-    networks: ['http'],
+    // The second for archives in S3.
+    networks: ['http', 'observability'],
     account: 'operator',
     broker: 'administer',
     database: 'clicktally_operator',
@@ -195,6 +224,7 @@ export const parts = {
       { id: 'key read', file: 'first-read-key' },
       { id: 'password of the first owner', file: 'first-owner-password' },
     ],
+    settings: archiveSettings,
     variablePrefix: 'CLICKTALLY_',
   },
 } as const satisfies Record<string, Part>

@@ -61,17 +61,25 @@ export async function verifyWithProgress(
   })
 }
 
-/** Returns the summary, and a second line if anything was left out. */
-export function describeVerification({ horizon, ...verification }: Verification): string[] {
-  if (horizon === null) return [describeComparison(verification)]
-  const { keptSince, completeSince } = horizon
-  return [
-    describeComparison(verification),
-    `Raw clicks are kept since ${formatMinute(keptSince)}. Counters before ${formatMinute(completeSince)} cannot be recomputed and were skipped.`,
-  ]
+/** Returns the summary, and a line for each thing that was left out. */
+export function describeVerification({ horizon, projectHorizons, ...verification }: Verification): string[] {
+  const ofAll =
+    horizon &&
+    `Raw clicks are kept since ${formatMinute(horizon.keptSince)}. Counters before ${formatMinute(horizon.completeSince)} cannot be recomputed and were skipped.`
+  const ofProjects = projectHorizons.map(
+    ({ project, completeSince }) =>
+      `Raw clicks of the project "${project}" were archived: its counters before ${formatMinute(completeSince)} cannot be recomputed and were skipped.`,
+  )
+  return [describeComparison(verification), ...(ofAll === null ? [] : [ofAll]), ...ofProjects]
 }
 
-function describeComparison({ clicks, counters, differences, from, to }: Omit<Verification, 'horizon'>): string {
+function describeComparison({
+  clicks,
+  counters,
+  differences,
+  from,
+  to,
+}: Omit<Verification, 'horizon' | 'projectHorizons'>): string {
   const minutes = from === null || to === null ? undefined : `from ${formatMinute(from)} to ${formatMinute(to)}`
   if (minutes === undefined && differences === 0) return 'There are neither clicks nor counters in this time range.'
   const what = [plural(clicks, 'click'), 'and', plural(counters, 'counter'), minutes].filter(Boolean).join(' ')

@@ -12,7 +12,10 @@ export interface Comparison {
   readonly truth: RawBuilder<unknown>
 }
 
-/** Compares the minute counters of targets, including unfolded deltas, with the raw clicks. */
+/**
+ * Compares the minute counters of targets, including unfolded deltas, with the raw clicks; not those of minutes that have lost raw
+ * clicks of their project.
+ */
 export function besideClicks(from: Date, to: Date): Comparison {
   return {
     bucket: 'minute',
@@ -21,10 +24,16 @@ export function besideClicks(from: Date, to: Date): Comparison {
         project_id, target, minute as start,
         sum(total) as total, sum(bots) as bots, visitor_sketch_union(visitors) as visitors
       from counters
-      where minute >= ${from} and minute < ${to}
+      where minute >= ${from} and minute < ${to} and ${isComplete('counters', 'minute')}
       group by 1, 2, 3`,
-    truth: countersFromClicks(from, to),
+    truth: countersFromClicks(from, to, isComplete('clicks', 'occurred_at')),
   }
+}
+
+function isComplete(table: 'counters' | 'clicks', time: string): RawBuilder<unknown> {
+  return sql`not exists (
+    select from project_horizons as horizon
+    where horizon.project_id = ${sql.ref(`${table}.project_id`)} and ${sql.ref(time)} < horizon.complete_since)`
 }
 
 /**

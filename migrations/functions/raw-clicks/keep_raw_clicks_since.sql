@@ -9,26 +9,26 @@ create or replace function keep_raw_clicks_since(day date) returns timestamptz
 as $$
 declare
   horizon raw_clicks;
+  before timestamptz;
   partition record;
   last_click timestamptz;
 begin
   -- create_click_partition() takes the same lock.
   select * into strict horizon from raw_clicks for update;
   if to_regclass('public.clicks_' || to_char(day, 'YYYYMM')) is not null then day := date_trunc('month', day); end if;
+  before := horizon.kept_since;
   horizon.kept_since := greatest(horizon.kept_since, day::timestamptz);
   horizon.complete_since := greatest(horizon.complete_since, horizon.kept_since);
   for partition in
     select name from (
-      select inhrelid, inhrelid::regclass::text as name, substr(inhrelid::regclass::text, 8) as digits
-      from pg_inherits where inhparent = 'clicks'::regclass
+      select inhrelid::regclass::text as name from pg_inherits where inhparent = 'clicks'::regclass
     ) as child
-    where case length(digits) when 6 then to_date(digits, 'YYYYMM') + interval '1 month'
-        else to_date(digits, 'YYYYMMDD') + interval '1 day' end <= horizon.kept_since
-      and not exists (select from pg_trigger where tgrelid = inhrelid and tgname = 'before_horizon')
+    where click_partition_end(name) > before and click_partition_end(name) <= horizon.kept_since
     order by name
   loop
+    -- It may have one, because of a project's horizon.
     execute format(
-      'create trigger before_horizon before insert on %I for each row execute function refuse_click()', partition.name);
+      'create or replace trigger before_horizon before insert on %I for each row execute function refuse_click()', partition.name);
     execute format('select max(occurred_at) from %I', partition.name) into last_click;
     if last_click is not null then
       horizon.complete_since := greatest(horizon.complete_since, date_trunc('minute', last_click) + interval '1 minute');

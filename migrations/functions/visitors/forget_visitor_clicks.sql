@@ -30,7 +30,15 @@ begin
     returning clicks.tableoid, clicks.project_id, date_trunc('hour', clicks.occurred_at, 'UTC') as hour
   ), columns as (
     -- From before the horizon they could not be made again.
-    select distinct project_id, hour from forgotten where hour >= (select complete_since from raw_clicks)
+    select distinct project_id, hour from forgotten
+    where hour >= (select complete_since from raw_clicks)
+      and not exists (
+        select from project_horizons as horizon where horizon.project_id = forgotten.project_id and hour < complete_since)
+  ), archives_changed as (
+    -- What the janitor has read of these clicks has the visitor: it reads them again.
+    update archives set version = version + 1, verified_at = null
+    from (select distinct project_id, tableoid::regclass::text as partition from forgotten) as changed
+    where archives.project_id = changed.project_id and archives.partition = changed.partition and given_up_at is null
   ), columns_marked as (
     insert into stale_hours as mark (project_id, hour)
     select project_id, hour from columns order by project_id, hour

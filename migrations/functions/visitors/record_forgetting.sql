@@ -5,6 +5,10 @@ create or replace function record_forgetting(visitor text, only_project int, ope
   security definer
   set search_path = pg_catalog, public
 as $$
+  -- From archives the janitor removes the visitor, with its next run.
+  insert into archive_erasures (visitor_id, project_id)
+  select visitor, only_project
+  where exists (select from archives where file is not null and project_id = coalesce(only_project, project_id));
   insert into audit_log (actor, actor_name, action, subject, detail)
   values ('operator', operator_name, 'visitor.forget', forgotten_visitor(visitor),
     case when only_project is null then '{}' else jsonb_build_object('projectId', only_project) end)

@@ -7,6 +7,7 @@ const exampleProject = {
   name: 'shop',
   derivesVisitors: true,
   dimensions: ['plan'],
+  keepRawDays: null,
   createdAt: '2026-11-28T10:00:00.000Z',
 }
 
@@ -22,6 +23,11 @@ const Dimensions = Type.Array(
   },
 )
 
+const KeepRawDays = Type.Union([Type.Integer({ minimum: 8, maximum: 36_500 }), Type.Null()], {
+  description:
+    'For how many days raw clicks are kept; then they are archived and removed, and older clicks are refused. Counts stay. `null`: for ever.',
+})
+
 export const Project = Type.Object(
   {
     name: ProjectName,
@@ -30,6 +36,7 @@ export const Project = Type.Object(
         'Whether the visitor of a browser’s click without `visitorId` is derived from address and user agent, with a salt that is deleted after 48 hours.',
     }),
     dimensions: Dimensions,
+    keepRawDays: KeepRawDays,
     createdAt: Time,
   },
   { title: 'Project', examples: [exampleProject] },
@@ -65,6 +72,7 @@ export const projectOperations = {
           name: ProjectName,
           derivesVisitors: Type.Optional(Type.Boolean({ default: true })),
           dimensions: Type.Optional(Dimensions),
+          keepRawDays: Type.Optional(KeepRawDays),
         },
         { ...closed, examples: [{ name: 'shop' }] },
       ),
@@ -76,7 +84,8 @@ export const projectOperations = {
     url: '/v1/projects/:name',
     schema: {
       operationId: 'changeProject',
-      summary: 'Rename a project, or change whether it derives visitors and which props are dimensions',
+      summary:
+        'Rename a project, or change whether it derives visitors, which props are dimensions, and how long raw clicks are kept',
       tags: ['Projects'],
       params: params({ name: ProjectName }),
       body: Type.Object(
@@ -84,6 +93,7 @@ export const projectOperations = {
           name: Type.Optional(ProjectName),
           derivesVisitors: Type.Optional(Type.Boolean()),
           dimensions: Type.Optional(Dimensions),
+          keepRawDays: Type.Optional(KeepRawDays),
         },
         { ...closed, examples: [{ derivesVisitors: false }] },
       ),

@@ -1,8 +1,8 @@
+import type { IdRange } from '@clicktally/database/partition-ids.ts'
 import type { Tables } from '@clicktally/database/tables.ts'
 import { storedFields } from '@clicktally/event/event-fields.ts'
 import { type Kysely, type RawBuilder, sql } from 'kysely'
 import type { CountsFilter } from '../request/counts-filter.ts'
-import type { IdRange } from './click-partitions.ts'
 
 /** A row of `clicks`: the values of the columns that were read. */
 export type ClickRow = { readonly id: string } & Readonly<Record<string, unknown>>

@@ -70,6 +70,7 @@ export async function planScan(
     select extract(epoch from hour)::float8 * 1000 as "hourMs" from unpacked
     -- The raw clicks of earlier hours may be dropped.
     where hour >= (select complete_since from raw_clicks)
+      and not exists (select from project_horizons where project_id = ${projectId} and hour < complete_since)
     order by 1`.execute(db)
   const unpackedHours = rows.map((row) => row.hourMs)
   const periods = isSum

@@ -10,6 +10,8 @@ interface ProjectChanges {
   readonly derivesVisitors?: boolean
   /** Names of props. */
   readonly dimensions?: string[]
+  /** Null: for ever. */
+  readonly keepRawDays?: number | null
 }
 
 export async function listProjects(db: Kysely<Tables>): Promise<Project[]> {
@@ -20,17 +22,26 @@ export async function listProjects(db: Kysely<Tables>): Promise<Project[]> {
 export async function createProject(
   db: Kysely<Tables>,
   actor: Actor,
-  { name, derivesVisitors = true, dimensions }: ProjectChanges & { readonly name: string },
+  { name, derivesVisitors = true, dimensions, keepRawDays }: ProjectChanges & { readonly name: string },
 ): Promise<Project> {
   return await db.transaction().execute(async (transaction) => {
     const row = await transaction
       .insertInto('projects')
-      .values({ name, derives_visitors: derivesVisitors, ...(dimensions && { dimensions }) })
+      .values({
+        name,
+        derives_visitors: derivesVisitors,
+        ...(dimensions && { dimensions }),
+        keep_raw_days: keepRawDays ?? null,
+      })
       .onConflict((conflict) => conflict.column('name').doNothing())
       .returningAll()
       .executeTakeFirst()
     if (row === undefined) throw nameTaken(name)
-    await audit(transaction, actor, 'project.create', name, { derivesVisitors, ...(dimensions && { dimensions }) })
+    await audit(transaction, actor, 'project.create', name, {
+      derivesVisitors,
+      ...(dimensions && { dimensions }),
+      ...(keepRawDays != null && { keepRawDays }),
+    })
     return projectOf(row)
   })
 }
@@ -50,6 +61,7 @@ export async function changeProject(
         name: changes.name ?? name,
         ...(changes.derivesVisitors !== undefined && { derives_visitors: changes.derivesVisitors }),
         ...(changes.dimensions && { dimensions: changes.dimensions }),
+        ...(changes.keepRawDays !== undefined && { keep_raw_days: changes.keepRawDays }),
       })
       .where('id', '=', id)
       .returningAll()
@@ -73,6 +85,7 @@ function nameTaken(name: string) {
   return problem('project_exists', `There is a project "${name}" already.`, { field: 'name' })
 }
 
-function projectOf({ name, derives_visitors, dimensions, created_at }: Selectable<Tables['projects']>): Project {
-  return { name, derivesVisitors: derives_visitors, dimensions, createdAt: created_at.toISOString() }
+function projectOf(row: Selectable<Tables['projects']>): Project {
+  const { name, derives_visitors: derivesVisitors, dimensions, keep_raw_days: keepRawDays, created_at } = row
+  return { name, derivesVisitors, dimensions, keepRawDays, createdAt: created_at.toISOString() }
 }

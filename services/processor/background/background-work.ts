@@ -1,7 +1,7 @@
 import { createPool } from '@clicktally/database/pool.ts'
+import { PeriodicTask } from '@clicktally/periodic/periodic-task.ts'
 import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
-import { PeriodicTask } from '../periodic-task.ts'
 import { createPartitionsAround } from '../store/click-partitions.ts'
 import { CounterFolding } from './counter-folding.ts'
 import { FoldMetrics } from './fold-metrics.ts'

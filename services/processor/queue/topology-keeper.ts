@@ -1,8 +1,8 @@
 import { BrokerLink } from '@clicktally/broker/broker-link.ts'
 import { assertTopology } from '@clicktally/broker/topology.ts'
+import { PeriodicTask } from '@clicktally/periodic/periodic-task.ts'
 import type { Channel, ChannelModel } from 'amqplib'
 import type { Logger } from 'pino'
-import { PeriodicTask } from '../periodic-task.ts'
 
 /** The longest time for which ingest rejects clicks after a binding or an exchange was deleted. */
 const intervalMs = 3_000

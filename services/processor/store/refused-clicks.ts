@@ -29,12 +29,12 @@ export async function countDespiteRefusals(
   message: ConsumedMessage,
 ): Promise<CountedDespiteRefusals> {
   const keptSinceMs = await readKeptSince(client)
-  const isKept = (click: ClickRow) => timeOfUuidV7(idOf(click)) >= keptSinceMs
+  const isKept = (click: ClickRow) => timeOfUuidV7(idOf(click)) >= keptSinceMs(click)
   // In the order of the key, like all writers: several statements of one transaction would otherwise deadlock with others.
   const part = await countPart(client, countClicks, message.clicks.filter(isKept).sort(compareKeys))
   const { clicks, duplicates } = part
   const old = message.clicks.filter((click) => !isKept(click))
-  const refused = [...part.refused, ...old.map((click) => clickBeforeHorizon(click, keptSinceMs))]
+  const refused = [...part.refused, ...old.map((click) => clickBeforeHorizon(click, keptSinceMs(click)))]
   const deadLetters = [...message.deadLetters, ...refused]
   const entry = { stamp: message.stamp, clicks: [], deadLetters, before: { counted: clicks.length, duplicates } }
   await countClicks(client, arrange([entry]))
@@ -78,14 +78,17 @@ function clickBeforeHorizon(click: ClickRow, keptSinceMs: number): DeadLetter {
   return deadClick(click, 'id_before_horizon', detail)
 }
 
-/** Milliseconds since 1970; -Infinity if no raw click was ever dropped. */
-async function readKeptSince(client: PoolClient): Promise<number> {
-  const { rows } = await client.query<{ kept_since_ms: number }>(
-    'select extract(epoch from kept_since) * 1000 as kept_since_ms from raw_clicks',
+/** Since when raw clicks like this are kept: milliseconds since 1970, -Infinity if none were ever removed. */
+async function readKeptSince(client: PoolClient): Promise<(click: ClickRow) => number> {
+  const { rows } = await client.query<{ project_id: number | null; kept_since_ms: number }>(
+    `select null as project_id, extract(epoch from kept_since)::float8 * 1000 as kept_since_ms from raw_clicks
+     union all
+     select project_id, extract(epoch from kept_since)::float8 * 1000 from project_horizons`,
   )
-  const [row] = rows
-  if (row === undefined) throw new Error('raw_clicks has no row')
-  return row.kept_since_ms
+  const horizons = new Map(rows.map((row) => [row.project_id, row.kept_since_ms]))
+  const ofAll = horizons.get(null)
+  if (ofAll === undefined) throw new Error('raw_clicks has no row')
+  return ({ projectId }) => Math.max(ofAll, horizons.get(projectId) ?? -Infinity)
 }
 
 function deadClick(click: ClickRow, reason: string, detail: string): DeadLetter {

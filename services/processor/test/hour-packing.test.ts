@@ -176,13 +176,14 @@ test('a click that is folded while its hour is packed keeps the hour stale', asy
   const click = (target: string) => createClick({ target, occurredAtMs: firstHourMs })
   await count([click('early')])
   await fold()
+  // The server is shared with other tests.
+  const waiting = `select from pg_locks where not granted and relation = 'dimension_values'::regclass and database =
+    (select oid from pg_database where datname = current_database())`
   const blocker = await owner.connect()
   await blocker.query('begin; lock table dimension_values in access exclusive mode')
   const packing = pack()
   // It has read the clicks as soon as it waits for the ids of their values.
-  await expect
-    .poll(async () => (await blocker.query('select from pg_locks where not granted')).rowCount, { timeout: 60_000 })
-    .toBe(1)
+  await expect.poll(async () => (await blocker.query(waiting)).rowCount, { timeout: 60_000 }).toBe(1)
   await count([click('late')])
   await fold()
   await blocker.query('commit')

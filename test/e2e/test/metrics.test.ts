@@ -26,13 +26,18 @@ const sectionsOf = (service: string) =>
 /** The port of the only or first instance of a service. */
 const portOf = (service: string) => (system.services.get(service) ?? system.services.get(`${service}-1`))?.port
 
-test.for(['ingest', 'processor', 'api', 'auth'])('docs/metrics.md names exactly the metrics of %s', async (service) => {
-  const documented = ['Every service', ...sectionsOf(service)].flatMap((title) => documentedMetrics().get(title) ?? [])
-  const served = await servedMetrics(`http://127.0.0.1:${portOf(service)}/metrics`)
-  const own = served.filter(({ name }) => !/^(process|nodejs)_/.test(name))
-  expect(own.sort(byName)).toEqual(documented.sort(byName))
-  expect(served.length).toBeGreaterThan(own.length)
-})
+test.for(['ingest', 'processor', 'api', 'auth', 'janitor'])(
+  'docs/metrics.md names exactly the metrics of %s',
+  async (service) => {
+    const documented = ['Every service', ...sectionsOf(service)].flatMap(
+      (title) => documentedMetrics().get(title) ?? [],
+    )
+    const served = await servedMetrics(`http://127.0.0.1:${portOf(service)}/metrics`)
+    const own = served.filter(({ name }) => !/^(process|nodejs)_/.test(name))
+    expect(own.sort(byName)).toEqual(documented.sort(byName))
+    expect(served.length).toBeGreaterThan(own.length)
+  },
+)
 
 test('docs/metrics.md names metrics that RabbitMQ has', async () => {
   const family = 'family=queue_coarse_metrics'

@@ -22,6 +22,9 @@ export async function nextStaleHour(client: PoolClient): Promise<StaleHour | und
        select project_id, hour, folds, stale_since from stale_hours
        where hour <= now() - interval '65 minutes' and stale_since <= now() - interval '2 minutes'
          and hour >= (select complete_since from raw_clicks)
+         and not exists (
+           select from project_horizons as horizon
+           where horizon.project_id = stale_hours.project_id and hour < horizon.complete_since)
      ), next as (
        select hour from due order by greatest(hour, now() - interval '3 hours') desc, stale_since, hour limit 1
      )

@@ -1,0 +1,122 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { FolderStore } from '@clicktally/archive/folder-store.ts'
+import { createPool } from '@clicktally/database/pool.ts'
+import { randomUuidV7 } from '@clicktally/event/uuid-v7.ts'
+import { Janitor } from '@clicktally/janitor/janitor.ts'
+import { HourPacking } from '@clicktally/processor/background/packing/hour-packing.ts'
+import { createClick } from '@clicktally/processor/test/processor-under-test.ts'
+import { createLogger } from '@clicktally/telemetry/logger.ts'
+import { expect, onTestFinished, test } from 'vitest'
+import { createCliBench, runCli } from './cli-under-test.ts'
+
+const logger = createLogger('test', 'silent')
+const dayMs = 86_400_000
+
+async function createArchiveBench() {
+  const bench = await createCliBench()
+  await bench.startProcessor()
+  const folder = await mkdtemp(join(tmpdir(), 'clicktally-archive-'))
+  const limits = { name: 'test', logger, maxConnections: 2, statementTimeoutMs: 60_000, settings: { timezone: 'UTC' } }
+  const pool = createPool({ ...limits, url: bench.database.janitorUrl })
+  const processor = createPool({ ...limits, url: bench.database.processorUrl })
+  onTestFinished(async () => {
+    await Promise.all([pool.end(), processor.end()])
+    await rm(folder, { recursive: true, force: true })
+  })
+  await bench.ask('update projects set keep_raw_days = 10')
+  const variables = { ...bench.variables, ARCHIVE_URL: `file://${folder}` }
+  const janitor = new Janitor({
+    ...{ pool, store: new FolderStore(folder), logger, metrics: { archived() {}, removed() {}, waiting() {} } },
+    ages: { deadLetterDays: 90, auditLogDays: 730, producerDays: 400 },
+  })
+  return {
+    ...bench,
+    folder,
+    run: (...args: string[]) => runCli(args, variables),
+    async archive(): Promise<void> {
+      await bench.ask('select fold_counters()')
+      await bench.ask(`update stale_hours set stale_since = now() - interval '1 hour'`)
+      await new HourPacking({ pool: processor }).pack()
+      await janitor.run()
+    },
+    runJanitor: () => janitor.run(),
+    stored: () => bench.ask('select * from clicks order by id'),
+    counters: () => bench.ask('select * from minute_counters order by minute, target'),
+  }
+}
+
+const old = (daysAgo: number, target: string) => {
+  const timeMs = Date.now() - daysAgo * dayMs
+  return createClick({ target, id: randomUuidV7(timeMs), occurredAtMs: timeMs, props: { price: 1.5 } })
+}
+
+test('archives are listed, verified, read, and imported again without a change of any count', async () => {
+  const bench = await createArchiveBench()
+  await bench.send(old(90, 'a'), old(45, 'b'), old(45, 'b'), createClick({ target: 'new' }))
+  await bench.untilProcessed()
+  await bench.ask('select fold_counters()')
+  const [stored, counters] = [await bench.stored(), await bench.counters()]
+  expect(await bench.run('archive', 'list')).toMatchObject({ code: 0 })
+  await bench.archive()
+  expect(await bench.stored()).toHaveLength(1)
+
+  const list = await bench.run('archive', 'list', '--json')
+  const manifests = list.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  expect(manifests.reduce((sum, { clicks }) => sum + clicks, 0)).toBe(3)
+  expect((await bench.run('archive', 'list')).stdout.split('\n')).toHaveLength(manifests.length + 2)
+  expect(await bench.run('archive', 'verify')).toMatchObject({
+    code: 0,
+    stdout: `${manifests.length} archives with 3 clicks: all as their manifests say.\n`,
+  })
+  const read = await bench.run('archive', 'read', '--project', 'default')
+  const targets = read.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line).target)
+  expect(targets).toEqual(['a', 'b', 'b'])
+
+  expect((await bench.run('verify')).stdout).toMatch(
+    /1 click and 1 counter .*: no difference\.\nRaw clicks of the project "default" were archived: its counters before .* were skipped\.\n/,
+  )
+  expect((await bench.run('archive', 'import')).code).toBe(2)
+  const imported = await bench.run('archive', 'import', '--yes', '--keep-days', '1')
+  expect(imported).toMatchObject({ code: 0, stderr: '' })
+  expect(imported.stdout).toMatch(/^3 clicks put back until .*, 0 were there\. No count has changed\.\n$/)
+  expect((await bench.run('archive', 'import', '--yes', '--keep-days', '1')).stdout).toContain('3 were there')
+  expect(await bench.stored()).toEqual(stored)
+  expect(await bench.counters()).toEqual(counters)
+  expect((await bench.run('verify')).code).toBe(0)
+  expect((await bench.run('rebuild', '--yes')).code).toBe(0)
+  expect(await bench.counters()).toEqual(counters)
+  // They stay for as long as was said, and are archived no second time.
+  await bench.runJanitor()
+  expect(await bench.stored()).toEqual(stored)
+  await bench.ask('update archives set restored_until = now()')
+  await bench.runJanitor()
+  expect(await bench.stored()).toHaveLength(1)
+  expect((await bench.run('archive', 'list', '--json')).stdout).toBe(list.stdout)
+  expect(await bench.balance()).toMatchObject({ accepted: 4, counted: 4, inFlight: 0 })
+})
+
+test('a damaged archive is named, and nothing of it is imported', async () => {
+  const bench = await createArchiveBench()
+  await bench.send(old(45, 'b'))
+  await bench.untilProcessed()
+  await bench.archive()
+  const { file } = JSON.parse((await bench.run('archive', 'list', '--json')).stdout)
+  await writeFile(join(bench.folder, file), 'no gzip')
+  expect(await bench.run('archive', 'verify')).toMatchObject({ code: 1, stdout: expect.stringContaining(file) })
+  expect(await bench.run('archive', 'import', '--yes')).toMatchObject({ code: 1 })
+  expect(await bench.stored()).toEqual([])
+})
+
+test('without ARCHIVE_URL the commands say what to set', async () => {
+  const { code, stderr } = await runCli(['archive', 'list'], {})
+  expect(code).toBe(2)
+  expect(stderr).toContain('ARCHIVE_URL is not set')
+})

@@ -1,0 +1,23 @@
+import type { Readable } from 'node:stream'
+
+/** Where archives are kept: files by name, such as `project-1/clicks_20261128.4f1c….ndjson.gz`. */
+export interface ArchiveStore {
+  /** For messages. It contains no secret. */
+  readonly description: string
+  /** Writes a file. It is there, on disk, when the promise resolves, and never there in part. Replaces one of the same name. */
+  write(name: string, content: AsyncIterable<Uint8Array>): Promise<void>
+  /** @throws {ArchiveMissing} if there is no such file */
+  read(name: string): Promise<Readable>
+  /** Names of all files that begin so, sorted. */
+  list(prefix: string): Promise<string[]>
+  /** Does nothing if there is no such file. */
+  remove(name: string): Promise<void>
+  close(): void
+}
+
+export class ArchiveMissing extends Error {
+  constructor(name: string, description: string, options?: ErrorOptions) {
+    super(`There is no file ${name} in ${description}.`, options)
+    this.name = 'ArchiveMissing'
+  }
+}

@@ -1,0 +1,74 @@
+import { randomBytes } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { dirname, join, relative, sep } from 'node:path'
+import type { Readable } from 'node:stream'
+import { ArchiveMissing, type ArchiveStore } from './archive-store.ts'
+
+const partial = '.partial'
+
+/** Archives in a folder. It has to be on a disk of its own, or copied elsewhere: it is what remains of the clicks. */
+export class FolderStore implements ArchiveStore {
+  readonly description: string
+  readonly #folder: string
+
+  constructor(folder: string) {
+    this.#folder = folder
+    this.description = folder
+  }
+
+  async write(name: string, content: AsyncIterable<Uint8Array>): Promise<void> {
+    const path = join(this.#folder, name)
+    const folder = dirname(path)
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    const temporary = `${path}.${randomBytes(6).toString('hex')}${partial}`
+    try {
+      // Archives have the visitors of clicks: only their owner may read them.
+      const file = await open(temporary, 'wx', 0o600)
+      try {
+        for await (const chunk of content) await file.writeFile(chunk)
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+      await rename(temporary, path)
+    } catch (error) {
+      await rm(temporary, { force: true })
+      throw error
+    }
+    const directory = await open(folder)
+    try {
+      await directory.sync()
+    } finally {
+      await directory.close()
+    }
+  }
+
+  async read(name: string): Promise<Readable> {
+    const path = join(this.#folder, name)
+    const file = await open(path).catch((error: NodeJS.ErrnoException) => {
+      throw error.code === 'ENOENT' ? new ArchiveMissing(name, this.description, { cause: error }) : error
+    })
+    return createReadStream(path, { fd: file, highWaterMark: 1024 * 1024 })
+  }
+
+  async list(prefix: string): Promise<string[]> {
+    const entries = await readdir(this.#folder, { recursive: true, withFileTypes: true }).catch(
+      (error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT') return []
+        throw error
+      },
+    )
+    return entries
+      .filter((entry) => entry.isFile() && !entry.name.endsWith(partial))
+      .map((entry) => relative(this.#folder, join(entry.parentPath, entry.name)).replaceAll(sep, '/'))
+      .filter((name) => name.startsWith(prefix))
+      .sort()
+  }
+
+  async remove(name: string): Promise<void> {
+    await rm(join(this.#folder, name), { force: true })
+  }
+
+  close(): void {}
+}

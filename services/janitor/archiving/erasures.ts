@@ -1,0 +1,105 @@
+import { LineDigest, readContent, writeContent } from '@clicktally/archive/archive-content.ts'
+import type { ArchiveStore } from '@clicktally/archive/archive-store.ts'
+import { archiveFile, listArchives, type Manifest, manifestOf, writeManifest } from '@clicktally/archive/manifest.ts'
+import type { PoolClient } from 'pg'
+import type { Logger } from 'pino'
+import type { Step } from './step.ts'
+
+export interface ErasureOptions {
+  readonly store: ArchiveStore | undefined
+  readonly logger: Logger
+  readonly signal: AbortSignal
+  readonly onStep: Step
+  /** Milliseconds since the request: longer than `visitors forget` takes. What it removes in time is never archived. */
+  readonly afterMs: number
+}
+
+interface Erasure {
+  readonly id: number
+  readonly visitor_id: string
+  readonly project_id: number | null
+}
+
+const visitorKey = ',"visitor_id":'
+
+/**
+ * Removes forgotten visitors from archives: writes those that have one anew, and removes the old files. An erasure that was interrupted
+ * is repeated.
+ *
+ * @throws the error of the place of the archives, for example because an object is in a storage class that must be restored first
+ */
+export async function eraseVisitors(
+  client: PoolClient,
+  { store, logger, signal, onStep, afterMs }: ErasureOptions,
+): Promise<void> {
+  const { rows: erasures } = await client.query<Erasure>(
+    `select id, visitor_id, project_id from archive_erasures
+     where requested_at <= now() - make_interval(secs => $1::float8 / 1000) order by id`,
+    [afterMs],
+  )
+  if (erasures.length === 0) return
+  if (store === undefined)
+    throw new Error('Visitors are to be removed from archives, but ARCHIVE_URL does not say where these are.')
+  for await (const manifest of listArchives(store)) {
+    signal.throwIfAborted()
+    const visitors = erasures
+      .filter(({ project_id }) => project_id === null || project_id === manifest.project.id)
+      .map(({ visitor_id }) => visitor_id)
+    if (visitors.length === 0) continue
+    const erased = await eraseFrom(store, manifest, new Set(visitors.map((visitor) => JSON.stringify(visitor))))
+    if (erased === undefined) continue
+    await client.query(
+      'update archives set file = $3 where project_id = $1 and partition = $2 and given_up_at is not null',
+      [manifest.project.id, manifest.partition, erased.file],
+    )
+    logger.info({ file: erased.file, clicks: erased.clicks }, 'visitors removed from an archive')
+    await onStep('erased one')
+  }
+  await client.query('delete from archive_erasures where id = any ($1)', [erasures.map(({ id }) => id)])
+}
+
+/**
+ * @param visitors as JSON texts
+ * @returns the new file, and how many clicks had one of the visitors; undefined if none had
+ */
+async function eraseFrom(
+  store: ArchiveStore,
+  manifest: Manifest,
+  visitors: ReadonlySet<string>,
+): Promise<{ readonly file: string; readonly clicks: number } | undefined> {
+  let erased = 0
+  const digest = new LineDigest()
+  for await (const lines of readContent(store, manifest)) {
+    const kept = lines.map((line) => withoutVisitor(line, visitors))
+    erased += kept.filter((line, index) => line !== lines[index]).length
+    digest.add(kept)
+  }
+  if (erased === 0) return undefined
+  const contentSha256 = digest.hex()
+  const file = archiveFile(manifest.project.id, manifest.partition, contentSha256)
+  const { bytes, sha256 } = await writeContent(
+    store,
+    file,
+    (async function* () {
+      for await (const lines of readContent(store, manifest)) yield lines.map((line) => withoutVisitor(line, visitors))
+    })(),
+  )
+  const changed = { ...manifest, file, bytes, sha256, contentSha256, writtenAt: new Date().toISOString() }
+  await writeManifest(store, changed)
+  for await (const _ of readContent(store, changed));
+  // Its manifest first: nobody must look for a file that is gone.
+  await store.remove(manifestOf(manifest.file))
+  await store.remove(manifest.file)
+  return { file, clicks: erased }
+}
+
+/**
+ * Of a line, everything else stays as it is: parsing and writing it again could change numbers. The first such key in the line is that of
+ * the column, because quotes in the texts before it are escaped. PostgreSQL escapes texts as JSON.stringify() does.
+ */
+function withoutVisitor(line: string, visitors: ReadonlySet<string>): string {
+  const from = line.indexOf(visitorKey) + visitorKey.length
+  const [written] = /^"(?:[^"\\]|\\.)*"/.exec(line.slice(from, from + 1_024)) ?? []
+  if (written === undefined || !visitors.has(JSON.stringify(JSON.parse(written)))) return line
+  return `${line.slice(0, from)}null${line.slice(from + written.length)}`
+}

@@ -1,0 +1,345 @@
+import { spawn } from 'node:child_process'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import type { StepName } from '../archiving/step.ts'
+import { createJanitorBench, type JanitorBench, manifestsIn, oldClick, otherProject } from './janitor-under-test.ts'
+
+/** Of both projects: old and new ones. */
+async function countSome(bench: JanitorBench): Promise<string[]> {
+  const props = { plan: 'pro "1"', price: 1.5, 'ü\u2028': null, text: 'a\\b\nc' }
+  await bench.count(
+    oldClick(45, { visitorId: 'ann', props }),
+    oldClick(45.1, { url: 'https://shop.example/ä', bot: true }),
+    oldClick(45, { projectId: otherProject }),
+    oldClick(90, { visitorId: 'bob' }),
+    oldClick(9, { target: 'kept' }),
+    oldClick(9, { projectId: otherProject }),
+  )
+  await bench.pack()
+  return await bench.stored()
+}
+
+describe('raw clicks that are older than their project keeps them', () => {
+  test('are archived and removed; others and all counts stay', async () => {
+    const bench = await createJanitorBench()
+    await countSome(bench)
+    const counters = await bench.counters()
+    const before = await bench.ask<{ id: string }>(
+      `select id from clicks where project_id = 1 and target = 'button' order by id`,
+    )
+    expect(await bench.janitor().run()).toBe(true)
+    expect(await bench.stored()).toHaveLength(1)
+    expect(await bench.stored(otherProject)).toHaveLength(2)
+    expect(await bench.counters()).toEqual(counters)
+    const archived = await bench.archived()
+    expect(archived).toEqual(before.map(({ id }) => id))
+    // The partition in which only the first project had clicks is gone, the other one is needed.
+    expect(await bench.partitions()).toHaveLength(await partitionsOf(bench, otherProject))
+    const manifests = await manifestsIn(bench.store)
+    expect(manifests.reduce((sum, { clicks }) => sum + clicks, 0)).toBe(3)
+    expect(manifests[0]).toMatchObject({ project: { id: 1, name: 'default' } })
+
+    // A second run finds nothing to do.
+    const again = await bench.store.list('')
+    expect(await bench.janitor().run()).toBe(true)
+    expect(await bench.store.list('')).toEqual(again)
+  })
+
+  test('are refused when they are sent again, and so are others of the project that are as old', async () => {
+    const bench = await createJanitorBench()
+    const sent = oldClick(45)
+    await bench.count(sent, oldClick(90, { projectId: otherProject }))
+    await bench.pack()
+    await bench.janitor().run()
+    const counters = await bench.counters()
+    await bench.count(sent)
+    await bench.count(oldClick(90))
+    await bench.fold()
+    expect(await bench.counters()).toEqual(counters)
+    expect(await bench.ask('select reason from dead_letters')).toEqual([
+      { reason: 'id_before_horizon' },
+      { reason: 'id_before_horizon' },
+    ])
+    // The other project keeps its clicks, so old ones are counted.
+    await bench.count(oldClick(45, { projectId: otherProject }))
+    expect(await bench.stored(otherProject)).toHaveLength(2)
+  })
+
+  test('stay until their hours are packed', async () => {
+    const bench = await createJanitorBench()
+    await bench.count(oldClick(45))
+    await bench.fold()
+    let waiting = -1
+    const metrics = {
+      archived() {},
+      removed() {},
+      waiting: (archives: number) => {
+        waiting = archives
+      },
+    }
+    expect(await bench.janitor({ metrics }).run()).toBe(true)
+    expect([await bench.stored(), waiting]).toEqual([await bench.archived(), 1])
+    await bench.pack()
+    await bench.janitor({ metrics }).run()
+    expect([await bench.stored(), waiting]).toEqual([[], 0])
+  })
+
+  test('stay as long as there is no place for archives, which is a failure', async () => {
+    const bench = await createJanitorBench()
+    await countSome(bench)
+    const stored = await bench.stored()
+    await expect(bench.janitor({ store: undefined }).run()).rejects.toThrow('ARCHIVE_URL')
+    expect(await bench.stored()).toEqual(stored)
+    expect(await bench.ask('select succeeded_at, failure is not null as failed from janitor_runs')).toEqual([
+      { succeeded_at: null, failed: true },
+    ])
+    await bench.janitor().run()
+    expect(await bench.ask('select succeeded_at > started_at as succeeded, failure from janitor_runs')).toEqual([
+      { succeeded: true, failure: null },
+    ])
+  })
+
+  test('stay if their archive is damaged, and are archived again by the next run', async () => {
+    const bench = await createJanitorBench()
+    await countSome(bench)
+    const stored = await bench.stored()
+    const damaging = bench.janitor({
+      async onStep(step) {
+        if (step !== 'described') return
+        for (const name of (await bench.store.list('')).filter((each) => each.endsWith('.gz'))) {
+          const path = join(bench.folder, name)
+          const bytes = await readFile(path)
+          bytes.writeUInt8(bytes.readUInt8(20) ^ 1, 20)
+          await writeFile(path, bytes)
+        }
+      },
+    })
+    await expect(damaging.run()).rejects.toThrow('is damaged')
+    expect(await bench.stored()).toEqual(stored)
+    await bench.janitor().run()
+    expect([...(await bench.stored()), ...(await bench.archived())].sort()).toEqual([...stored].sort())
+  })
+
+  test('are archived without a visitor who is forgotten meanwhile', async () => {
+    const bench = await createJanitorBench()
+    await bench.count(oldClick(45, { visitorId: 'ann' }), oldClick(45, { visitorId: 'bob' }))
+    await bench.pack()
+    let forgotten = false
+    const forgetting = bench.janitor({
+      async onStep(step) {
+        if (step !== 'read back' || forgotten) return
+        forgotten = true
+        await forget(bench, 'ann')
+      },
+    })
+    await expect(forgetting.run()).rejects.toThrow('have changed')
+    await bench.pack()
+    await bench.janitor().run()
+    expect(await visitorsArchived(bench)).toEqual(['bob', null])
+    // Nothing of the first attempt is left.
+    expect(await bench.store.list('')).toHaveLength(2)
+  })
+
+  test('are not touched by a second janitor at the same time', async () => {
+    const bench = await createJanitorBench()
+    await countSome(bench)
+    const outcomes: boolean[] = []
+    const first = bench.janitor({
+      async onStep(step) {
+        if (step === 'written') outcomes.push(await bench.janitor().run())
+      },
+    })
+    expect(await first.run()).toBe(true)
+    expect(outcomes).toEqual(outcomes.map(() => false))
+    expect(outcomes.length).toBeGreaterThan(0)
+  })
+})
+
+describe('a janitor that is killed', () => {
+  const steps: StepName[] = [
+    ...(['begun', 'closed', 'read', 'written', 'described', 'read back', 'verified'] as const),
+    ...(['given up', 'removed some', 'dropped', 'erased one'] as const),
+  ]
+  test.for(steps)('after the step "%s" has lost no click, and the next run does the rest', async (step) => {
+    const bench = await createJanitorBench()
+    const all = await countSome(bench)
+    const counters = await bench.counters()
+    if (step === 'erased one') {
+      await bench.janitor().run()
+      await forget(bench, 'ann')
+    }
+    expect(await runUntilKilled(bench, step)).toBe('SIGKILL')
+    // Each click is among the raw clicks or in a complete archive. Of an interrupted removal it may be in both.
+    expect([...new Set([...(await bench.stored()), ...(await bench.archived())])].sort()).toEqual([...all].sort())
+    await bench.janitor({ eraseAfterMs: 0 }).run()
+    expect([...(await bench.stored()), ...(await bench.archived())].sort()).toEqual([...all].sort())
+    expect(await bench.stored()).toHaveLength(1)
+    expect(await bench.counters()).toEqual(counters)
+    expect(await bench.ask('select count(*)::int as uncleared from archives where cleared_at is null')).toEqual([
+      { uncleared: 0 },
+    ])
+    if (step === 'erased one') expect(await visitorsArchived(bench)).not.toContain('ann')
+  })
+})
+
+describe('a forgotten visitor', () => {
+  test('is removed from archives, everything else in them stays as it is', async () => {
+    const bench = await createJanitorBench()
+    const ann = 'ann "the first" \u2028\u0007 ü'
+    await bench.count(
+      oldClick(45, { visitorId: ann, target: `,"visitor_id":"${ann}"`, props: { visitor_id: ann, price: 1e21 } }),
+      oldClick(90, { visitorId: 'bob', url: ann }),
+    )
+    await bench.pack()
+    await bench.janitor().run()
+    const before = await manifestsIn(bench.store)
+    await forget(bench, ann)
+    // A forgetting may still be under way.
+    await bench.janitor().run()
+    expect(await manifestsIn(bench.store)).toEqual(before)
+    await bench.janitor({ eraseAfterMs: 0 }).run()
+    expect(await visitorsArchived(bench)).toEqual(['bob', null])
+    const [first] = (await linesArchived(bench, ann)).filter((line) => !line.includes('"url":"'))
+    expect(first).toContain(`"props":{"price": 1000000000000000000000, "visitor_id": ${JSON.stringify(ann)}}`)
+    // Four files: the old one and its manifest are gone.
+    expect(await bench.store.list('')).toHaveLength(4)
+    expect(await bench.ask('select from archive_erasures')).toEqual([])
+  })
+})
+
+describe('old records', () => {
+  test('are removed: contents of resolved dead letters, audit log, sessions, finished producers', async () => {
+    const bench = await createJanitorBench()
+    await bench.ask(`
+      insert into dead_letters (producer, sequence, reason, detail, content, clicks, resolution, resolved_at)
+      select gen_random_uuid(), 1, 'r', 'd', 'content', 1, resolution, resolved_at
+      from (values (null, null), ('replayed', now() - interval '91 days'), ('discarded', now() - interval '89 days'))
+        as letter (resolution, resolved_at);
+      insert into audit_log (at, actor, actor_name, action, subject)
+      values (now() - interval '731 days', 'a', 'a', 'old', ''), (now() - interval '729 days', 'a', 'a', 'young', '');
+      insert into users (email, role) values ('ann@example.org', 'owner');
+      insert into sessions (hash, user_id, expires_at)
+      select sha256(e::text::bytea), id, now() + e * interval '1 day' from users, generate_series(-1, 1, 2) as e;
+      insert into producers (producer, finished, last_heard_at, previous)
+      values ('00000000-0000-0000-0000-00000000000a', true, now() - interval '401 days', null),
+        ('00000000-0000-0000-0000-00000000000b', false, now() - interval '401 days', null),
+        ('00000000-0000-0000-0000-00000000000c', true, now() - interval '401 days', null),
+        ('00000000-0000-0000-0000-00000000000d', false, now(), '00000000-0000-0000-0000-00000000000c'),
+        ('00000000-0000-0000-0000-00000000000e', true, now() - interval '399 days', null)`)
+    expect(await bench.janitor().run()).toBe(true)
+    expect(await bench.ask('select resolution, length(content) as bytes from dead_letters order by id')).toEqual([
+      { resolution: null, bytes: 7 },
+      { resolution: 'replayed', bytes: 0 },
+      { resolution: 'discarded', bytes: 7 },
+    ])
+    expect(await bench.ask('select action from audit_log order by id')).toEqual([
+      { action: 'young' },
+      { action: 'audit.expire' },
+    ])
+    expect(await bench.ask('select expires_at > now() as is_valid from sessions')).toEqual([{ is_valid: true }])
+    expect(await bench.ask(`select right(producer::text, 1) as producer from producers order by 1`)).toEqual(
+      ['b', 'c', 'd', 'e'].map((producer) => ({ producer })),
+    )
+  })
+})
+
+describe('the role of the janitor', () => {
+  test('can remove no click that its project keeps, and no click at all directly', async () => {
+    const bench = await createJanitorBench()
+    await bench.count(oldClick(9), oldClick(45), oldClick(45, { projectId: otherProject }))
+    const { janitorUrl } = bench.urls
+    const refused = async (statement: string, ...values: unknown[]) => {
+      const { Client } = await import('pg')
+      const client = new Client({ connectionString: janitorUrl })
+      await client.connect()
+      try {
+        return await client.query(statement, values).then(
+          () => 'done',
+          (error) => error.code,
+        )
+      } finally {
+        await client.end()
+      }
+    }
+    const nameAt = (daysAgo: number) =>
+      bench
+        .ask<{ name: string }>(
+          `select tableoid::regclass::text as name from clicks where occurred_at < now() - make_interval(days => $1) order by id desc`,
+          [daysAgo],
+        )
+        .then(([row]) => row?.name)
+    const young = await bench
+      .ask<{ name: string }>(`select 'clicks_' || to_char(now() at time zone 'UTC', 'YYYYMMDD') as name`)
+      .then(([row]) => row?.name)
+    const old = await nameAt(44)
+    for (const [statement, ...values] of [
+      ['delete from clicks'],
+      ['update clicks set visitor_id = null'],
+      ['insert into clicks select * from clicks'],
+      ['truncate clicks'],
+      [`drop table ${old}`],
+      ['update minute_counters set total = 0'],
+      ['delete from audit_log'],
+      ['select * from keys'],
+      ['update projects set keep_raw_days = 8'],
+    ] as [string, ...unknown[]][]) {
+      expect([statement, await refused(statement, ...values)]).toEqual([statement, '42501'])
+    }
+    expect(await refused('select close_raw_clicks(1, $1)', young)).toBe('22023')
+    expect(await refused('select close_raw_clicks(2, $1)', old)).toBe('22023')
+    expect(await refused('select give_up_raw_clicks(1, $1)', old)).toBe('55000')
+    expect(await refused('select remove_raw_clicks(1, $1, 10)', old)).toBe('55000')
+    expect(await refused('select drop_click_partition($1)', young)).toBe('22023')
+    expect(await refused(`select expire_audit_log('1 day')`)).toBe('22023')
+    expect(await bench.stored()).toHaveLength(2)
+  })
+})
+
+async function partitionsOf(bench: JanitorBench, projectId: number): Promise<number> {
+  const rows = await bench.ask(
+    `select distinct tableoid from clicks
+     where project_id = $1 and click_partition_end(tableoid::regclass::text) < now() - interval '8 days'`,
+    [projectId],
+  )
+  return rows.length
+}
+
+/** As `clicktally visitors forget` does it, without the counters. */
+async function forget({ ask }: JanitorBench, visitor: string): Promise<void> {
+  const [row] = await ask<{ entry: number }>(`select record_forgetting($1, null, 'test') as entry`, [visitor])
+  const clicks = await ask<{ id: string; project_id: number }>(
+    'select id, project_id from clicks where visitor_id = $1',
+    [visitor],
+  )
+  await ask('select forget_visitor_clicks($1, $2, $3, $4)', [
+    row?.entry,
+    visitor,
+    clicks.map(({ id }) => id),
+    clicks.map(({ project_id }) => project_id),
+  ])
+}
+
+async function linesArchived({ store }: JanitorBench, text = ''): Promise<string[]> {
+  const { readContent } = await import('@clicktally/archive/archive-content.ts')
+  const lines: string[] = []
+  for (const manifest of await manifestsIn(store))
+    for await (const page of readContent(store, manifest)) lines.push(...page)
+  return lines.filter((line) => line.includes(JSON.stringify(text).slice(1, -1)))
+}
+
+async function visitorsArchived(bench: JanitorBench): Promise<(string | null)[]> {
+  return (await linesArchived(bench)).map((line) => JSON.parse(line).visitor_id).sort()
+}
+
+/** Runs the janitor in a process of its own. @returns the signal that ended it */
+function runUntilKilled({ urls, folder }: JanitorBench, step: StepName): Promise<NodeJS.Signals | number | null> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'killed-janitor.ts')], {
+    env: { DATABASE_URL: urls.janitorUrl, ARCHIVE_FOLDER: folder, KILL_AFTER: step },
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code, signal) => resolve(signal ?? code))
+  })
+}
