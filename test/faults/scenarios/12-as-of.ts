@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { rabbitmqctl } from '@clicktally/local/servers/rabbitmq.ts'
 import { checkAsOf } from '../as-of.ts'
-import { withVariables } from '../changed-service.ts'
-import { findFakeTime, shiftedClock } from '../shifted-clock.ts'
+import { findFakeTime, withShiftedClock } from '../shifted-clock.ts'
 import type { Scenario, Stage } from '../stage.ts'
 import { withTableLocked } from '../table-lock.ts'
 
@@ -51,10 +50,10 @@ async function withoutLeader(stage: Stage): Promise<void> {
 /** The database's clock is set while it restarts, and set back in the same way. */
 async function withDatabaseClock(stage: Stage, library: string, hours: number): Promise<void> {
   const { system } = stage
-  const name = `database clock 1 hour ${hours > 0 ? 'ahead' : 'behind'}, and set back`
+  const name = `database clock 1 h ${hours > 0 ? 'ahead' : 'behind'}, and set back`
   await stage.row(name, async ({ broken, restored, recovered, load }) => {
     broken()
-    await withVariables(system.program('postgres'), shiftedClock(library, hours > 0 ? '+1h' : '-1h'), async () => {
+    await withShiftedClock(system.program('postgres'), library, hours > 0 ? '+1h' : '-1h', async () => {
       const { rows } = await system.pool.query<{ now: Date }>('select clock_timestamp() as now')
       const shiftMs = (rows[0]?.now.getTime() ?? 0) - Date.now()
       if (Math.abs(shiftMs - hours * 3_600_000) > 60_000) throw new Error(`the clock is off by ${shiftMs} ms`)
