@@ -12,7 +12,9 @@ import { registerAudit } from './commands/owner/audit.ts'
 import { registerKeys } from './commands/owner/keys.ts'
 import { registerProjects } from './commands/owner/projects.ts'
 import { registerPublicCounters } from './commands/owner/public-counters.ts'
+import { registerThresholds } from './commands/owner/thresholds.ts'
 import { registerUsers } from './commands/owner/users.ts'
+import { registerWebhooks } from './commands/owner/webhooks.ts'
 import { registerBy } from './commands/reading/by.ts'
 import { registerCount } from './commands/reading/count.ts'
 import { registerLive } from './commands/reading/live.ts'
@@ -89,6 +91,8 @@ function createProgram(context: CliContext): Command {
   registerKeys(program, context)
   registerProjects(program, context)
   registerPublicCounters(program, context)
+  registerWebhooks(program, context)
+  registerThresholds(program, context)
   registerUsers(program, context)
   registerAudit(program, context)
   return program

@@ -9,9 +9,9 @@ describe('the command line', () => {
     expect(code).toBe(0)
     for (const command of [
       ...['send', 'count', 'series', 'top', 'by', 'live', 'dead', 'balance', 'verify', 'rebuild', 'import'],
-      ...['keys', 'projects', 'users', 'audit'],
+      ...['keys', 'projects', 'webhooks', 'thresholds', 'users', 'audit'],
     ])
-      expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'))
+      expect(stdout).toMatch(new RegExp(`^  ${command}[ |]`, 'm'))
   })
 
   test.each([

@@ -49,6 +49,53 @@ test('public counters are created, listed and deleted', async () => {
   })
 })
 
+test('webhooks are created, tested, disabled, enabled and deleted', async () => {
+  const { run, json, owner } = await createOwnerCli()
+  const url = 'https://hooks.example/clicktally'
+  const created = await run('webhooks', 'create', url)
+  expect([created.code, created.stdout]).toEqual([0, expect.stringMatching(/^whsec_[\w+/]{43}=\n$/)])
+  const [webhook] = await json('hooks', 'list')
+  expect(webhook).toMatchObject({ url, project: 'default', state: 'enabled' })
+  const event = (await run('webhooks', 'test', webhook.id)).stdout.trim()
+  expect(await json('webhooks', 'deliveries', webhook.id)).toMatchObject([{ event, type: 'test', state: 'waiting' }])
+  await owner.query(
+    `update webhook_deliveries set attempts = 10, last_attempt_at = now(), last_error = 'answered 500', next_attempt_at = null`,
+  )
+  expect((await run('webhooks', 'list')).stdout).toContain(`${webhook.id}: answered 500\n`)
+  expect((await run('webhooks', 'deliveries', webhook.id)).stdout).toMatch(/given up +10 +answered 500\n$/)
+  expect((await run('webhooks', 'redeliver', webhook.id)).stdout).toBe('1 event is sent.\n')
+  expect((await run('webhooks', 'disable', webhook.id)).stdout).toBe(`The webhook ${webhook.id} is disabled.\n`)
+  expect(await run('webhooks', 'redeliver', webhook.id, '--event', event)).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('"clicktally webhooks enable" does.'),
+  })
+  expect((await run('webhooks', 'enable', webhook.id)).stdout).toContain('is enabled. 1 event is sent.')
+  expect((await run('webhooks', 'delete', webhook.id)).code).toBe(0)
+  expect(await run('webhooks', 'delete', webhook.id)).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('"clicktally webhooks list" shows the webhooks.'),
+  })
+})
+
+test('thresholds are created, listed and deleted', async () => {
+  const { run, json } = await createOwnerCli()
+  const [reached] = await json('thresholds', 'create', '--reached', '100', '--window', '2h', '--target', 'signup')
+  expect(reached).toMatchObject({ type: 'reached', clicks: 100, windowMinutes: 120, target: 'signup' })
+  const { stdout: id } = await run('thresholds', 'create', '--silent', '--window', '30m')
+  const { stdout } = await run('thresholds', 'list')
+  expect(stdout).toMatch(/signup +100 clicks in 2 h +no\n/)
+  expect(stdout).toMatch(/\(all\) +no clicks in 30 min +no\n/)
+  expect((await run('thresholds', 'delete', id.trim())).code).toBe(0)
+  expect(await json('thresholds', 'list')).toHaveLength(1)
+  for (const wrong of [
+    ['--window', '30m'],
+    ['--silent', '--window', '25h'],
+    ['--silent', '--reached', '1', '--window', '1h'],
+  ]) {
+    expect((await run('thresholds', 'create', ...wrong)).code).toBe(2)
+  }
+})
+
 describe('users', () => {
   test('are invited with a link that sets a password once', async () => {
     const { run, call, signIn, baseUrl } = await createOwnerCli()

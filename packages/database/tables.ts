@@ -2,9 +2,10 @@ import type { OptionalTextName, StoredField } from '@clicktally/event/event-fiel
 import type { Generated, GeneratedAlways } from 'kysely'
 import type { BucketWidth } from './counter-buckets.ts'
 import type { KeysTables } from './keys-tables.ts'
+import type { WebhookTables } from './webhook-tables.ts'
 
 /** The tables, for Kysely. migrations/ creates them. */
-export interface Tables extends KeysTables {
+export interface Tables extends KeysTables, WebhookTables {
   clicks: ClicksTable
   raw_clicks: RawClicksTable
   project_horizons: ProjectHorizonsTable

@@ -2,7 +2,7 @@
 export type BrokerRights = 'publish clicks' | 'publish keys' | 'process clicks' | 'read live clicks' | 'administer'
 
 /** A Docker network. Two parts can connect only if they share one. */
-export type Network = 'front' | 'http' | 'broker' | 'database' | 'observability'
+export type Network = 'front' | 'http' | 'broker' | 'database' | 'outgoing' | 'observability'
 
 /** The servers that our programs log in to. */
 export type Server = 'rabbitmq' | 'postgres'
@@ -99,6 +99,16 @@ export const parts = {
     database: 'clicktally_processor',
     settings: ['LOG_LEVEL', 'BATCH_MAX_CLICKS', 'BATCH_FLUSH_AFTER_MS', 'PREFETCH'],
   },
+  notifier: {
+    folder: 'services/notifier',
+    run: 'always',
+    port: 3000,
+    // The only service that connects to other servers.
+    networks: ['outgoing'],
+    account: 'notifier',
+    database: 'clicktally_notifier',
+    settings: ['LOG_LEVEL', 'CLICKTALLY_WEBHOOK_ADDRESSES'],
+  },
   ingest: {
     folder: 'services/ingest',
     run: 'always',
@@ -126,7 +136,7 @@ export const parts = {
     broker: 'publish keys',
     database: 'clicktally_auth',
     secrets: [{ id: 'first access', file: 'first-access', variable: 'FIRST_ACCESS' }],
-    settings: ['LOG_LEVEL', 'DATABASE_CONNECTIONS'],
+    settings: ['LOG_LEVEL', 'DATABASE_CONNECTIONS', 'CLICKTALLY_WEBHOOK_ADDRESSES'],
   },
   api: {
     folder: 'services/api',
@@ -191,8 +201,8 @@ export const parts = {
     run: 'always',
     profile: 'observability',
     publishedPorts: ['9090'],
-    // Every service that has metrics is in one of the first two.
-    networks: ['http', 'broker', 'observability'],
+    // Every service that has metrics is in one of the first three.
+    networks: ['http', 'broker', 'outgoing', 'observability'],
   },
   alertmanager: {
     image: 'prom/alertmanager:v0.28.1',

@@ -10,6 +10,8 @@ import { projectRoutes } from './projects/project-routes.ts'
 import { publicCounterRoutes } from './public-counters/public-counter-routes.ts'
 import { sessionRoutes } from './sessions/session-routes.ts'
 import { userRoutes } from './users/user-routes.ts'
+import { thresholdRoutes } from './webhooks/threshold-routes.ts'
+import { webhookRoutes } from './webhooks/webhook-routes.ts'
 
 /** Creates the HTTP app of the auth service. Neither opens a connection nor listens. */
 export function createApp(context: AuthContext, logger: Logger, registry: Registry): HttpApp {
@@ -27,6 +29,8 @@ export function createApp(context: AuthContext, logger: Logger, registry: Regist
   projectRoutes(app, context)
   keyRoutes(app, context)
   publicCounterRoutes(app, context)
+  webhookRoutes(app, context)
+  thresholdRoutes(app, context)
   userRoutes(app, context)
   sessionRoutes(app, context)
   auditRoutes(app, context)

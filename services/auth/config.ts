@@ -1,4 +1,5 @@
 import { Environment } from '@clicktally/config/environment.ts'
+import { webhookAddresses } from '@clicktally/config/webhook-addresses.ts'
 import { readHttpSettings } from '@clicktally/http/http-settings.ts'
 
 /** The auth service's settings, from environment variables; `.env.example` explains each. */
@@ -16,6 +17,7 @@ export function readConfig(source: NodeJS.ProcessEnv) {
     brokerUrl: env.clusterUrl('BROKER_URL', 'amqp://auth@127.0.0.1:5672', ['amqp:', 'amqps:'], 'BROKER_PASSWORD'),
     // The first keys and the owner of a new installation, written by infra/secrets.
     firstAccess: env.secret('FIRST_ACCESS'),
+    webhookAddresses: webhookAddresses(env),
     // Changes are published immediately. This interval limits the age of the snapshot with which an ingest starts.
     publishEveryMs: 15_000,
   }

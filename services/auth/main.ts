@@ -31,7 +31,10 @@ const db = createDatabase(pool)
 const snapshots = new SnapshotPublisher({ db, logger, ...config })
 snapshotMetrics(snapshots, registry)
 const app = createApp(
-  { db, signInLimits: new SignInLimits(), onKeysChanged: () => snapshots.publish() },
+  {
+    ...{ db, signInLimits: new SignInLimits(), webhookAddresses: config.webhookAddresses },
+    onKeysChanged: () => snapshots.publish(),
+  },
   logger,
   registry,
 )

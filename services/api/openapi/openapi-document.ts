@@ -5,6 +5,7 @@ import { liveOperations } from '@clicktally/operations/live-operations.ts'
 import { ownerOperations } from '@clicktally/operations/owner-operations.ts'
 import { publicOperations } from '@clicktally/operations/public-operations.ts'
 import { readOperations } from '@clicktally/operations/read-operations.ts'
+import { TestEvent, ThresholdEvent } from '@clicktally/operations/webhook-events.ts'
 import { writeOperations } from '@clicktally/operations/write-operations.ts'
 import swagger from '@fastify/swagger'
 import { type FastifySchema, fastify } from 'fastify'
@@ -18,10 +19,27 @@ const tags = {
   'Dead letters': 'Messages whose clicks could not be counted.',
   Projects: 'A project has its own keys, clicks and counts.',
   Keys: 'What a program may do. The text of a key is shown once.',
+  Webhooks: 'What is sent to other servers when a target passes a number of clicks or falls silent.',
   Users: 'People who sign in.',
   'Sign in': 'Sessions and passwords of users.',
   'Audit log': 'Who changed what.',
 }
+
+/** What webhooks are sent. */
+const webhooks = Object.fromEntries(
+  (
+    [
+      ['threshold', 'A target passed a number of clicks, or fell silent', ThresholdEvent],
+      ['test', 'An owner tries the webhook', TestEvent],
+    ] as const
+  ).map(([name, summary, schema]) => {
+    const requestBody = { required: true, content: { 'application/json': { schema: schema as object } } }
+    const responses = {
+      '2XX': { description: 'The event is delivered. Other answers are followed by further attempts.' },
+    }
+    return [name, { post: { operationId: name, summary, tags: ['Webhooks'], security: [], requestBody, responses } }]
+  }),
+)
 
 /** Of both documents. */
 export const version = '1.0.0'
@@ -61,6 +79,7 @@ export async function openApiDocument(): Promise<object> {
         },
       },
       security: [{ key: [] }, { session: [] }],
+      webhooks,
     },
   })
   for (const { method, url, schema } of [

@@ -47,7 +47,8 @@ export async function createAuth({ now }: { readonly now?: () => number } = {}) 
     createPool({ url: authUrl, name: 'test', logger, maxConnections: 3, statementTimeoutMs: 60_000 }),
   )
   const onKeysChanged = vi.fn()
-  const app = createApp({ db, signInLimits: new SignInLimits(now), onKeysChanged }, logger, new Registry())
+  const context = { db, signInLimits: new SignInLimits(now), webhookAddresses: 'public', onKeysChanged } as const
+  const app = createApp(context, logger, new Registry())
   onTestFinished(async () => {
     await app.close()
     await db.destroy()

@@ -16,13 +16,16 @@ test('the examples in the OpenAPI document work as they stand', async () => {
       ...(example !== undefined && { body: example }),
     })
     statuses[schema.operationId] = status
-    id = body?.key?.id ?? body?.user?.id ?? id
+    id = body?.key?.id ?? body?.user?.id ?? body?.webhook?.id ?? body?.id ?? id
     slug = body?.publicCounter?.slug ?? body?.slug ?? slug
   }
   expect(statuses).toEqual({
     ...{ listProjects: 200, createProject: 201, changeProject: 200 },
     ...{ listKeys: 200, createKey: 201, changeKey: 200, rotateKey: 201, revokeKey: 204 },
     ...{ listPublicCounters: 200, createPublicCounter: 201, deletePublicCounter: 204 },
+    ...{ listWebhooks: 200, createWebhook: 201, changeWebhook: 200, testWebhook: 202 },
+    ...{ listDeliveries: 200, redeliver: 202, deleteWebhook: 204 },
+    ...{ listThresholds: 200, createThreshold: 201, deleteThreshold: 204 },
     ...{ listUsers: 200, inviteUser: 201, changeUser: 200, createPasswordLink: 201 },
     // The token is made up, and a session belongs to a user, not to a key.
     setPassword: 422,

@@ -8,6 +8,7 @@ import type { Kysely, Selectable, Transaction } from 'kysely'
 import { type Actor, audit } from '../audit/audit-log.ts'
 import { hashToken } from '../authentication.ts'
 import { problem } from '../errors.ts'
+import { isUuid } from '../uuid.ts'
 
 type UserRow = Selectable<Tables['users']>
 const linkLifetimeMs = 72 * 3_600_000
@@ -140,8 +141,4 @@ function isActiveOwner({ role, disabled_at, password_hash }: UserRow): boolean {
 
 function userNotFound(id: string) {
   return problem('user_not_found', `There is no user with the id "${id}".`)
-}
-
-function isUuid(text: string): boolean {
-  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)
 }

@@ -274,7 +274,7 @@ describe('the dashboard', () => {
     await row.getByRole('button', { name: 'Revoke' }).click()
     await row.getByRole('button', { name: 'Revoke for ever?' }).click()
     await row.getByText(/^revoked/).waitFor(slow)
-    for (const section of ['Projects', 'Users', 'Your session', 'Dead letters', 'Audit log']) {
+    for (const section of ['Projects', 'Webhooks', 'Users', 'Your session', 'Dead letters', 'Audit log']) {
       await page.getByRole('link', { name: section }).click()
     }
     await page.getByRole('cell', { name: 'key.revoke' }).first().waitFor(slow)
@@ -287,12 +287,14 @@ describe('the dashboard', () => {
     async (theme) => {
       const project = `quiet-${theme}`
       await post('/v1/projects', { name: project })
+      await post('/v1/webhooks', { url: 'https://hooks.example/clicktally' })
       const { page } = await openDashboard('/?range=30d')
       await page.emulateMedia({ colorScheme: theme })
       for (const address of [
         '/?range=30d',
         '/?range=7d&target=seen-live',
         '/settings?section=keys',
+        '/settings?section=webhooks',
         `/?project=${project}`,
       ]) {
         await page.goto(address)

@@ -26,7 +26,7 @@ const sectionsOf = (service: string) =>
 /** The port of the only or first instance of a service. */
 const portOf = (service: string) => (system.services.get(service) ?? system.services.get(`${service}-1`))?.port
 
-test.for(['ingest', 'processor', 'api', 'auth', 'janitor'])(
+test.for(['ingest', 'processor', 'notifier', 'api', 'auth', 'janitor'])(
   'docs/metrics.md names exactly the metrics of %s',
   async (service) => {
     const documented = ['Every service', ...sectionsOf(service)].flatMap(

@@ -78,7 +78,7 @@ describe.skipIf(whyNot !== undefined)(
       await vi.waitFor(async () => {
         const up = await prometheus.query('up == 1')
         expect(up.map(({ metric }) => metric.job).sort()).toEqual(
-          ['api', 'auth', 'ingest', 'janitor', 'processor', 'rabbitmq', 'rabbitmq-queues'].sort(),
+          ['api', 'auth', 'ingest', 'janitor', 'notifier', 'processor', 'rabbitmq', 'rabbitmq-queues'].sort(),
         )
       }, patience)
     })

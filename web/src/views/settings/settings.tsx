@@ -5,10 +5,12 @@ import { Keys } from './keys.tsx'
 import { Projects } from './projects.tsx'
 import { Sessions } from './sessions.tsx'
 import { Users } from './users.tsx'
+import { Webhooks } from './webhooks.tsx'
 
 const sections = {
   keys: { title: 'Keys', view: Keys },
   projects: { title: 'Projects', view: Projects },
+  webhooks: { title: 'Webhooks', view: Webhooks },
   users: { title: 'Users', view: Users },
   session: { title: 'Your session', view: Sessions },
   letters: { title: 'Dead letters', view: DeadLetters },
@@ -16,7 +18,7 @@ const sections = {
 } as const
 type Section = keyof typeof sections
 
-/** Keys, projects, users, sessions, dead letters and the audit log. Auditors see all of it, and change nothing. */
+/** Keys, projects, webhooks, users, sessions, dead letters and the audit log. Auditors see all of it, and change nothing. */
 export function Settings() {
   const named = params.value.get('section') as Section
   const chosen: Section = named in sections ? named : 'keys'
