@@ -10,6 +10,7 @@ import { registerImport } from './commands/import.ts'
 import { registerDead } from './commands/letters/dead.ts'
 import { registerAudit } from './commands/owner/audit.ts'
 import { registerKeys } from './commands/owner/keys.ts'
+import { registerLinks } from './commands/owner/links.ts'
 import { registerProjects } from './commands/owner/projects.ts'
 import { registerPublicCounters } from './commands/owner/public-counters.ts'
 import { registerThresholds } from './commands/owner/thresholds.ts'
@@ -91,6 +92,7 @@ function createProgram(context: CliContext): Command {
   registerKeys(program, context)
   registerProjects(program, context)
   registerPublicCounters(program, context)
+  registerLinks(program, context)
   registerWebhooks(program, context)
   registerThresholds(program, context)
   registerUsers(program, context)

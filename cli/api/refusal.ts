@@ -13,6 +13,7 @@ const advice: Record<string, string> = {
   project_unknown: '"clicktally projects list" shows the projects.',
   key_not_found: '"clicktally keys list --all" shows the keys.',
   user_not_found: '"clicktally users list" shows the users.',
+  link_not_found: '"clicktally links list" shows the links.',
   webhook_not_found: '"clicktally webhooks list" shows the webhooks.',
   threshold_not_found: '"clicktally thresholds list" shows the thresholds.',
   event_not_found: '"clicktally webhooks deliveries" shows the events of the last 30 days.',

@@ -9,7 +9,7 @@ describe('the command line', () => {
     expect(code).toBe(0)
     for (const command of [
       ...['send', 'count', 'series', 'top', 'by', 'live', 'dead', 'balance', 'verify', 'rebuild', 'import'],
-      ...['keys', 'projects', 'webhooks', 'thresholds', 'users', 'audit'],
+      ...['keys', 'projects', 'links', 'webhooks', 'thresholds', 'users', 'audit'],
     ])
       expect(stdout).toMatch(new RegExp(`^  ${command}[ |]`, 'm'))
   })

@@ -49,6 +49,18 @@ test('public counters are created, listed and deleted', async () => {
   })
 })
 
+test('links are created, listed and deleted', async () => {
+  const { run, json, baseUrl } = await createOwnerCli()
+  const created = await run('links', 'create', 'https://shop.example/spring', '--slug', 'spring', '--target', 'poster')
+  expect(created.stdout).toBe(`${baseUrl}/l/spring\n`)
+  const [link] = await json('links', 'list')
+  expect(link).toMatchObject({ slug: 'spring', target: 'poster', url: 'https://shop.example/spring' })
+  expect((await run('links', 'list')).stdout).toMatch(/^slug +project +target +leads to\n/)
+  expect((await run('links', 'create', 'javascript:alert(1)')).code).toBe(2)
+  expect((await run('links', 'delete', 'spring')).code).toBe(0)
+  expect((await run('links', 'delete', 'spring')).stderr).toContain('There is no link "spring".')
+})
+
 test('webhooks are created, tested, disabled, enabled and deleted', async () => {
   const { run, json, owner } = await createOwnerCli()
   const url = 'https://hooks.example/clicktally'

@@ -10,12 +10,12 @@ export async function readKeyVersion(db: Kysely<Tables>): Promise<number> {
 /**
  * Everything that services verify keys from, as of one moment.
  *
- * @param salts whether to include the salts of derived visitors: only services/auth may read them
+ * @param forIngest whether to include links, and the salts of derived visitors: only services/auth may read them
  */
 export async function readKeySnapshot(
   db: Kysely<Tables>,
   nowMs: number,
-  { salts }: { readonly salts: boolean },
+  { forIngest }: { readonly forIngest: boolean },
 ): Promise<KeySnapshot> {
   return await db
     .transaction()
@@ -35,11 +35,14 @@ export async function readKeySnapshot(
         .where((where) => where.or([where('expires_at', 'is', null), where('expires_at', '>', new Date(nowMs))]))
         .orderBy('id')
         .execute()
-      const days = salts
+      const days = forIngest
         ? await snapshot
             .selectFrom('visitor_salts')
             .select([sql<string>`to_char(day, 'YYYY-MM-DD')`.as('day'), 'salt'])
             .execute()
+        : []
+      const links = forIngest
+        ? await snapshot.selectFrom('links').select(['slug', 'project_id', 'target', 'url']).orderBy('slug').execute()
         : []
       return {
         version,
@@ -54,6 +57,7 @@ export async function readKeySnapshot(
           ...(key.clicks_per_second !== null && { clicksPerSecond: key.clicks_per_second }),
           ...(key.expires_at !== null && { expiresAtMs: key.expires_at.getTime() }),
         })),
+        links: links.map(({ slug, project_id, target, url }) => ({ slug, projectId: project_id, target, url })),
         visitorSalts: Object.fromEntries(days.map(({ day, salt }) => [day, salt.toString('base64url')])),
       }
     })

@@ -6,6 +6,7 @@ export interface KeysTables {
   projects: ProjectsTable
   keys: KeysTable
   public_counters: PublicCountersTable
+  links: LinksTable
   users: UsersTable
   sessions: SessionsTable
   password_links: PasswordLinksTable
@@ -53,6 +54,17 @@ export interface PublicCountersTable {
   /** How many days are counted, today included. Null: all. */
   days: number | null
   label: string
+  created_at: Generated<Date>
+}
+
+/** Links that count and redirect. */
+export interface LinksTable {
+  /** Part of the URL. */
+  slug: string
+  project_id: number
+  /** What a visit is counted as. */
+  target: string
+  url: string
   created_at: Generated<Date>
 }
 

@@ -1,4 +1,4 @@
-import type { KeySnapshot, SnapshotKey, SnapshotProject } from './key-snapshot.ts'
+import type { KeySnapshot, SnapshotKey, SnapshotLink, SnapshotProject } from './key-snapshot.ts'
 import { hashKey, maxKeyChars, parseKey } from './key-text.ts'
 
 /**
@@ -12,6 +12,7 @@ export class KeyRing {
   #byHash = new Map<string, SnapshotKey>()
   #projects = new Map<number, SnapshotProject>()
   #origins = new Set<string>()
+  #links = new Map<string, SnapshotLink>()
 
   get isEmpty(): boolean {
     return this.#snapshot === undefined
@@ -36,6 +37,7 @@ export class KeyRing {
     if (known?.version === snapshot.version) return true
     this.#byHash = new Map(snapshot.keys.map((key) => [key.hash, key]))
     this.#projects = new Map(snapshot.projects.map((project) => [project.id, project]))
+    this.#links = new Map(snapshot.links?.map((link) => [link.slug, link]))
     this.#origins = new Set(snapshot.keys.flatMap(({ origins }) => origins))
     return true
   }
@@ -46,6 +48,11 @@ export class KeyRing {
     const key = this.#byHash.get(hashKey(text))
     if (key?.expiresAtMs !== undefined && key.expiresAtMs <= nowMs) return undefined
     return key
+  }
+
+  /** The link with this name in its path. */
+  link(slug: string): SnapshotLink | undefined {
+    return this.#links.get(slug)
   }
 
   project(id: number): SnapshotProject | undefined {

@@ -29,6 +29,17 @@ export const SnapshotProject = Type.Object({
 })
 export type SnapshotProject = Static<typeof SnapshotProject>
 
+/** A link that counts and redirects. */
+export const SnapshotLink = Type.Object({
+  /** Its name in the path. */
+  slug: Type.String({ minLength: 1, maxLength: 63 }),
+  projectId: Id,
+  /** What a visit is counted as. */
+  target: Type.String({ minLength: 1, maxLength: 256 }),
+  url: Type.String({ pattern: '^https?://', maxLength: 2_048 }),
+})
+export type SnapshotLink = Static<typeof SnapshotLink>
+
 /**
  * All valid keys, in one message. Each snapshot replaces the previous one: a key that is not in it is unknown, revoked or
  * expired.
@@ -39,6 +50,8 @@ export const KeySnapshot = Type.Object({
   publishedAtMs: TimeMs,
   projects: Type.Array(SnapshotProject),
   keys: Type.Array(SnapshotKey),
+  /** Absent in a snapshot of an earlier version. */
+  links: Type.Optional(Type.Array(SnapshotLink)),
   /** Salts of the derived visitors, by UTC day (2026-11-28), in base64url. */
   visitorSalts: Type.Record(Type.String({ pattern: '^\\d{4}-\\d\\d-\\d\\d$' }), Type.String()),
 })

@@ -1,5 +1,6 @@
 import { auditOperations } from './owner/audit-operations.ts'
 import { keyOperations } from './owner/key-operations.ts'
+import { linkOperations } from './owner/link-operations.ts'
 import { projectOperations } from './owner/project-operations.ts'
 import { publicCounterOperations } from './owner/public-counter-operations.ts'
 import { sessionOperations } from './owner/session-operations.ts'
@@ -12,6 +13,7 @@ export const ownerOperations = {
   ...projectOperations,
   ...keyOperations,
   ...publicCounterOperations,
+  ...linkOperations,
   ...webhookOperations,
   ...thresholdOperations,
   ...userOperations,

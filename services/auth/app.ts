@@ -6,6 +6,7 @@ import { auditRoutes } from './audit/audit-routes.ts'
 import type { AuthContext } from './auth-context.ts'
 import { explain } from './errors.ts'
 import { keyRoutes } from './keys/key-routes.ts'
+import { linkRoutes } from './links/link-routes.ts'
 import { projectRoutes } from './projects/project-routes.ts'
 import { publicCounterRoutes } from './public-counters/public-counter-routes.ts'
 import { sessionRoutes } from './sessions/session-routes.ts'
@@ -29,6 +30,7 @@ export function createApp(context: AuthContext, logger: Logger, registry: Regist
   projectRoutes(app, context)
   keyRoutes(app, context)
   publicCounterRoutes(app, context)
+  linkRoutes(app, context)
   webhookRoutes(app, context)
   thresholdRoutes(app, context)
   userRoutes(app, context)

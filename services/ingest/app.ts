@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
 import type { IngestContext } from './ingest-context.ts'
 import { readText } from './request/request-body.ts'
+import { followLink } from './routes/follow-link.ts'
 import { getPixel } from './routes/get-pixel.ts'
 import { postBackfill } from './routes/post-backfill.ts'
 import { postBatch } from './routes/post-batch.ts'
@@ -26,6 +27,7 @@ export function createApp(context: IngestContext, logger: Logger, registry: Regi
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, readText)
   postEvent(app, context)
   getPixel(app, context)
+  followLink(app, context)
   app.register(async (beacons) => {
     beacons.addContentTypeParser('text/plain', { parseAs: 'buffer' }, readText)
     postBeacon(beacons, context)

@@ -6,6 +6,7 @@ import { type ClickPublisher, refusals } from './publishing/click-publisher.ts'
 export class ClickMetrics {
   readonly #accepted: Counter
   readonly #rejected: Counter
+  readonly #followed: Counter
   readonly #groupClicks: Histogram
   readonly #confirmSeconds: Histogram
 
@@ -18,6 +19,13 @@ export class ClickMetrics {
       labelNames: ['code'],
       registers,
     })
+    this.#followed = new Counter({
+      name: 'clicktally_links_followed_total',
+      help: 'Redirects of links, by what became of the click when the visitor was sent on.',
+      labelNames: ['outcome'],
+      registers,
+    })
+    for (const outcome of ['accepted', 'not_confirmed', 'lost']) this.#followed.inc({ outcome }, 0)
     this.#groupClicks = new Histogram({
       name: 'clicktally_group_clicks',
       help: 'Clicks in one message.',
@@ -38,6 +46,10 @@ export class ClickMetrics {
 
   rejected(code: RejectionCode): void {
     this.#rejected.inc({ code })
+  }
+
+  followed(outcome: 'accepted' | 'not_confirmed' | 'lost'): void {
+    this.#followed.inc({ outcome })
   }
 
   confirmed(clicks: number, seconds: number): void {

@@ -7,6 +7,8 @@ const problems = {
   body_not_utf8: { status: 400, title: 'The body is not valid UTF-8', retryable: false },
   body_not_json: { status: 400, title: 'The body is not valid JSON', retryable: false },
   body_encoding_broken: { status: 400, title: 'The compressed body is corrupt', retryable: false },
+  fetched_ahead: { status: 403, title: 'Not fetched ahead of a click', retryable: false },
+  link_unknown: { status: 404, title: 'Unknown link', retryable: false },
   inflated_too_large: { status: 413, title: 'The decompressed body is too large', retryable: false },
   event_too_large: { status: 413, title: 'The event is too large', retryable: false },
   too_many_events: { status: 413, title: 'The batch has too many events', retryable: false },

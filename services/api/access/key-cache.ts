@@ -67,7 +67,7 @@ export class KeyCache {
   async #read(): Promise<void> {
     const askedAtMs = this.#now()
     const isCurrent = this.#ring.version === (await readKeyVersion(this.#db))
-    if (!isCurrent) this.#ring.replace(await readKeySnapshot(this.#db, Date.now(), { salts: false }))
+    if (!isCurrent) this.#ring.replace(await readKeySnapshot(this.#db, Date.now(), { forIngest: false }))
     this.#readAtMs = askedAtMs
   }
 }

@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import { sessionCookie } from '@clicktally/access/credential.ts'
 import { deadLetterOperations } from '@clicktally/operations/dead-letter-operations.ts'
+import { followOperations } from '@clicktally/operations/follow-operations.ts'
 import { liveOperations } from '@clicktally/operations/live-operations.ts'
 import { ownerOperations } from '@clicktally/operations/owner-operations.ts'
 import { publicOperations } from '@clicktally/operations/public-operations.ts'
@@ -19,6 +20,7 @@ const tags = {
   'Dead letters': 'Messages whose clicks could not be counted.',
   Projects: 'A project has its own keys, clicks and counts.',
   Keys: 'What a program may do. The text of a key is shown once.',
+  Links: 'Links that count and redirect.',
   Webhooks: 'What is sent to other servers when a target passes a number of clicks or falls silent.',
   Users: 'People who sign in.',
   'Sign in': 'Sessions and passwords of users.',
@@ -87,6 +89,7 @@ export async function openApiDocument(): Promise<object> {
     ...Object.values(readOperations),
     ...Object.values(liveOperations),
     ...Object.values(publicOperations),
+    ...Object.values(followOperations),
     ...Object.values(deadLetterOperations),
     ...Object.values(ownerOperations),
   ]) {

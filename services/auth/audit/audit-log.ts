@@ -23,6 +23,8 @@ export type AuditAction =
   | 'key.revoke'
   | 'public-counter.create'
   | 'public-counter.delete'
+  | 'link.create'
+  | 'link.delete'
   | 'webhook.create'
   | 'webhook.enable'
   | 'webhook.disable'

@@ -1,10 +1,10 @@
-import { randomInt } from 'node:crypto'
 import type { Tables } from '@clicktally/database/tables.ts'
 import type { PublicCounter } from '@clicktally/operations/owner/public-counter-operations.ts'
 import type { Kysely, Selectable } from 'kysely'
 import { type Actor, audit } from '../audit/audit-log.ts'
 import { problem } from '../errors.ts'
 import { projectNamed } from '../projects/projects.ts'
+import { randomSlug } from '../random-slug.ts'
 
 interface PublicCounterRequest {
   readonly slug?: string
@@ -15,10 +15,6 @@ interface PublicCounterRequest {
 }
 
 type Row = Selectable<Tables['public_counters']> & { readonly project: string }
-
-const slugCharacters = 'abcdefghijklmnopqrstuvwxyz0123456789'
-/** 62 bits: nobody finds a random one by trying. */
-const randomSlugLength = 12
 
 export async function listPublicCounters(db: Kysely<Tables>, project: string | undefined): Promise<PublicCounter[]> {
   const rows = await db
@@ -64,10 +60,6 @@ export async function deletePublicCounter(db: Kysely<Tables>, actor: Actor, slug
     if (row === undefined) throw problem('public_counter_not_found', `There is no public counter "${slug}".`)
     await audit(transaction, actor, 'public-counter.delete', slug, { target: row.target })
   })
-}
-
-function randomSlug(): string {
-  return Array.from({ length: randomSlugLength }, () => slugCharacters[randomInt(slugCharacters.length)]).join('')
 }
 
 function publicCounterOf({ slug, project, target, days, label, created_at }: Row): PublicCounter {

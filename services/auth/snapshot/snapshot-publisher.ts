@@ -84,7 +84,7 @@ export class SnapshotPublisher {
       this.#isStale = false
       try {
         await renewVisitorSalts(db, new Date())
-        this.#newest = await readKeySnapshot(db, Date.now(), { salts: true })
+        this.#newest = await readKeySnapshot(db, Date.now(), { forIngest: true })
       } catch (error) {
         logger.warn({ err: error }, 'the keys could not be read; the last snapshot is published again')
       }

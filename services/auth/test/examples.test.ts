@@ -23,6 +23,7 @@ test('the examples in the OpenAPI document work as they stand', async () => {
     ...{ listProjects: 200, createProject: 201, changeProject: 200 },
     ...{ listKeys: 200, createKey: 201, changeKey: 200, rotateKey: 201, revokeKey: 204 },
     ...{ listPublicCounters: 200, createPublicCounter: 201, deletePublicCounter: 204 },
+    ...{ listLinks: 200, createLink: 201, deleteLink: 204 },
     ...{ listWebhooks: 200, createWebhook: 201, changeWebhook: 200, testWebhook: 202 },
     ...{ listDeliveries: 200, redeliver: 202, deleteWebhook: 204 },
     ...{ listThresholds: 200, createThreshold: 201, deleteThreshold: 204 },

@@ -16,6 +16,7 @@ const bodies: Record<string, object> = {
   changeKey: {},
   rotateKey: {},
   createPublicCounter: {},
+  createLink: { url: 'https://shop.example/' },
   createWebhook: { url: 'https://hooks.example/' },
   changeWebhook: { enabled: true },
   redeliver: {},
@@ -40,7 +41,15 @@ test('each role may call exactly the operations that its rights allow', async ()
     }
   }
   const reading = [
-    ...['listProjects', 'listKeys', 'listPublicCounters', 'listWebhooks', 'listDeliveries', 'listThresholds'],
+    ...[
+      'listProjects',
+      'listKeys',
+      'listPublicCounters',
+      'listLinks',
+      'listWebhooks',
+      'listDeliveries',
+      'listThresholds',
+    ],
     ...['listUsers', 'listAudit'],
   ]
   expect(matrix).toEqual({

@@ -2,9 +2,10 @@ import { performance } from 'node:perf_hooks'
 import { accessProblem } from '@clicktally/access/access-problems.ts'
 import { credentialRequired, invalidKey, requireRight } from '@clicktally/access/credential.ts'
 import { allowsOrigin, type KeyRing } from '@clicktally/keys/key-ring.ts'
-import type { SnapshotKey } from '@clicktally/keys/key-snapshot.ts'
+import type { SnapshotKey, SnapshotLink } from '@clicktally/keys/key-snapshot.ts'
 import type { Right } from '@clicktally/keys/roles.ts'
 import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
+import { problem } from '../errors.ts'
 import { KeyLimits } from './key-limits.ts'
 
 declare module 'fastify' {
@@ -108,6 +109,14 @@ export class SenderAccess {
         ratelimit: `"clicks-of-key";r=${exceeded.remaining};t=${waitSeconds}`,
       },
     )
+  }
+
+  /** @throws {ServiceProblem} link_unknown, or 503 keys_unavailable before the first snapshot */
+  linkNamed(slug: string): SnapshotLink {
+    const link = this.#ring.link(slug)
+    if (link !== undefined) return link
+    if (this.#ring.isEmpty) throw accessProblem('keys_unavailable', 'No links have arrived yet.')
+    throw problem('link_unknown', 'There is no such link.')
   }
 
   /** Answers a preflight: whether any key may be used from the page's origin. A preflight does not say which key. */

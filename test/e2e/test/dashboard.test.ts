@@ -274,7 +274,7 @@ describe('the dashboard', () => {
     await row.getByRole('button', { name: 'Revoke' }).click()
     await row.getByRole('button', { name: 'Revoke for ever?' }).click()
     await row.getByText(/^revoked/).waitFor(slow)
-    for (const section of ['Projects', 'Webhooks', 'Users', 'Your session', 'Dead letters', 'Audit log']) {
+    for (const section of ['Projects', 'Links', 'Webhooks', 'Users', 'Your session', 'Dead letters', 'Audit log']) {
       await page.getByRole('link', { name: section }).click()
     }
     await page.getByRole('cell', { name: 'key.revoke' }).first().waitFor(slow)

@@ -2,6 +2,7 @@ import { follow, hrefWith, params } from '../../state/place.ts'
 import { AuditLog } from './audit-log.tsx'
 import { DeadLetters } from './dead-letters.tsx'
 import { Keys } from './keys.tsx'
+import { Links } from './links.tsx'
 import { Projects } from './projects.tsx'
 import { Sessions } from './sessions.tsx'
 import { Users } from './users.tsx'
@@ -10,6 +11,7 @@ import { Webhooks } from './webhooks.tsx'
 const sections = {
   keys: { title: 'Keys', view: Keys },
   projects: { title: 'Projects', view: Projects },
+  links: { title: 'Links', view: Links },
   webhooks: { title: 'Webhooks', view: Webhooks },
   users: { title: 'Users', view: Users },
   session: { title: 'Your session', view: Sessions },
@@ -18,7 +20,7 @@ const sections = {
 } as const
 type Section = keyof typeof sections
 
-/** Keys, projects, webhooks, users, sessions, dead letters and the audit log. Auditors see all of it, and change nothing. */
+/** Keys, projects, links, webhooks, users, sessions, dead letters and the audit log. Auditors see all of it, and change nothing. */
 export function Settings() {
   const named = params.value.get('section') as Section
   const chosen: Section = named in sections ? named : 'keys'
