@@ -79,4 +79,8 @@ WORKDIR /app/web
 RUN node build/main.ts /pages && chmod -R a+rX,go-w /pages
 
 FROM ${NGINX_IMAGE} AS nginx
+# docker-compose.yml mounts these three, so that a change needs no new image; elsewhere they come from here.
+COPY infra/nginx/nginx.conf.template /etc/nginx/templates/
+COPY infra/nginx/settings.envsh /docker-entrypoint.d/15-settings.envsh
+COPY infra/nginx/self-signed.sh /usr/local/lib/clicktally/
 COPY --from=pages /pages /usr/share/clicktally/pages

@@ -8,7 +8,8 @@ import { join } from 'node:path'
 const root = join(import.meta.dirname, '..')
 const files = globSync('{services,packages,clients,infra,migrations,local,cli,tools,web/build}/**/*.ts', { cwd: root })
   // Test code imports vitest, which does not load outside a test run.
-  .filter((file) => !/node_modules|(^|\/)(test|dist)\/|^tools\/testing\//.test(file))
+  // And infra/aws has dependencies of its own.
+  .filter((file) => !/node_modules|(^|\/)(test|dist)\/|^(tools\/testing|infra\/aws)\//.test(file))
   .sort()
 /** Each peer of the benchmark is a program too. */
 const program = /(^|\/)main\.ts$|^tools\/bench\/peers\//

@@ -1,0 +1,118 @@
+import type { ServiceName } from '@clicktally/system/parts.ts'
+import type { Node } from 'constructs'
+
+/** What one size of the system consists of. docs/aws-costs.md has the price of each. */
+export interface Size {
+  /** Class of each of the database's instances, of which one is the writer. */
+  readonly database: string
+  readonly databaseInstances: number
+  /** Host type of each of the broker's three nodes. */
+  readonly broker: string
+  readonly tasks: Readonly<Record<'nginx' | ServiceName, Tasks>>
+}
+
+export interface Tasks {
+  /** 1024 are one vCPU. */
+  readonly cpu: number
+  readonly memoryMiB: number
+  readonly min: number
+  /** For processors: what the database can take. More of them would only wait for it. */
+  readonly max: number
+}
+
+const tasks = (cpu: number, memoryMiB: number, min: number, max: number): Tasks => ({ cpu, memoryMiB, min, max })
+
+export const sizes = {
+  small: {
+    database: 't4g.medium',
+    databaseInstances: 2,
+    broker: 'mq.m7g.medium',
+    tasks: {
+      nginx: tasks(256, 1024, 2, 4),
+      ingest: tasks(512, 1024, 2, 4),
+      api: tasks(512, 1024, 2, 4),
+      auth: tasks(256, 1024, 2, 2),
+      janitor: tasks(256, 1024, 1, 1),
+      processor: tasks(512, 1024, 2, 4),
+    },
+  },
+  medium: {
+    database: 'r8g.large',
+    databaseInstances: 2,
+    broker: 'mq.m7g.large',
+    tasks: {
+      nginx: tasks(512, 1024, 2, 8),
+      ingest: tasks(1024, 2048, 2, 10),
+      api: tasks(1024, 2048, 2, 6),
+      auth: tasks(256, 1024, 2, 2),
+      janitor: tasks(256, 1024, 1, 1),
+      processor: tasks(1024, 2048, 2, 8),
+    },
+  },
+  large: {
+    database: 'r8g.4xlarge',
+    databaseInstances: 3,
+    broker: 'mq.m5.2xlarge',
+    tasks: {
+      nginx: tasks(2048, 4096, 3, 12),
+      ingest: tasks(1024, 2048, 6, 40),
+      api: tasks(1024, 2048, 3, 12),
+      auth: tasks(512, 1024, 2, 2),
+      janitor: tasks(512, 2048, 1, 1),
+      processor: tasks(1024, 2048, 4, 16),
+    },
+  },
+} as const satisfies Record<string, Size>
+
+export type SizeName = keyof typeof sizes
+
+export interface Settings {
+  readonly size: Size
+  /** The name under which browsers and senders reach the system, such as counts.example.org. */
+  readonly domain: string
+  /** ARN of a certificate for it in the region of the stack. */
+  readonly certificateArn: string
+  /** ARN of a certificate for it in us-east-1, for CloudFront. Without one there is no CloudFront. */
+  readonly edgeCertificateArn: string | undefined
+  readonly alarmEmail: string | undefined
+  /** Of the pipeline: ARN of a CodeConnections connection, owner/repository, branch. Without a connection there is no pipeline. */
+  readonly source: { readonly connectionArn: string; readonly repository: string; readonly branch: string } | undefined
+}
+
+/**
+ * Reads the context: `cdk deploy -c domain=counts.example.org -c certificate=arn:…`.
+ *
+ * @throws {Error} that names every value that is missing or wrong
+ */
+export function readSettings(node: Node): Settings {
+  const problems: string[] = []
+  const optional = (name: string): string | undefined => node.tryGetContext(name) || undefined
+  const matching = (name: string, form: RegExp, example: string, value = optional(name)) => {
+    if (value === undefined || !form.test(value)) problems.push(`-c ${name}=… is needed, such as ${example}`)
+    return value ?? ''
+  }
+  const sizeName = optional('size') ?? 'small'
+  if (!(sizeName in sizes)) problems.push(`-c size=${sizeName} is none of ${Object.keys(sizes).join(', ')}`)
+  const arn = /^arn:aws[\w-]*:acm:[\w-]+:\d{12}:certificate\/[\w-]+$/
+  const exampleArn = 'arn:aws:acm:eu-central-1:123456789012:certificate/…'
+  const edge = optional('edge-certificate')
+  const connectionArn = optional('connection')
+  const settings: Settings = {
+    size: sizes[sizeName as SizeName],
+    domain: matching('domain', /^[a-z\d-]+(\.[a-z\d-]+)+$/, 'counts.example.org'),
+    certificateArn: matching('certificate', arn, exampleArn),
+    edgeCertificateArn:
+      edge && matching('edge-certificate', arn, exampleArn.replace('eu-central-1', 'us-east-1'), edge),
+    alarmEmail: optional('alarm-email'),
+    source:
+      connectionArn === undefined
+        ? undefined
+        : {
+            connectionArn,
+            repository: matching('repository', /^[\w.-]+\/[\w.-]+$/, 'owner/clicktally'),
+            branch: optional('branch') ?? 'main',
+          },
+  }
+  if (problems.length > 0) throw new Error(problems.join('\n'))
+  return settings
+}

@@ -1,0 +1,211 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { secretsOf, serverVariables } from '@clicktally/system/accounts.ts'
+import { type Part, parts, serviceNames } from '@clicktally/system/parts.ts'
+import { Match, Template } from 'aws-cdk-lib/assertions'
+import type { Stack } from 'aws-cdk-lib/core'
+import { createApp } from '../app.ts'
+import { imageNames } from '../constructs/services.ts'
+import { type SizeName, sizes } from '../settings.ts'
+
+const certificate = 'arn:aws:acm:eu-central-1:123456789012:certificate/01234567-89ab-cdef-0123-456789abcdef'
+const usual = { domain: 'counts.example.org', certificate }
+const edge = { ...usual, 'edge-certificate': certificate.replace('eu-central-1', 'us-east-1') }
+const pipeline = {
+  ...usual,
+  connection: 'arn:aws:codeconnections:eu-central-1:123456789012:connection/01234567-89ab-cdef-0123-456789abcdef',
+  repository: 'owner/clicktally',
+}
+
+/** Fails if cdk-nag finds anything that is not acknowledged. */
+function templateOf(context: Record<string, string>): Template {
+  const app = createApp({ context })
+  return Template.fromStack(app.node.findChild('Clicktally') as Stack)
+}
+
+interface Container {
+  Name: string
+  Environment?: { Name: string; Value: unknown }[]
+  Secrets?: { Name: string }[]
+  ReadonlyRootFilesystem: boolean
+}
+
+function containersOf(template: Template): Map<string, Container> {
+  const tasks = Object.values(template.findResources('AWS::ECS::TaskDefinition'))
+  return new Map(
+    tasks.map(({ Properties }) => [Properties.ContainerDefinitions[0].Name, Properties.ContainerDefinitions[0]]),
+  )
+}
+
+describe('the stack', () => {
+  const template = templateOf({ ...pipeline, 'alarm-email': 'ops@example.org' })
+
+  test('sets exactly the variables that each service reads for its servers and secrets', () => {
+    const containers = containersOf(template)
+    for (const name of serviceNames) {
+      const { Environment = [], Secrets = [] } = containers.get(name) as Container
+      const { settings = [] }: Part = parts[name]
+      const needed = ['HOST', ...Object.keys(serverVariables(name, () => 'host:1'))]
+      const named = Environment.map(({ Name }) => Name)
+      for (const each of needed) assert.ok(named.includes(each), `${name} lacks ${each}`)
+      for (const each of named) assert.ok(needed.includes(each) || settings.includes(each), `${name} has ${each}`)
+      const secrets = secretsOf(name).flatMap(({ variable }) => variable ?? [])
+      assert.deepEqual(Secrets.map(({ Name }) => Name).sort(), secrets.sort())
+    }
+  })
+
+  test('connects to both servers with TLS only', () => {
+    const urls = [...containersOf(template).values()].flatMap(({ Environment = [] }) =>
+      Environment.filter(({ Name }) => /(BROKER|DATABASE)_URL$/.test(Name)).map(({ Value }) => JSON.stringify(Value)),
+    )
+    assert.ok(urls.length >= 8)
+    for (const url of urls) assert.match(url, /amqps:\/\/|postgres:\/\/.*sslmode=verify-full/)
+    template.hasResourceProperties('AWS::RDS::DBClusterParameterGroup', { Parameters: { 'rds.force_ssl': '1' } })
+  })
+
+  test('runs each service on the network of its own, and spare capacity only for processors', () => {
+    const services = Object.values(template.findResources('AWS::ECS::Service')).map(({ Properties }) => Properties)
+    assert.deepEqual(services.map(({ ServiceName }) => ServiceName).sort(), [...serviceNames, 'nginx'].sort())
+    for (const { ServiceName, CapacityProviderStrategy, NetworkConfiguration } of services) {
+      const usesSpot = JSON.stringify(CapacityProviderStrategy).includes('SPOT')
+      assert.equal(usesSpot, ServiceName === 'processor')
+      assert.notEqual(NetworkConfiguration.AwsvpcConfiguration.AssignPublicIp, 'ENABLED')
+    }
+  })
+
+  test('lets only who needs them reach database and broker, and nothing from outside', () => {
+    const ingress = Object.values(template.findResources('AWS::EC2::SecurityGroupIngress')).map(
+      ({ Properties }) => Properties,
+    )
+    const reaching = (port: unknown) =>
+      ingress.filter(({ FromPort }) => JSON.stringify(FromPort) === JSON.stringify(port))
+    const withBroker = serviceNames.filter((name) => (parts[name] as Part).broker !== undefined)
+    assert.equal(reaching(5671).length, withBroker.length)
+    // The backlog's function and the pipeline's step.
+    assert.equal(reaching(443).length, 2)
+    const groups = Object.entries(template.findResources('AWS::EC2::SecurityGroup'))
+    const open = groups.filter(([, { Properties }]) =>
+      JSON.stringify(Properties.SecurityGroupIngress ?? []).includes('0.0.0.0/0'),
+    )
+    assert.deepEqual(
+      open.map(([id]) => id.replace(/[\dA-F]{8}$/, '')),
+      ['EntryLoadBalancerSecurityGroup'],
+    )
+  })
+
+  test('keeps database, broker, secrets and logs encrypted with its own key, and the database when the stack is deleted', () => {
+    template.hasResource('AWS::RDS::DBCluster', {
+      DeletionPolicy: 'Snapshot',
+      Properties: {
+        StorageEncrypted: true,
+        DeletionProtection: true,
+        KmsKeyId: Match.anyValue(),
+        EngineVersion: '18.3',
+      },
+    })
+    template.hasResourceProperties('AWS::AmazonMQ::Broker', {
+      DeploymentMode: 'CLUSTER_MULTI_AZ',
+      PubliclyAccessible: false,
+      EncryptionOptions: { UseAwsOwnedKey: false },
+    })
+    template.allResourcesProperties('AWS::SecretsManager::Secret', { KmsKeyId: Match.anyValue() })
+    template.allResourcesProperties('AWS::Logs::LogGroup', {
+      KmsKeyId: Match.anyValue(),
+      RetentionInDays: Match.anyValue(),
+    })
+  })
+
+  test('gives the janitor a bucket that turns old archives over to Glacier', () => {
+    const [id] = Object.keys(
+      template.findResources('AWS::S3::Bucket', {
+        Properties: {
+          LifecycleConfiguration: {
+            Rules: Match.arrayWith([
+              Match.objectLike({ Transitions: [{ StorageClass: 'GLACIER_IR', TransitionInDays: 30 }] }),
+            ]),
+          },
+        },
+      }),
+    )
+    const variables = containersOf(template).get('janitor')?.Environment ?? []
+    const url = variables.find(({ Name }) => Name === 'ARCHIVE_URL')?.Value
+    assert.deepEqual(url, { 'Fn::Join': ['', ['s3://', { Ref: id }, '/']] })
+  })
+
+  test('scales processors by the backlog of each, up to what the database takes', () => {
+    template.hasResourceProperties('AWS::ApplicationAutoScaling::ScalingPolicy', {
+      TargetTrackingScalingPolicyConfiguration: {
+        CustomizedMetricSpecification: {
+          Metrics: Match.arrayWith([Match.objectLike({ Expression: 'backlog / processors' })]),
+        },
+      },
+    })
+    const { min, max } = sizes.small.tasks.processor
+    template.hasResourceProperties('AWS::ApplicationAutoScaling::ScalableTarget', {
+      MinCapacity: min,
+      MaxCapacity: max,
+    })
+  })
+
+  test('lets an AUDITOR read no secret and no data, and both roles only with a second factor', () => {
+    for (const RoleName of ['clicktally-OWNER', 'clicktally-AUDITOR']) {
+      template.hasResourceProperties('AWS::IAM::Role', {
+        RoleName,
+        AssumeRolePolicyDocument: {
+          Statement: [Match.objectLike({ Condition: { Bool: { 'aws:MultiFactorAuthPresent': 'true' } } })],
+        },
+      })
+    }
+    template.hasResourceProperties('AWS::IAM::Policy', {
+      PolicyName: Match.stringLikeRegexp('AUDITOR'),
+      PolicyDocument: {
+        Statement: [Match.objectLike({ Effect: 'Deny', Action: Match.arrayWith(['secretsmanager:GetSecretValue']) })],
+      },
+    })
+  })
+
+  test('has a pipeline that migrates before it deploys, and an image for each part', () => {
+    const [pipeline] = Object.values(template.findResources('AWS::CodePipeline::Pipeline'))
+    const stages = pipeline?.Properties.Stages.map(({ Name }: { Name: string }) => Name)
+    assert.deepEqual(stages, ['Source', 'Test', 'Build', 'Prepare', 'Deploy'])
+    template.resourceCountIs('AWS::ECR::Repository', imageNames.length)
+  })
+
+  test('tells a person of every alarm', () => {
+    template.allResourcesProperties('AWS::CloudWatch::Alarm', { AlarmActions: [Match.anyValue()] })
+    template.hasResourceProperties('AWS::SNS::Subscription', { Endpoint: 'ops@example.org' })
+  })
+})
+
+describe('with CloudFront', () => {
+  const template = templateOf(edge)
+
+  test('the load balancer has no public address', () => {
+    template.hasResourceProperties('AWS::ElasticLoadBalancingV2::LoadBalancer', { Scheme: 'internal' })
+    template.resourceCountIs('AWS::CloudFront::Distribution', 1)
+    template.resourceCountIs('AWS::CodePipeline::Pipeline', 0)
+  })
+
+  test('ingest takes the country from the header that CloudFront sets', () => {
+    const names = containersOf(template)
+      .get('ingest')
+      ?.Environment?.map(({ Name }) => Name)
+    assert.ok(names?.includes('CLICKTALLY_COUNTRY_HEADER'))
+  })
+})
+
+test('every size has a stack', () => {
+  for (const size of Object.keys(sizes) as SizeName[]) {
+    const template = templateOf({ ...usual, size })
+    const { database, databaseInstances, broker } = sizes[size]
+    template.resourceCountIs('AWS::RDS::DBInstance', databaseInstances)
+    template.allResourcesProperties('AWS::RDS::DBInstance', { DBInstanceClass: `db.${database}` })
+    template.hasResourceProperties('AWS::AmazonMQ::Broker', { HostInstanceType: broker })
+  }
+})
+
+test('wrong settings are all named at once', () => {
+  assert.throws(() => createApp({ context: { domain: 'x', size: 'huge', 'edge-certificate': 'y' } }), {
+    message: /size=huge.*domain.*certificate.*edge-certificate/s,
+  })
+})
