@@ -43,7 +43,11 @@ export function encodeColumn({ rows, ids, positions }: IdColumn, isSorted = fals
     for (let row = 0; row < rows; row += 1) (counts[positions[row] as number] as number) += 1
     for (const count of counts) at = column.writeUInt16LE(count - 1, at)
   } else if (bits === 16) {
-    for (let row = 0; row < rows; row += 1) at = column.writeUInt16LE(positions[row] as number, at)
+    for (let row = 0; row < rows; row += 1, at += 2) {
+      const position = positions[row] as number
+      column[at] = position
+      column[at + 1] = position >> 8
+    }
   } else if (bits === 8) {
     for (let row = 0; row < rows; row += 1) column[at + row] = positions[row] as number
   } else if (bits > 0) {
@@ -95,7 +99,13 @@ export function decodeColumn(column: Buffer, positions: Uint16Array): IdColumn {
 /** Visitors are nearly all different: 4 bytes each, -1 for none. */
 export function encodeVisitors(visitors: Int32Array): Buffer {
   const column = Buffer.allocUnsafe(4 * visitors.length)
-  for (let row = 0; row < visitors.length; row += 1) column.writeInt32LE(visitors[row] as number, 4 * row)
+  for (let row = 0, at = 0; row < visitors.length; row += 1, at += 4) {
+    const hash = visitors[row] as number
+    column[at] = hash
+    column[at + 1] = hash >> 8
+    column[at + 2] = hash >> 16
+    column[at + 3] = hash >> 24
+  }
   return column
 }
 

@@ -22,6 +22,11 @@ export interface Dimension {
   /** The one or two columns that the value depends on: equal ones have an equal value. */
   readonly sources: readonly [DimensionSource] | readonly [DimensionSource, DimensionSource]
   /**
+   * What the value depends on, in each of two columns: clicks with equal keys have an equal value. Many different URLs and referrers
+   * are many more different pairs, but have few different keys.
+   */
+  readonly keysOf?: readonly [(first: string) => string, (second: string) => string]
+  /**
    * The value of a click: 1 to `maxValueChars` characters that PostgreSQL can store. Undefined if the click has none. Never throws,
    * whatever the row contains.
    */
@@ -81,6 +86,7 @@ export const dimensions: readonly Dimension[] = [
     description:
       'How the visitor came: direct, internal, search, social, email, ai, paid, referral or campaign. From the parameters of the page and from the referrer.',
     sources: ['url', 'referrer'],
+    keysOf: [pageKey, referrerKey],
     valueOf: ({ url, referrer }) => channelOf(urlParts(url), urlParts(referrer)),
   },
   {
@@ -123,6 +129,16 @@ export function dimensionNamed(name: string): Dimension | undefined {
   if (name.startsWith(propPrefix) && name.length > propPrefix.length)
     return propDimension(name.slice(propPrefix.length))
   return byName.get(name)
+}
+
+/** What channelOf() reads of the page. No part contains U+0000. */
+function pageKey(url: string): string {
+  const { host = '', utm, isAdClick } = urlParts(url)
+  return [isAdClick, host, utm.utm_medium ?? '', utm.utm_source ?? ''].join('\0')
+}
+
+function referrerKey(referrer: string): string {
+  return urlParts(referrer).host ?? ''
 }
 
 function agentOf(code: string | null | undefined) {

@@ -1,4 +1,5 @@
-import { ClickRows, type ValueColumn } from '@clicktally/columns/click-rows.ts'
+import { ClickRows } from '@clicktally/columns/click-rows.ts'
+import { ClickTexts } from '@clicktally/columns/click-texts.ts'
 import { maxPartRows } from '@clicktally/columns/column.ts'
 import type { Part, PartColumn } from '@clicktally/columns/part.ts'
 import { CopyOut } from '@clicktally/database/copy-out.ts'
@@ -14,6 +15,9 @@ export interface RowRange {
   readonly visitors: boolean
 }
 
+/** Texts of earlier parts are kept up to this size. */
+const maxTextBytes = 16 * 1024 * 1024
+
 /** Passes raw clicks to a function, in any order. @throws the database error */
 export async function readRowParts(
   client: PoolClient,
@@ -27,10 +31,12 @@ export async function readRowParts(
   ]
   const time = (ms: number) => `'${new Date(ms).toISOString()}'`
   const within = pieces.map(({ fromMs, toMs }) => `occurred_at >= ${time(fromMs)} and occurred_at < ${time(toMs)}`)
-  let rows = new ClickRows(sources)
+  let texts = new ClickTexts(dimensions)
+  let rows = new ClickRows(sources, texts)
   const pass = () => {
-    onPart(new RowPart(rows, dimensions, idsOf))
-    rows = new ClickRows(sources)
+    onPart(new RowPart(rows, texts, idsOf))
+    if (texts.bytes > maxTextBytes) texts = new ClickTexts(dimensions)
+    rows = new ClickRows(sources, texts)
   }
   const fields = ['occurred_at', 'bot', visitors ? 'visitor' : 'null::int', ...sources]
   const copy = new CopyOut(
@@ -50,12 +56,12 @@ export async function readRowParts(
 
 class RowPart implements Part {
   readonly #rows: ClickRows
-  readonly #columns: ReadonlyMap<string, ValueColumn>
+  readonly #texts: ClickTexts
   readonly #idsOf: (dimension: string) => ValueIds
 
-  constructor(rows: ClickRows, dimensions: readonly Dimension[], idsOf: (dimension: string) => ValueIds) {
+  constructor(rows: ClickRows, texts: ClickTexts, idsOf: (dimension: string) => ValueIds) {
     this.#rows = rows
-    this.#columns = rows.valuesOf(dimensions)
+    this.#texts = texts
     this.#idsOf = idsOf
   }
 
@@ -64,10 +70,9 @@ class RowPart implements Part {
   }
 
   column(name: string): PartColumn {
-    const column = this.#columns.get(name)
-    if (column === undefined) throw new RangeError(`the rows were read without ${name}`)
+    const { values, indexes } = this.#texts.columnOf(name, this.#rows)
     const ids = this.#idsOf(name)
-    return { ids: column.values.map((value) => ids.idOf(value)), positions: column.positions }
+    return { ids: values.map((value) => ids.idOf(value)), positions: indexes }
   }
 
   minutes(): PartColumn {

@@ -1,18 +1,21 @@
-import { ClickRows, dimensionSources } from '@clicktally/columns/click-rows.ts'
+import { ClickRows, dimensionSources, hourOf } from '@clicktally/columns/click-rows.ts'
 import { maxPartRows } from '@clicktally/columns/column.ts'
 import { CopyOut } from '@clicktally/database/copy-out.ts'
-import { type Dimension, dimensions } from '@clicktally/dimensions/dimensions.ts'
+import type { Dimension } from '@clicktally/dimensions/dimensions.ts'
 import type { Pool, PoolClient } from 'pg'
+import { ColumnWriter } from './column-writer.ts'
 import { declaredProps, NewlyDeclaredProps } from './declared-props.ts'
-import { DimensionIds } from './dimension-ids.ts'
-import { encodePart, type Part } from './part-encoder.ts'
-import { nextStaleHour, releaseHour, type StaleHour } from './stale-hours.ts'
+import { encodePart } from './part-encoder.ts'
+import { ProjectValues } from './project-values.ts'
+import { nextStaleHours, releaseHours, type StaleHour } from './stale-hours.ts'
 import { markSumsStale, sumNextPeriod } from './sums.ts'
 
 /** With more deltas than this, folding has not caught up, and packing would take its time. */
 const backlogDeltas = 20_000
-const millisecondsPerMinute = 60_000
-const millisecondsPerHour = 3_600_000
+/** Of texts and values of all projects, together. */
+const maxRememberedBytes = 32 * 1024 * 1024
+const minuteMs = 60_000
+const hourMs = 3_600_000
 
 export interface HourPackingOptions {
   /** With two connections: one reads clicks, the other writes columns. */
@@ -29,7 +32,7 @@ export interface HourPackingOptions {
  */
 export class HourPacking {
   readonly #options: HourPackingOptions
-  readonly #ids = new DimensionIds()
+  readonly #values = new Map<number, ProjectValues>()
   readonly #newProps: NewlyDeclaredProps
   readonly #clients = new Set<PoolClient>()
   #closed = false
@@ -50,8 +53,8 @@ export class HourPacking {
     let clicks = 0
     for (;;) {
       const packed = await this.#inTransaction(async (writer) => {
-        const stale = await nextStaleHour(writer)
-        return stale === undefined ? undefined : await this.#packHour(writer, stale)
+        const hours = await nextStaleHours(writer)
+        return hours.length === 0 ? undefined : await this.#packHours(writer, hours)
       })
       if (packed === undefined || this.#closed) break
       clicks += packed
@@ -76,7 +79,7 @@ export class HourPacking {
         await writer.query('commit')
         return result
       } catch (error) {
-        this.#ids.forget()
+        this.#values.clear()
         // If this fails as well, the connection is lost, and with it the transaction.
         await writer.query('rollback').catch(() => {})
         throw error
@@ -84,48 +87,64 @@ export class HourPacking {
     })
   }
 
-  async #packHour(writer: PoolClient, stale: StaleHour): Promise<number> {
-    const { hour, projects } = stale
-    const projectIds = projects.map(({ projectId }) => projectId)
-    await writer.query('delete from click_columns where project_id = any($1) and hour = $2', [projectIds, hour])
-    await markSumsStale(writer, projectIds, hour)
-    const props = await declaredProps(writer, projectIds)
-    const packing = new Map(
-      projectIds.map((id) => [id, new ProjectHour(id, [...dimensions, ...(props.get(id) ?? [])])]),
+  async #packHours(writer: PoolClient, hours: readonly StaleHour[]): Promise<number> {
+    const projectIds = [...new Set(hours.map(({ projectId }) => projectId))]
+    await writer.query(
+      `delete from click_columns as packed using unnest($1::int[], $2::timestamptz[]) as stale (project_id, hour)
+       where packed.project_id = stale.project_id and packed.hour = stale.hour`,
+      [hours.map(({ projectId }) => projectId), hours.map(({ hour }) => hour)],
     )
-    const write = async (project: ProjectHour, rows: ClickRows) => {
-      const part = await encodePart(
-        rows,
-        hour.getTime() / millisecondsPerMinute,
-        project.dimensions,
-        (dimension, values) => this.#ids.idsOf(writer, project.id, dimension, values),
+    await markSumsStale(writer, hours)
+    const props = await declaredProps(writer, projectIds)
+    const valuesOf = (projectId: number) => this.#valuesOf(projectId, props.get(projectId) ?? [])
+    const packing = new Map(
+      hours.map((stale) => [
+        keyOf(stale.projectId, stale.hour.getTime() / hourMs),
+        new PackedHour(stale, valuesOf(stale.projectId)),
+      ]),
+    )
+    const columns = new ColumnWriter(writer)
+    // One part after the other: two of a project would look up the same new values.
+    let written = Promise.resolve()
+    const write = (packed: PackedHour) => {
+      const { projectId, rows, values, hour, part } = packed
+      if (rows === undefined) return written
+      // While they are written, the next clicks come into another part.
+      packed.begin(valuesOf(projectId))
+      written = written.then(async () =>
+        columns.add({ projectId, hour, part }, await encodePart(writer, values, rows, hour.getTime() / minuteMs)),
       )
-      await insertPart(writer, project.id, hour, project.parts, part)
-      project.parts += 1
+      return written
     }
     let clicks = 0
     await this.#connected(async (reader) => {
-      const end = new Date(hour.getTime() + millisecondsPerHour)
-      const copy = new CopyOut(
-        `copy (
-           select project_id, occurred_at, bot, visitor, ${dimensionSources.join(', ')} from attributed_clicks
-           where occurred_at >= '${hour.toISOString()}' and occurred_at < '${end.toISOString()}'
-             and project_id in (${projectIds.join(', ')})
-         ) to stdout (format binary)`,
-        (bytes, at) => {
-          const project = packing.get(bytes.readInt32BE(at + 4))
-          if (project === undefined) return
-          project.rows.add(bytes, at + 8)
-          clicks += 1
-          return project.rows.size < maxPartRows ? undefined : write(project, project.takeRows())
-        },
-      )
+      const copy = new CopyOut(clicksOf(hours, projectIds, props), (bytes, at) => {
+        const packed = packing.get(keyOf(bytes.readInt32BE(at + 4), hourOf(bytes, at + 8)))
+        if (packed === undefined) return
+        packed.add(bytes, at + 8)
+        clicks += 1
+        return packed.rows?.size === maxPartRows ? write(packed) : undefined
+      })
       reader.query(copy)
       await copy.done
     })
-    for (const project of packing.values()) if (project.rows.size > 0) await write(project, project.rows)
-    await releaseHour(writer, stale)
+    for (const packed of packing.values()) await write(packed)
+    await columns.end()
+    await releaseHours(writer, hours)
     return clicks
+  }
+
+  /** What is remembered of a project, or a new start if it has declared other props, or if too much is remembered. */
+  #valuesOf(projectId: number, props: readonly Dimension[]): ProjectValues {
+    let bytes = 0
+    for (const { texts } of this.#values.values()) bytes += texts.bytes
+    if (bytes > maxRememberedBytes) this.#values.clear()
+    let values = this.#values.get(projectId)
+    if (values?.hasProps(props) !== true) {
+      values = new ProjectValues(projectId, props)
+      this.#values.set(projectId, values)
+    }
+    return values
   }
 
   /** Runs with a connection, which close() takes away. */
@@ -144,24 +163,33 @@ export class HourPacking {
   }
 }
 
-/** What is read of a project's hour and not yet written. */
-class ProjectHour {
-  readonly id: number
-  readonly dimensions: readonly Dimension[]
-  rows = new ClickRows(dimensionSources)
-  /** Written. */
-  parts = 0
+/** An hour of a project, and what is read of it and not yet written. */
+class PackedHour {
+  readonly projectId: number
+  readonly hour: Date
+  values: ProjectValues
+  /** Undefined before the first click. */
+  rows: ClickRows | undefined
+  /** The number of the part that the rows will be. */
+  part = 0
 
-  constructor(id: number, dimensions: readonly Dimension[]) {
-    this.id = id
-    this.dimensions = dimensions
+  constructor({ projectId, hour }: StaleHour, values: ProjectValues) {
+    this.projectId = projectId
+    this.hour = hour
+    this.values = values
   }
 
-  /** The rows so far. While they are written, the next ones come into others. */
-  takeRows(): ClickRows {
-    const { rows } = this
-    this.rows = new ClickRows(dimensionSources)
-    return rows
+  /** @param at where the fields of the click begin */
+  add(bytes: Buffer, at: number): void {
+    this.rows ??= new ClickRows(dimensionSources, this.values.texts)
+    this.rows.add(bytes, at)
+  }
+
+  /** Begins another part. */
+  begin(values: ProjectValues): void {
+    this.values = values
+    this.rows = undefined
+    this.part += 1
   }
 }
 
@@ -176,12 +204,29 @@ async function isFree(client: PoolClient): Promise<boolean> {
   return rows[0]?.is_free === true
 }
 
-async function insertPart(client: PoolClient, projectId: number, hour: Date, part: number, columns: Part) {
-  const rows = [...columns].map((_, index) => `($1, $2, $3, $${4 + 2 * index}, $${5 + 2 * index})`)
-  await client.query(`insert into click_columns (project_id, hour, part, dimension, data) values ${rows.join(', ')}`, [
-    projectId,
-    hour,
-    part,
-    ...[...columns].flat(),
-  ])
+/** The clicks of these hours, and of other projects in them, as the fields that ClickRows reads behind the project. */
+function clicksOf(
+  hours: readonly StaleHour[],
+  projectIds: readonly number[],
+  props: ReadonlyMap<number, readonly Dimension[]>,
+): string {
+  const starts = [...new Set(hours.map(({ hour }) => hour.getTime()))].sort((a, b) => a - b)
+  const pieces: { fromMs: number; toMs: number }[] = []
+  for (const fromMs of starts) {
+    const last = pieces.at(-1)
+    if (last?.toMs === fromMs) last.toMs += hourMs
+    else pieces.push({ fromMs, toMs: fromMs + hourMs })
+  }
+  const time = (ms: number) => `'${new Date(ms).toISOString()}'`
+  const within = pieces.map(({ fromMs, toMs }) => `occurred_at >= ${time(fromMs)} and occurred_at < ${time(toMs)}`)
+  const hasProps = [...props.values()].some((declared) => declared.length > 0)
+  const sources = dimensionSources.map((source) => (source === 'props' && !hasProps ? 'null::jsonb' : source))
+  return `copy (
+    select project_id, occurred_at, bot, visitor, ${sources.join(', ')} from attributed_clicks
+    where (${within.join(' or ')}) and project_id in (${projectIds.join(', ')})
+  ) to stdout (format binary)`
+}
+
+function keyOf(projectId: number, hour: number): number {
+  return projectId * 2 ** 22 + hour
 }

@@ -1,44 +1,52 @@
-import type { ClickRows, ValueColumn } from '@clicktally/columns/click-rows.ts'
-import { encodeColumn, encodeVisitors } from '@clicktally/columns/column.ts'
-import { type Dimension, targetDimension } from '@clicktally/dimensions/dimensions.ts'
+import type { ClickRows } from '@clicktally/columns/click-rows.ts'
+import { encodeColumn, encodeVisitors, type IdColumn, maxPartRows } from '@clicktally/columns/column.ts'
+import { maxDimensionIds, noValueId, otherId } from '@clicktally/columns/dimension-ids.ts'
+import type { PoolClient } from 'pg'
+import type { ProjectValues } from './project-values.ts'
 
 /** Columns of a part by the name of their dimension, or `minute`, `bot`, `visitor`. Those without any value are left out,
  * except for props. */
 export type Part = ReadonlyMap<string, Buffer>
 
-/** Returns the ids of values of a dimension, in the same order. */
-export type IdsOf = (dimension: string, values: readonly string[]) => Promise<readonly number[]>
+const minutesOfHour = Array.from({ length: 60 }, (_, minute) => minute)
+/** A column of so many clicks takes about half a millisecond: messages are processed in between. */
+const manyClicks = 16_384
 
 /**
  * Encodes clicks of one hour as columns, sorted by target.
  *
- * @param rows at most `maxPartRows`
+ * @param client in a transaction, which adds the ids of new values
+ * @param rows of the project, with its texts; at most `maxPartRows`
  * @param hourMinute the hour, in minutes since 1970
  */
 export async function encodePart(
+  client: PoolClient,
+  project: ProjectValues,
   rows: ClickRows,
   hourMinute: number,
-  dimensions: readonly Dimension[],
-  idsOf: IdsOf,
 ): Promise<Part> {
   const part = new Map<string, Buffer>()
-  const columns = rows.valuesOf([targetDimension, ...dimensions])
-  const targets = columns.get('target') as ValueColumn
-  const targetIds = await idsOf('target', targets.values)
-  const order = orderOf(targets, targetIds)
-  part.set('target', encodeIds(targets.positions, targetIds, order, true))
-  for (const dimension of dimensions) {
-    const { values, positions } = columns.get(dimension.name) as ValueColumn
+  let order: Uint32Array | undefined
+  for (const { name, sources } of project.dimensions) {
+    const { values, indexes } = project.texts.columnOf(name, rows)
+    const ids = await project.idsOf(client, name, values)
+    if (order === undefined) {
+      // The first one is the target.
+      order = orderOf(distinctIds(indexes, ids))
+      part.set(name, encodeColumn(distinctIds(indexes, ids, order), true))
+      continue
+    }
+    const column = distinctIds(indexes, ids, order)
     // An hour without the column of a prop was packed before the prop was declared.
-    if (dimension.sources[0] !== 'props' && values.every((value) => value === '')) continue
-    part.set(dimension.name, encodeIds(positions, await idsOf(dimension.name, values), order))
-    // A column of a full part takes a millisecond: messages are processed in between.
-    await new Promise(setImmediate)
+    if (sources[0] === 'props' || column.ids.length > 1 || column.ids[0] !== noValueId) {
+      part.set(name, encodeColumn(column))
+    }
+    if (rows.size > manyClicks) await new Promise(setImmediate)
   }
-  const minuteIds = Array.from({ length: 60 }, (_, minute) => minute)
+  if (order === undefined) throw new RangeError('a project has no dimensions')
   const minutes = rows.minutes.map((minute) => minute - hourMinute)
-  part.set('minute', encodeIds(minutes, minuteIds, order))
-  if (rows.bots.includes(1)) part.set('bot', encodeIds(rows.bots, [0, 1], order))
+  part.set('minute', encodeColumn(distinctIds(minutes, minutesOfHour, order)))
+  if (rows.bots.includes(1)) part.set('bot', encodeColumn(distinctIds(rows.bots, [0, 1], order)))
   const visitors = new Int32Array(order.length)
   const unordered = rows.visitors
   for (let row = 0; row < order.length; row += 1) visitors[row] = unordered[order[row] as number] as number
@@ -46,48 +54,48 @@ export async function encodePart(
   return part
 }
 
-/** The rows in the order of their targets: a counting sort. */
-function orderOf({ positions }: ValueColumn, ids: readonly number[]): Uint32Array {
-  // Several targets without an id of their own have the same one, and are one run.
-  const runOfId = new Map<number, number>()
-  const runs = Uint32Array.from(ids, (id) => {
-    const run = runOfId.get(id) ?? runOfId.size
-    runOfId.set(id, run)
-    return run
-  })
-  const starts = new Uint32Array(runOfId.size + 1)
+/** Rows sorted by the position of their id: a counting sort. */
+function orderOf({ ids, positions }: IdColumn): Uint32Array {
+  const starts = new Uint32Array(ids.length + 1)
   for (let row = 0; row < positions.length; row += 1) {
-    const run = runs[positions[row] as number] as number
-    starts[run + 1] = (starts[run + 1] as number) + 1
+    const next = (positions[row] as number) + 1
+    starts[next] = (starts[next] as number) + 1
   }
-  for (let run = 0; run < runOfId.size; run += 1) (starts[run + 1] as number) += starts[run] as number
+  for (let position = 0; position < ids.length; position += 1)
+    starts[position + 1] = (starts[position + 1] as number) + (starts[position] as number)
   const order = new Uint32Array(positions.length)
   for (let row = 0; row < positions.length; row += 1) {
-    const run = runs[positions[row] as number] as number
-    const at = starts[run] as number
-    starts[run] = at + 1
+    const position = positions[row] as number
+    const at = starts[position] as number
+    starts[position] = at + 1
     order[at] = row
   }
   return order
 }
 
-/** @param ids of the positions; some may be the same */
-function encodeIds(positions: ArrayLike<number>, ids: readonly number[], order: Uint32Array, isSorted = false): Buffer {
+/** Reused for each column: allocating them anew made the engine collect garbage for a quarter of the time. */
+const positionsOfRows = new Uint16Array(maxPartRows)
+/** The position plus 1 of each id in the column that is being encoded; 0 for none. */
+const positionOfId = new Int32Array(maxDimensionIds + otherId + 1)
+
+/**
+ * The different ids of a column, in the order of the rows, and their positions, which are valid until the next call.
+ *
+ * @param ids of the values to which the indexes refer; several values may have the same one
+ * @param order of the rows; as they are by default
+ */
+function distinctIds(indexes: ArrayLike<number>, ids: readonly number[], order?: Uint32Array): IdColumn {
   const distinct: number[] = []
-  const positionOfId = new Map<number, number>()
-  // In the order of the rows, with the ids that occur.
-  const newPosition = new Int32Array(ids.length).fill(-1)
-  const encoded = new Uint16Array(order.length)
-  for (let row = 0; row < order.length; row += 1) {
-    const position = positions[order[row] as number] as number
-    let found = newPosition[position] as number
-    if (found === -1) {
-      const id = ids[position] as number
-      found = positionOfId.get(id) ?? distinct.push(id) - 1
-      positionOfId.set(id, found)
-      newPosition[position] = found
+  const positions = positionsOfRows.subarray(0, indexes.length)
+  for (let row = 0; row < indexes.length; row += 1) {
+    const id = ids[indexes[order === undefined ? row : (order[row] as number)] as number] as number
+    let position = positionOfId[id] as number
+    if (position === 0) {
+      position = distinct.push(id)
+      positionOfId[id] = position
     }
-    encoded[row] = found
+    positions[row] = position - 1
   }
-  return encodeColumn({ rows: order.length, ids: Uint32Array.from(distinct), positions: encoded }, isSorted)
+  for (const id of distinct) positionOfId[id] = 0
+  return { rows: indexes.length, ids: Uint32Array.from(distinct), positions }
 }

@@ -4,6 +4,7 @@ import { GroupCounts } from '@clicktally/columns/group-counts.ts'
 import { addSums, encodeSums } from '@clicktally/columns/sums.ts'
 import { dimensions } from '@clicktally/dimensions/dimensions.ts'
 import type { PoolClient } from 'pg'
+import type { StaleHour } from './stale-hours.ts'
 
 interface Period {
   readonly project_id: number
@@ -16,14 +17,14 @@ interface Period {
 const noDimensions = ['minute', 'bot', 'visitor']
 const everyClick = new Uint8Array(maxPartRows).fill(1)
 
-/** Says that the day and the month of an hour have to be summed again. @param client in the transaction that packs the hour */
-export async function markSumsStale(client: PoolClient, projectIds: readonly number[], hour: Date): Promise<void> {
+/** Says that the days and the months of these hours have to be summed again. @param client in the transaction that packs them */
+export async function markSumsStale(client: PoolClient, hours: readonly StaleHour[]): Promise<void> {
   await client.query(
     `insert into stale_sums (project_id, width, start)
-     select project_id, width, date_trunc(width, $2::timestamptz, 'UTC')
-     from unnest($1::int[]) as project_id cross join unnest(array['day', 'month']) as width
+     select distinct project_id, width, date_trunc(width, hour, 'UTC')
+     from unnest($1::int[], $2::timestamptz[]) as packed (project_id, hour) cross join unnest(array['day', 'month']) as width
      on conflict do nothing`,
-    [projectIds, hour],
+    [hours.map(({ projectId }) => projectId), hours.map(({ hour }) => hour)],
   )
 }
 
