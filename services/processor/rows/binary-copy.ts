@@ -74,6 +74,17 @@ export class BinaryCopy {
     return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
   }
 
+  /** The 32 bits at this position, as a signed number. */
+  wordAt(at: number): number {
+    const bytes = this.#bytes
+    return (
+      ((bytes[at] as number) << 24) |
+      ((bytes[at + 1] as number) << 16) |
+      ((bytes[at + 2] as number) << 8) |
+      (bytes[at + 3] as number)
+    )
+  }
+
   /** Compares so many bytes at two positions: negative, 0 if equal, or positive. */
   compare(at: number, other: BinaryCopy, otherAt: number, bytes: number): number {
     const own = this.#bytes

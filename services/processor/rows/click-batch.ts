@@ -38,8 +38,8 @@ copy counter_deltas (project_id, target, minute, total, bots, visitors) from std
 /** Messages that are written together. */
 export class ClickBatch {
   readonly messages: readonly ConsumedMessage[]
-  /** The result of copyOf() until it is sent. */
-  copy: BinaryCopy | undefined
+  /** The result of copyOf() until it is sent, and how many clicks it leaves out because they are known. */
+  prepared: { readonly copy: BinaryCopy; readonly known: number } | undefined
   #arranged: ArrangedBatch | undefined
 
   constructor(messages: readonly ConsumedMessage[]) {

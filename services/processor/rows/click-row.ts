@@ -45,6 +45,14 @@ export function compareKeys(a: ClickRow, b: ClickRow): number {
   return a.rows.compare(a.rowFrom + keyFrom, b.rows, b.rowFrom + keyFrom, keyBytes)
 }
 
+/** Words of 32 bits in a primary key. */
+export const keyWords = keyBytes / 4
+
+/** A part of the primary key. Only valid until the batch ends. @param word 0 to `keyWords` - 1 */
+export function keyWord({ rows, rowFrom }: ClickRow, word: number): number {
+  return rows.wordAt(rowFrom + keyFrom + 4 * word)
+}
+
 /** The click's line in its message. */
 export function lineOf({ content, lineFrom, lineTo }: ClickRow): Buffer {
   return content.subarray(lineFrom, lineTo)
