@@ -1,5 +1,6 @@
 import Type, { type Static } from 'typebox'
 import { clickOperations } from './read/click-operations.ts'
+import { dimensionOperations } from './read/dimension-operations.ts'
 import { exampleMeta, filters, Meta, project, refusals } from './read/read-schemas.ts'
 
 /** The parameters with which counts are compared with another range. */
@@ -279,6 +280,7 @@ export const BreakdownQuery = Type.Object(topParameters, { additionalProperties:
 /** Operations of the api service. Requests are validated against these query and path schemas. */
 export const readOperations = {
   ...clickOperations,
+  ...dimensionOperations,
   getCounts: {
     method: 'GET',
     url: '/v1/counts',

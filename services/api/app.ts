@@ -30,6 +30,7 @@ import { getReceipt } from './routes/get-receipt.ts'
 import { getSeries } from './routes/get-series.ts'
 import { getTop } from './routes/get-top.ts'
 import { listClicks } from './routes/list-clicks.ts'
+import { listDimensions } from './routes/list-dimensions.ts'
 import { ScanSlots } from './scan/scan-slots.ts'
 import { SketchCache } from './visitors/sketch-cache.ts'
 
@@ -103,6 +104,7 @@ export async function createApp(
   getCounts(app, context)
   getSeries(app, context)
   getTop(app, context)
+  listDimensions(app, context)
   getBreakdown(app, context)
   getReceipt(app, context)
   getBalance(app, context)

@@ -4,15 +4,17 @@ import type { Browser, Page } from 'playwright-core'
 
 const themes = ['light', 'dark'] as const
 /** A small phone, a tablet, a laptop. */
-const widths = [360, 768, 1440] as const
+const widths = [360, 800, 1440] as const
 /** A project without clicks. */
 export const emptyProject = 'new'
-/** By file name: the address, and what to wait for. */
-const views = {
+/** By file name: the address, what to wait for, and to what to scroll. */
+const views: Readonly<Record<string, { address: string; ready: string; shows?: string }>> = {
   overview: { address: '/?range=30d', ready: '.plot canvas' },
+  breakdowns: { address: '/?range=30d', ready: '.plot canvas', shows: '.cards.narrow' },
+  filtered: { address: '/?range=30d&filter=browser:not:Safari&filter=channel:is:search,social', ready: '.plot canvas' },
   'first-click': { address: `/?project=${emptyProject}`, ready: '.first-click .copy-box' },
   settings: { address: '/settings?section=keys', ready: '.settings tbody tr' },
-} as const
+}
 
 export interface SignIn {
   readonly email: string
@@ -52,9 +54,13 @@ export async function* takeScreenshots(
         yield await picture('sign-in')
         await signIn(page, user)
       }
-      for (const [name, { address, ready }] of Object.entries(views)) {
+      for (const [name, { address, ready, shows }] of Object.entries(views)) {
         await page.goto(address)
         await page.waitForSelector(ready)
+        if (shows !== undefined) {
+          await page.evaluate(`document.querySelector('${shows}').scrollIntoView()`)
+          await page.waitForSelector(`${shows} tbody tr`)
+        }
         // Every card has its numbers.
         await page.locator('.waiting, [data-outdated]').first().waitFor({ state: 'detached' })
         await page.waitForTimeout(500)

@@ -5,7 +5,7 @@ import { startSystem } from '@clicktally/local/system.ts'
 import { launchChromium } from '@clicktally/testing/chromium.ts'
 import { emptyProject, firstUserOf, takeScreenshots } from './dashboard.ts'
 import { describeFirstView, measureFirstView } from './first-view.ts'
-import { createProject, keepClicking, sendSampleClicks } from './sample-clicks.ts'
+import { createProject, declareProps, keepClicking, sendSampleClicks } from './sample-clicks.ts'
 
 // Takes pictures of the dashboard of a system of its own, with sample clicks, in both themes and three widths:
 // npm run screenshots [-- <folder>]
@@ -17,6 +17,7 @@ const user = firstUserOf(join(system.secretsDir, 'operator'))
 try {
   console.log('Sending sample clicks')
   await sendSampleClicks(system.baseUrl, system.ownerKey)
+  await declareProps(system.baseUrl, system.ownerKey, 'default')
   await createProject(system.baseUrl, system.ownerKey, emptyProject)
   const clicking = keepClicking(system.baseUrl, system.ownerKey, stopClicks.signal)
   const browser = await launchChromium()

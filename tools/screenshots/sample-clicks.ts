@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { seededRandom } from '@clicktally/synthetic-clicks/seeded-random.ts'
+import { visitorAttributes } from '@clicktally/synthetic-clicks/visitor-attributes.ts'
 
 const dayMs = 86_400_000
 const clicksPerBatch = 500
@@ -18,7 +19,20 @@ const targets = {
   'share/copy-link': 2,
   'help/chat': 1,
 }
-const referrers = ['https://www.google.com/', 'https://news.ycombinator.com/', 'https://github.com/', undefined]
+const pages = ['/', '/pricing', '/docs/quickstart', '/download', '/blog/counting-exactly-once', '/changelog', '/about']
+/** How a visitor came: the referrer, and what the link added to the page. */
+const ways: readonly { readonly referrer?: string; readonly query?: string }[] = [
+  { referrer: 'https://www.google.com/' },
+  {},
+  { referrer: 'https://news.ycombinator.com/' },
+  { query: '?utm_source=newsletter&utm_medium=email&utm_campaign=november' },
+  { referrer: 'https://github.com/' },
+  { referrer: 'https://chatgpt.com/' },
+  { referrer: 'https://www.reddit.com/' },
+  { referrer: 'https://duckduckgo.com/' },
+  { query: '?utm_source=linkedin&utm_medium=paid&utm_campaign=launch' },
+]
+const plans = ['free', 'team', 'business']
 
 /**
  * Sends clicks of the last weeks, with the rhythm of days and weeks and slow growth, so that a dashboard has something to show.
@@ -63,9 +77,14 @@ export async function createProject(baseUrl: string, key: string, name: string):
   await post(new URL('/v1/projects', baseUrl), key, { name })
 }
 
-async function post(url: URL, key: string, body: object): Promise<void> {
+/** Makes the props of the sample clicks dimensions of a project. */
+export async function declareProps(baseUrl: string, key: string, project: string): Promise<void> {
+  await post(new URL(`/v1/projects/${project}`, baseUrl), key, { dimensions: ['plan'] }, 'PATCH')
+}
+
+async function post(url: URL, key: string, body: object, method = 'POST'): Promise<void> {
   const headers = { 'content-type': 'application/json', authorization: `Bearer ${key}` }
-  const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) })
+  const response = await fetch(url, { method, headers, body: JSON.stringify(body) })
   if (!response.ok) throw new Error(`${url.pathname} was answered ${response.status}: ${await response.text()}`)
 }
 
@@ -78,12 +97,18 @@ function clicksOfHour(timeMs: number, age: number): number {
 }
 
 function sampleClick(random: () => number, timeMs: number): object {
-  const referrer = pick(referrers, random())
+  const day = Math.floor(timeMs / dayMs)
+  const visitor = Math.floor(random() ** 2 * 180)
+  // The first of each list most often.
+  const { referrer, query = '' } = pick(ways, random() ** 2)
   return {
     target: weighted(random()),
     occurredAt: new Date(timeMs).toISOString(),
-    visitorId: `visitor ${Math.floor(timeMs / dayMs)} ${Math.floor(random() ** 2 * 180)}`,
+    visitorId: `visitor ${day} ${visitor}`,
+    url: `https://tally.example${pick(pages, random() ** 2)}${query}`,
     ...(referrer !== undefined && { referrer }),
+    ...visitorAttributes(day, visitor, false),
+    props: { plan: pick(plans, random() ** 2) },
     ...(random() < 0.03 && { bot: true }),
   }
 }

@@ -57,12 +57,3 @@ export function formatDuration(ms: number): string {
   if (ms < 48 * 3_600_000) return `${Math.round(ms / 3_600_000)} h`
   return `${Math.round(ms / 86_400_000)} days`
 }
-
-const countries = new Intl.DisplayNames(undefined, { type: 'region', fallback: 'code' })
-
-/** A value of a dimension as people read it. */
-export function labelOf(dimension: string, value: string): string {
-  if (value === '') return dimension === 'referrer' ? '(direct or unknown)' : '(none)'
-  if (dimension === 'country' && /^[A-Z]{2}$/.test(value)) return countries.of(value) ?? value
-  return value
-}

@@ -1,6 +1,7 @@
 import type { Meta } from '@clicktally/operations/read/read-schemas.ts'
 import type { ApiContext } from '../api-context.ts'
 import { asOf } from '../queries/as-of.ts'
+import { declaredProps } from '../queries/declared-props.ts'
 import { inRawSnapshot, type RawSnapshot } from '../queries/snapshot.ts'
 import { type CountsFilter, rangeOf } from '../request/counts-filter.ts'
 import { readDimension, readValueFilters } from '../request/value-filters.ts'
@@ -36,16 +37,11 @@ export async function ask<Answer extends object>(
   return await scans.run(() =>
     inRawSnapshot(pool, async (snapshot) => {
       const freshness = await asOf(snapshot.db)
-      const project = await snapshot.db
-        .selectFrom('projects')
-        .select('dimensions')
-        .where('id', '=', projectId)
-        .executeTakeFirst()
-      const declaredProps = project?.dimensions ?? []
+      const props = await declaredProps(snapshot.db, projectId)
       const scan = await Scan.plan(snapshot, {
         ...{ projectId, range: rangeOf(filter), visitors },
-        filters: readValueFilters(conditions, filter, declaredProps),
-        ...(dimension !== undefined && { dimension: readDimension(dimension, declaredProps, 'dimension') }),
+        filters: readValueFilters(conditions, filter, props),
+        ...(dimension !== undefined && { dimension: readDimension(dimension, props, 'dimension') }),
         ...(edges !== undefined && { edges }),
       })
       const answer = await act(scan, snapshot)

@@ -112,6 +112,23 @@ describe('GET /v1/counts/by/{dimension}', () => {
   })
 })
 
+describe('GET /v1/counts/by', () => {
+  test('lists the dimensions that the project has, with those of its props, each of which can be asked', async () => {
+    const api = await createPacked()
+    const names = async () => {
+      const { dimensions } = (await api.get('/v1/counts/by')).body as { dimensions: { name: string }[] }
+      return dimensions.map(({ name }) => name)
+    }
+    expect(await names()).toEqual(expect.arrayContaining(['target', 'country', 'utm_source', 'props.plan']))
+    await api.owner.query(`update projects set dimensions = '{size}'`)
+    expect(await names()).toContain('props.size')
+    expect(await names()).not.toContain('props.plan')
+    for (const name of await names()) {
+      expect([name, (await api.get(`/v1/counts/by/${name}?${ofHour}`)).status]).toEqual([name, 200])
+    }
+  })
+})
+
 describe('the parameter "filter"', () => {
   test('chooses clicks by one or several values, or the lack of one, and all conditions have to be met', async () => {
     const { get } = await createPacked()

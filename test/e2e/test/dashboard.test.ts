@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { firstOwnerEmail, readFirstKeys } from '@clicktally/keys/first-keys.ts'
@@ -84,6 +85,29 @@ async function openDashboard(path = '/', heading = 'Clicks today'): Promise<Open
   return open
 }
 
+const firefox = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'
+const chrome =
+  'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36'
+
+/** Creates a project, and sends clicks to it with a key of its own. */
+async function createProject(name: string, dimensions: readonly string[] = []) {
+  await post('/v1/projects', { name, dimensions })
+  const { text } = await post<{ text: string }>('/v1/keys', { project: name, role: 'secret', label: '' })
+  const url = new URL('/v1/events/batch', system.baseUrl)
+  return {
+    async send(...clicks: readonly object[]): Promise<void> {
+      const body = JSON.stringify({ events: clicks.map((click) => ({ target: 'breakdown', ...click })) })
+      // A new key is known within moments.
+      await vi.waitFor(async () => {
+        const headers = { authorization: `Bearer ${text}`, 'content-type': 'application/json' }
+        expect((await fetch(url, { method: 'POST', headers, body })).status).toBe(202)
+      }, slow)
+    },
+  }
+}
+
+const cardOf = (page: Page, name: string) => page.getByRole('region', { name, exact: true })
+
 /** The rows of the card of top targets. */
 const topTargets = (page: Page) => page.getByRole('region', { name: 'Top targets' }).getByRole('rowheader')
 
@@ -106,7 +130,7 @@ describe('the dashboard', () => {
     const before = await clicksToday(page)
     await post('/v1/events', { target: 'seen-live', visitorId: 'me' })
     await expect.poll(() => clicksToday(page)).toBe(before + 1)
-    await topTargets(page).getByText('seen-live').waitFor()
+    await topTargets(page).getByText('seen-live', { exact: true }).waitFor()
     const terms = await page.locator('.equation dd').allTextContents()
     const [accepted, ...rest] = terms.map(numberIn)
     expect(accepted).toBeGreaterThan(0)
@@ -127,8 +151,8 @@ describe('the dashboard', () => {
     const target = `<img src=x onerror="document.title='run'"><script>document.title='run'</script>`
     await post('/v1/events', { target })
     const { page, complaints } = await openDashboard()
-    await page.getByRole('link', { name: target }).click()
-    await page.getByText(`target: ${target}`).waitFor()
+    await page.getByRole('link', { name: target, exact: true }).click()
+    await page.locator('.chip').getByText(target, { exact: true }).waitFor()
     expect(await page.title()).toBe('Clicktally')
     expect(complaints).toEqual([])
   })
@@ -148,13 +172,13 @@ describe('the dashboard', () => {
     await post('/v1/events', { target: 'one, with a comma' })
     const { page } = await openDashboard('/?range=7d')
     expect(await page.getByRole('link', { name: '7 d' }).getAttribute('aria-current')).toBe('true')
-    await page.getByRole('link', { name: 'one, with a comma' }).click()
+    await page.getByRole('link', { name: 'one, with a comma', exact: true }).click()
     await expect.poll(() => topTargets(page).count()).toBe(1)
     await page.reload()
-    await page.getByRole('button', { name: 'Remove the filter' }).waitFor(slow)
+    await page.getByRole('button', { name: 'Remove the filter on Target' }).waitFor(slow)
     expect(new URL(page.url()).searchParams.get('target')).toBe('one\\, with a comma')
     await page.goBack()
-    await page.getByRole('button', { name: 'Remove the filter' }).waitFor({ state: 'detached' })
+    await page.getByRole('button', { name: 'Remove the filter on Target' }).waitFor({ state: 'detached' })
   })
 
   test('shows the days that were chosen, and zooms into what was dragged over', async () => {
@@ -177,6 +201,92 @@ describe('the dashboard', () => {
     expect(hours()).toBeGreaterThan(10)
     await page.getByRole('button', { name: 'Back to the last 24 hours' }).click()
     await expect.poll(() => page.getByRole('link', { name: '24 h' }).getAttribute('aria-current')).toBe('true')
+  })
+
+  test('shows where clicks came from, and makes each value a filter that can be inverted, combined and removed', async () => {
+    const project = await createProject('sources', ['plan'])
+    await project.send(
+      { country: 'DE', url: 'https://shop.example/prices?utm_source=news', userAgent: firefox, props: { plan: 'pro' } },
+      { country: 'DE', url: 'https://shop.example/', referrer: 'https://www.google.com/', userAgent: firefox },
+      { country: 'FR', url: 'https://shop.example/prices', userAgent: chrome, visitorId: 'me' },
+      { country: 'FR', bot: true },
+      {},
+    )
+    const { page, complaints } = await openDashboard('/?project=sources')
+    const values = (card: string) => cardOf(page, card).locator('tbody tr').allInnerTexts()
+    await cardOf(page, 'Countries').scrollIntoViewIfNeeded()
+    await expect
+      .poll(() => values('Countries'))
+      .toEqual([
+        expect.stringMatching(/Germany.*2.*50\.0%/s),
+        expect.stringMatching(/\(unknown\).*1.*25\.0%/s),
+        expect.stringMatching(/France.*1.*25\.0%/s),
+      ])
+    expect(await cardOf(page, 'Countries').textContent()).toContain('Bots, not included: 1')
+    await cardOf(page, 'Props').scrollIntoViewIfNeeded()
+    await expect
+      .poll(() => values('Props'))
+      .toEqual([expect.stringContaining('(none)'), expect.stringContaining('pro')])
+
+    await cardOf(page, 'Devices').getByRole('link', { name: 'Firefox', exact: true }).click()
+    await expect.poll(() => values('Countries')).toEqual([expect.stringMatching(/Germany.*2.*100\.0%/s)])
+    await expect.poll(() => clicksToday(page)).toBe(2)
+    await expect.poll(() => values('Top targets')).toEqual([expect.stringMatching(/breakdown.*2/s)])
+    await page.getByText('other filters do not apply here').waitFor(slow)
+
+    await page.getByRole('button', { name: 'is', exact: true }).click()
+    await expect.poll(() => clicksToday(page)).toBe(2)
+    await expect.poll(() => values('Countries')).toHaveLength(2)
+    await cardOf(page, 'Countries').getByRole('link', { name: 'Do not count France' }).click()
+    await expect.poll(() => clicksToday(page)).toBe(1)
+    await page.reload()
+    await page.getByRole('button', { name: 'Remove the filter on Country' }).waitFor(slow)
+    expect(new URL(page.url()).searchParams.getAll('filter')).toEqual(['browser:not:Firefox', 'country:not:FR'])
+    await page.keyboard.press('x')
+    await expect.poll(() => clicksToday(page)).toBe(4)
+    expect(new URL(page.url()).search).toBe('?project=sources')
+    expect(complaints).toEqual([])
+  })
+
+  test('filters by a value that is typed, adds another to it, and saves a breakdown as CSV', async () => {
+    const project = await createProject('typed')
+    await project.send({ country: 'DE' }, { country: 'FR' }, { country: 'JP' }, { country: 'JP', bot: true })
+    const { page } = await openDashboard('/?project=typed')
+    for (const [text, clicks] of [
+      ['Germany', 1],
+      ['JP', 2],
+    ] as const) {
+      await page.getByRole('button', { name: 'Filter', exact: true }).click()
+      const form = page.getByRole('form', { name: 'Filter' })
+      await form.getByLabel('What').selectOption('Country')
+      await form.locator('option[value="Germany"]').waitFor({ state: 'attached', ...slow })
+      await form.getByLabel('Value').fill(text)
+      await form.getByRole('button', { name: 'Count' }).click()
+      await expect.poll(() => clicksToday(page)).toBe(clicks)
+    }
+    expect(new URL(page.url()).searchParams.getAll('filter')).toEqual(['country:is:DE,JP'])
+    const download = page.waitForEvent('download', slow)
+    await cardOf(page, 'Countries').getByRole('button', { name: 'CSV' }).click()
+    const file = await download
+    expect(file.suggestedFilename()).toBe('clicks-by-country.csv')
+    expect(readFileSync(await file.path(), 'utf8')).toBe('country,clicks,bots\r\nDE,1,0\r\nJP,1,1\r\n')
+  })
+
+  test('says how to send what a breakdown needs, and counts by a prop as soon as an owner declares it', async () => {
+    const project = await createProject('bare')
+    await project.send({ props: { plan: 'pro' } })
+    const { page } = await openDashboard('/?project=bare')
+    await cardOf(page, 'Countries').getByText('CLICKTALLY_COUNTRY_HEADER').waitFor(slow)
+    await cardOf(page, 'Props').getByRole('link', { name: 'settings of the project' }).click()
+    await page.getByLabel('Props of bare').fill('plan, size')
+    const saved = page.waitForResponse((response) => response.request().method() === 'PATCH')
+    await page.getByRole('row', { name: /^bare/ }).getByRole('button', { name: 'Save' }).click()
+    expect((await saved).status()).toBe(200)
+    await page.getByRole('row', { name: /^bare/ }).getByRole('link', { name: 'bare' }).click()
+    await cardOf(page, 'Props').scrollIntoViewIfNeeded(slow)
+    await cardOf(page, 'Props').getByRole('link', { name: 'pro', exact: true }).waitFor(slow)
+    await cardOf(page, 'Props').getByRole('link', { name: 'size' }).click()
+    await cardOf(page, 'Props').getByText('No click of this range has the prop.').waitFor(slow)
   })
 
   test('signs in auditors, who set their password with the link of an invitation', async () => {
@@ -255,7 +365,7 @@ describe('the dashboard', () => {
     const link = new URL((await page.locator('.created code').textContent()) ?? '')
     expect(link.hash).toMatch(/^#key=ct_r_\w+$/)
     const friend = await openPage(link.pathname + link.search + link.hash)
-    await expect.poll(() => topTargets(friend.page).allTextContents(), slow).toEqual(['shared'])
+    await expect.poll(() => topTargets(friend.page).allInnerTexts(), slow).toEqual([expect.stringMatching(/^shared\b/)])
     expect(await friend.page.getByRole('button', { name: 'Share', exact: true }).count()).toBe(0)
     expect(friend.complaints).toEqual([])
     await page.getByRole('button', { name: 'Revoke' }).click()

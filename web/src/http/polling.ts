@@ -17,6 +17,8 @@ export interface Polled<Answer> {
 const longestPauseMs = 30_000
 /** nginx answers from its cache for as long. */
 const refreshPauseMs = 1_000
+/** Of the time, at most a fourth is spent on answering a question that takes long. */
+const pausesPerRequest = 3
 /** Polls with a longer pause are not refreshed in between. */
 const longestLivePauseMs = 2_000
 
@@ -57,10 +59,11 @@ export function usePolled<Answer>(url: string | undefined, pauseMs: number): Pol
       clearTimeout(timer)
       if (isRunning || document.hidden) return
       isRunning = true
+      const startMs = Date.now()
       try {
         const data = await request<Answer>(url, { signal: abort.signal })
         setState({ data, problem: undefined, isOutdated: false, receivedAtMs: Date.now() })
-        nextPauseMs = pauseMs
+        nextPauseMs = Math.max(pauseMs, pausesPerRequest * (Date.now() - startMs))
       } catch (error) {
         if (abort.signal.aborted) return
         if (!(error instanceof RequestProblem)) throw error

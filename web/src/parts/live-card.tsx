@@ -1,6 +1,7 @@
 import type { SeenClick } from '@clicktally/operations/live-operations.ts'
 import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
+import { readsClicks } from '../filters/filters.ts'
 import { formatDuration } from '../format.ts'
 import { watchClicks } from '../http/live.ts'
 import { refreshCounts } from '../http/polling.ts'
@@ -46,6 +47,7 @@ export function LiveCard() {
           {isConnected.value ? 'as they are counted' : 'not connected'}
         </span>
       </header>
+      {readsClicks.value && <p class="muted">All clicks, or those of the target: other filters do not apply here.</p>}
       {clicks.value.length === 0 ? (
         <p class="nothing">{isConnected.value ? 'Waiting for the next click.' : 'Clicks are counted all the same.'}</p>
       ) : (

@@ -1,19 +1,18 @@
 import type { Counts } from '@clicktally/operations/read-operations.ts'
 import { formatCount } from '../format.ts'
 import { type Polled, usePolled } from '../http/polling.ts'
-import { countsUrl, range, today } from '../state/counts-query.ts'
+import { countsUrl, livePauseMs, range, today } from '../state/counts-query.ts'
 import { Change } from './change.tsx'
 import { RollingCount } from './rolling-count.tsx'
 
-const livePauseMs = 2_000
 /** What is compared with is over, so it hardly changes. */
 const previousPauseMs = 60_000
 
 /** The numbers at the top: clicks today, and clicks, visitors and bots of the chosen range. */
 export function Numbers() {
-  const todays = usePolled<Counts>(countsUrl('', today.value), livePauseMs)
+  const todays = usePolled<Counts>(countsUrl('', today.value), livePauseMs.value)
   const yesterdays = usePolled<Counts>(countsUrl('', today.value.previous), previousPauseMs)
-  const current = usePolled<Counts>(countsUrl('', range.value), livePauseMs)
+  const current = usePolled<Counts>(countsUrl('', range.value), livePauseMs.value)
   const before = usePolled<Counts>(countsUrl('', range.value.previous), previousPauseMs)
   return (
     <section class="numbers" aria-label="Numbers">

@@ -9,7 +9,7 @@ export function ProjectChoice() {
   const names = data?.projects.map(({ name }) => name) ?? []
   if (names.length < 2) return null
   const choose = (name: string) =>
-    go(hrefWith({ project: name === firstProject ? undefined : name, target: undefined }))
+    go(hrefWith({ project: name === firstProject ? undefined : name, target: undefined, filter: undefined }))
   return (
     <label class="select">
       <span class="hidden">Project</span>

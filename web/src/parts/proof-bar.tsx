@@ -2,7 +2,7 @@ import type { Meta } from '@clicktally/operations/read/read-schemas.ts'
 import type { ClickBalance, Counts } from '@clicktally/operations/read-operations.ts'
 import { formatCount, formatDuration, formatMoment } from '../format.ts'
 import { usePolled } from '../http/polling.ts'
-import { countsUrl, today } from '../state/counts-query.ts'
+import { countsUrl, livePauseMs, today } from '../state/counts-query.ts'
 import { now } from '../state/now.ts'
 import { follow, hrefWith } from '../state/place.ts'
 import { session } from '../state/session.ts'
@@ -48,7 +48,7 @@ function Proof() {
 }
 
 function FreshnessOnly() {
-  const { data, receivedAtMs } = usePolled<Counts>(countsUrl('', today.value), 2_000)
+  const { data, receivedAtMs } = usePolled<Counts>(countsUrl('', today.value), livePauseMs.value)
   return (
     <section class="proof" aria-label="Freshness">
       <Freshness meta={data?.meta} receivedAtMs={receivedAtMs} />

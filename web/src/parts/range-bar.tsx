@@ -1,13 +1,14 @@
 import { useSignal } from '@preact/signals'
-import { formatMoment, labelOf } from '../format.ts'
-import { conditions, hrefWithCondition } from '../state/filters.ts'
+import { FilterChips } from '../filters/filter-chips.tsx'
+import { FilterForm } from '../filters/filter-form.tsx'
+import { formatMoment } from '../format.ts'
 import { follow, go, hrefWith, params } from '../state/place.ts'
 import { customParams, type PresetName, presetName, presetParams, presets } from '../state/range.ts'
+import { Chip } from './chip.tsx'
 
-/** Chooses the range of time, and shows the filters. */
-export function RangeBar() {
+/** Chooses the range of time and the filters. */
+export function RangeBar({ dimensions }: { readonly dimensions: readonly string[] }) {
   const { value } = params
-  const target = value.get('target')
   return (
     <nav class="range-bar" aria-label="Range and filters">
       <div class="segments">
@@ -27,37 +28,16 @@ export function RangeBar() {
         Dates
       </button>
       <Dates />
+      <FilterForm dimensions={dimensions} />
       {presetName.value === undefined && (
-        <Chip
-          label={`${formatMoment(new Date(value.get('from') ?? ''))} – ${formatMoment(new Date(value.get('to') ?? ''))}`}
-          clear="Back to the last 24 hours"
-          href={hrefWith(presetParams('24h'))}
-        />
+        <Chip clear="Back to the last 24 hours" href={hrefWith(presetParams('24h'))}>
+          <span class="cut">
+            {`${formatMoment(new Date(value.get('from') ?? ''))} – ${formatMoment(new Date(value.get('to') ?? ''))}`}
+          </span>
+        </Chip>
       )}
-      {conditions.value.map(({ dimension, isNot, values }) => (
-        <Chip
-          key={dimension}
-          label={`${dimension} ${isNot ? 'is not' : 'is'} ${values.map((value) => labelOf(dimension, value)).join(' or ')}`}
-          clear={`Remove the filter on ${dimension}`}
-          href={hrefWithCondition(dimension, undefined)}
-        />
-      ))}
-      {target !== null && (
-        <Chip label={`target: ${target}`} clear="Remove the filter" href={hrefWith({ target: undefined })} />
-      )}
+      <FilterChips />
     </nav>
-  )
-}
-
-function Chip({ label, clear, href }: { label: string; clear: string; href: string }) {
-  return (
-    <span class="chip">
-      <span class="cut">{label}</span>
-      <button type="button" title={clear} onClick={() => go(href)}>
-        <span aria-hidden="true">×</span>
-        <span class="hidden">{clear}</span>
-      </button>
-    </span>
   )
 }
 

@@ -1,4 +1,5 @@
 import { computed } from '@preact/signals'
+import { readsClicks } from '../filters/filters.ts'
 import { now } from './now.ts'
 import { params } from './place.ts'
 import { type Range, rangeAt, todayAt } from './range.ts'
@@ -9,6 +10,9 @@ export const timeZone = Intl.DateTimeFormat().resolvedOptions().timeZone
 const minute = computed(() => Math.floor(now.value.getTime() / 60_000))
 export const range = computed<Range>(() => rangeAt(new Date(minute.value * 60_000)))
 export const today = computed<Range>(() => todayAt(new Date(minute.value * 60_000)))
+
+/** Between two requests for counts. Filters make them dearer. */
+export const livePauseMs = computed(() => (readsClicks.value ? 10_000 : 2_000))
 
 /** The filters of the address, as parameters of the API. */
 const filters = computed(() => {
@@ -38,9 +42,28 @@ export function countsUrl(
   return `/v1/counts${path}?${query}`
 }
 
+/** The URL of the values of a dimension in the range, with the project of the address and without its filters. */
+export function valuesUrl(dimension: string, limit: number): string {
+  const query = projectQuery()
+  query.set('from', range.value.from.toISOString())
+  query.set('limit', String(limit))
+  return `/v1/counts/by/${encodeURIComponent(dimension)}?${query}`
+}
+
+/** The URL of the names of the project's dimensions. */
+export function dimensionsUrl(): string {
+  return `/v1/counts/by?${projectQuery()}`
+}
+
+function projectQuery(): URLSearchParams {
+  const project = params.value.get('project')
+  return new URLSearchParams(project === null ? {} : { project })
+}
+
 /** The URL of the clicks as they are counted. They can be filtered by target only. */
 export function liveUrl(): string {
-  const query = new URLSearchParams(filters.value)
-  query.delete('filter')
+  const query = projectQuery()
+  const target = params.value.get('target')
+  if (target) query.set('target', target)
   return `/v1/live?${query}`
 }

@@ -1,13 +1,16 @@
+import type { DimensionList } from '@clicktally/operations/read/dimension-operations.ts'
 import type { Counts } from '@clicktally/operations/read-operations.ts'
 import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
+import { Breakdowns } from '../breakdowns/breakdowns.tsx'
+import { TargetsCard } from '../breakdowns/targets-card.tsx'
 import { usePolled } from '../http/polling.ts'
 import { later } from '../later.tsx'
 import { LiveCard } from '../parts/live-card.tsx'
 import { Numbers } from '../parts/numbers.tsx'
 import { RangeBar } from '../parts/range-bar.tsx'
 import { SeriesCard } from '../parts/series-card.tsx'
-import { TargetsCard } from '../parts/targets-card.tsx'
+import { dimensionsUrl } from '../state/counts-query.ts'
 import { params } from '../state/place.ts'
 
 const FirstClick = later(() => import('./first-click.tsx').then((module) => module.FirstClick))
@@ -15,6 +18,7 @@ const FirstClick = later(() => import('./first-click.tsx').then((module) => modu
 /** The one screen: how often, when, and what. */
 export function Overview() {
   const isEmpty = useIsEmpty()
+  const dimensions = usePolled<DimensionList>(dimensionsUrl(), 10_000).data?.dimensions.map(({ name }) => name) ?? []
   return (
     <main class="page" id="content">
       {isEmpty ? (
@@ -22,12 +26,13 @@ export function Overview() {
       ) : (
         <>
           <Numbers />
-          <RangeBar />
+          <RangeBar dimensions={dimensions} />
           <SeriesCard />
           <div class="cards">
             <TargetsCard />
             <LiveCard />
           </div>
+          <Breakdowns props={dimensions.filter((name) => name.startsWith('props.'))} />
         </>
       )}
     </main>

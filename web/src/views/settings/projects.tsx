@@ -9,6 +9,7 @@ import { RequestForm } from '../../parts/request-form.tsx'
 import { firstProject } from '../../state/keys.ts'
 import { follow, hrefWith } from '../../state/place.ts'
 import { isOwner } from '../../state/session.ts'
+import { ProjectProps } from './project-props.tsx'
 
 export function Projects() {
   const version = useSignal(0)
@@ -37,7 +38,10 @@ export function Projects() {
         </section>
       )}
       <Card title="Projects" polled={polled}>
-        <ListTable label="Projects" columns={['Project', 'Created', 'Visitors without an id']}>
+        <ListTable
+          label="Projects"
+          columns={['Project', 'Created', 'Visitors without an id', 'Props by which clicks are counted']}
+        >
           {polled.data?.projects.map((project) => (
             <tr key={project.name}>
               <th scope="row">
@@ -59,6 +63,9 @@ export function Projects() {
                     {project.derivesVisitors ? 'Do not count' : 'Derive'}
                   </button>
                 )}
+              </td>
+              <td>
+                <ProjectProps project={project} onChange={() => version.value++} />
               </td>
             </tr>
           ))}

@@ -1,10 +1,10 @@
 import type { Counts, Top } from '@clicktally/operations/read-operations.ts'
 import { saveCsv } from '../csv.ts'
+import { joinValues } from '../filters/condition.ts'
+import { hrefChoosing, isInCondition } from '../filters/filters.ts'
 import { usePolled } from '../http/polling.ts'
+import { Card } from '../parts/card.tsx'
 import { countsUrl, range } from '../state/counts-query.ts'
-import { escapeValue } from '../state/filters.ts'
-import { hrefWith, params } from '../state/place.ts'
-import { Card } from './card.tsx'
 import { type RankedRow, Ranking } from './ranking.tsx'
 
 const shownTargets = 10
@@ -16,22 +16,23 @@ export function TargetsCard() {
     5_000,
   )
   const targets = polled.data?.targets ?? []
-  const shown = targets.map(({ target }) => escapeValue(target)).join(',')
+  const shown = joinValues(targets.map(({ target }) => target))
   const previous = usePolled<Top>(
     shown === '' ? undefined : countsUrl('/top', range.value.previous, { limit: String(shownTargets), target: shown }),
     60_000,
   ).data
   const all = usePolled<Counts>(countsUrl('', range.value), 5_000).data?.total ?? 0
-  const rows = targets.map(({ target, total, visitors }): RankedRow => {
-    const text = escapeValue(target)
-    const isChosen = params.value.get('target') === text
-    return {
-      ...{ label: target, total, visitors, isChosen },
+  const rows = targets.map(
+    ({ target, total, bots, visitors }): RankedRow => ({
+      key: target,
+      label: target,
+      ...{ total, bots, visitors, isChosen: isInCondition('target', target) },
       before: previous?.targets.find((each) => each.target === target)?.total,
       share: all === 0 ? 0 : Math.min(total / all, 1),
-      href: hrefWith({ target: isChosen ? undefined : text }),
-    }
-  })
+      href: hrefChoosing('target', target),
+      excludeHref: hrefChoosing('target', target, true),
+    }),
+  )
   const save = () =>
     saveCsv('top-targets.csv', [
       ['target', 'clicks', 'visitors', 'bots'],
