@@ -6,16 +6,19 @@ import { TextFileError } from '@clicktally/text-file/text-file-error.ts'
 import { type Command, Option } from 'commander'
 import type { CliContext } from '../cli-context.ts'
 import { CliError, usageError } from '../cli-error.ts'
-import { csvColumns } from '../import/csv-header.ts'
-import { type ImportFormat, importFormats } from '../import/import-format.ts'
+import { csvColumns } from '../import/formats/csv-events.ts'
+import { type ImportFormat, importFormats } from '../import/formats/import-format.ts'
 import { findInput } from '../import/import-input.ts'
 import { describeImport } from '../import/import-report.ts'
 import { type ImportOptions, ImportRun } from '../import/import-run.ts'
+import { zoneOption } from '../reading/read-options.ts'
 import { addAccessOptions, findHttpAccess, type GivenAccess, type HttpAccess } from '../system/http-access.ts'
 
 interface Options extends GivenAccess {
   readonly format?: ImportFormat
   readonly source: string
+  readonly pageviews?: true
+  readonly tz: string
   readonly rejects?: string
   readonly restart?: true
   readonly wait?: true
@@ -30,6 +33,11 @@ Formats, plain or gzip, told by the first lines:
   ndjson  an event a line, as POST /v1/backfill takes it
   csv     the first line names the columns: ${csvColumns}
   log     a web server's access log, common or combined format: each line is a click, its path the target
+  plausible    imported_custom_events_….csv and imported_pages_….csv of its export
+  umami        Umami Cloud's export, or its table website_event as CSV
+  goatcounter  its CSV export of single page views
+  matomo       visits of Live.getLastVisitsDetails, one a line
+What the last four bring and lack is said as they are imported, and in docs/importing.md.
 
 A click without an id gets one made from its time, its line's number and content. So a file can be imported again, also
 when it has grown: nothing is counted twice. Lines that have moved are other clicks: do not insert or remove any in
@@ -48,6 +56,8 @@ export function registerImport(program: Command, context: CliContext): void {
     .argument('<file...>', '- is standard input')
     .addOption(new Option('--format <format>', 'what the files are').choices(importFormats))
     .option('--source <name>', 'distinguishes the ids of records without ids from those of other sources', '')
+    .option('--pageviews', 'counts page views of other counters too, as clicks on "page: PATH"')
+    .option('--tz <zone>', 'time zone of dates without a time (Plausible: that of the site)', zoneOption, 'UTC')
     .option(
       '--rejects <file>',
       'writes lines that cannot be imported to this file, as NDJSON with number, reason and text',
@@ -78,7 +88,7 @@ async function importFiles(context: CliContext, paths: readonly string[], option
   const run = await ImportRun.prepare({
     inputs,
     format: options.format,
-    source: options.source,
+    choices: { source: options.source, pageviews: options.pageviews === true, timeZone: options.tz },
     endpoint: new URL('v1/backfill', baseUrl),
     key,
     stateDir: context.config.stateDir,

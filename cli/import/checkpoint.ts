@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { LinePosition } from '@clicktally/text-file/line.ts'
+import type { FormatChoices } from './formats/format-choices.ts'
 import type { FileIdentity } from './import-input.ts'
 import type { TallyState } from './import-tally.ts'
 
@@ -28,7 +29,7 @@ export const checkpointVersion = 1
 /** Identifies an import. */
 export interface ImportKey {
   readonly endpoint: string
-  readonly source: string
+  readonly choices: Pick<FormatChoices, 'source' | 'pageviews' | 'timeZone'>
   readonly format: string | undefined
   readonly paths: readonly string[]
 }
@@ -40,8 +41,9 @@ export class CheckpointFile {
   readonly #draft: string
 
   /** @param stateDir folder for this program's state */
-  constructor(stateDir: string, { endpoint, source, format, paths }: ImportKey) {
-    const key = JSON.stringify([endpoint, source, format ?? null, paths])
+  constructor(stateDir: string, { endpoint, choices, format, paths }: ImportKey) {
+    const { source, pageviews, timeZone } = choices
+    const key = JSON.stringify([endpoint, source, format ?? null, paths, pageviews, timeZone])
     this.#dir = join(stateDir, 'imports')
     this.path = join(this.#dir, `${createHash('sha256').update(key).digest('hex').slice(0, 32)}.json`)
     this.#draft = `${this.path}.draft`

@@ -2,10 +2,11 @@ import { batchLimits } from '@clicktally/event/click-event.ts'
 import type { ClickBatch } from '@clicktally/requests/click-batches.ts'
 import type { Line, LinePosition } from '@clicktally/text-file/line.ts'
 import { usageError } from '../cli-error.ts'
-import { CsvReader } from './csv-records.ts'
-import { detectFormat, type ImportFormat, importFormats, readerOf } from './import-format.ts'
+import { CsvReader } from './formats/csv-records.ts'
+import type { FormatChoices } from './formats/format-choices.ts'
+import { detectFormat, type ImportFormat, importFormats, readerOf } from './formats/import-format.ts'
+import type { ImportRecord, RecordReader } from './formats/import-record.ts'
 import type { ImportInput, OpenInput } from './import-input.ts'
-import type { ImportRecord, RecordReader } from './import-record.ts'
 
 /** Consecutive records of one input, including those that cannot be sent. */
 export interface ImportBatch extends ClickBatch {
@@ -24,9 +25,9 @@ export interface ImportPlan {
   readonly inputs: readonly ImportInput[]
   /** Undefined: detected for each input. */
   readonly format: ImportFormat | undefined
-  readonly source: string
-  /** See readerOf(). */
-  readonly visitorKey: () => Promise<Buffer>
+  readonly choices: FormatChoices
+  /** Called for each input before its first batch. */
+  readonly onFormat: (format: ImportFormat) => void
   /** Where to begin in each input; `done` skips it. */
   readonly starts: readonly (LinePosition | 'done')[]
   readonly signal: AbortSignal
@@ -66,17 +67,19 @@ export async function* importBatches(plan: ImportPlan): AsyncGenerator<ImportBat
 }
 
 async function* readRecords(
-  { format, source, visitorKey }: ImportPlan,
+  { format: chosen, choices, onFormat }: ImportPlan,
   { name }: ImportInput,
   open: OpenInput,
   start: LinePosition,
-): AsyncGenerator<ImportRecord[]> {
+): AsyncGenerator<Iterable<ImportRecord>> {
   const isAtStart = start.bytes === 0
   let lines = open.lines()
   try {
     const first = await lines.next()
     if (first.done) return
-    const reader = await readerOf(format ?? detected(name, first.value), name, source, visitorKey)
+    const format = chosen ?? detected(name, first.value)
+    onFormat(format)
+    const reader = await readerOf(format, name, choices)
     if (isAtStart) yield reader.read(first.value)
     else {
       await readHeader(reader, first.value, lines)
@@ -144,7 +147,7 @@ class Gathering {
 
   take(bytesRead: number, isLast: boolean): ImportBatch {
     const records = this.#records
-    this.#end = records.at(-1)?.end ?? this.#end
+    this.#end = records.findLast(({ isPartial }) => isPartial !== true)?.end ?? this.#end
     const body = this.#events.map((event) => `${event}\n`).join('')
     const batch = { input: this.#input, records, count: this.#events.length, body, bytesRead, end: this.#end, isLast }
     this.#records = []

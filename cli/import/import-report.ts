@@ -17,14 +17,18 @@ export function describeImport(tally: ImportTally, inputs: readonly ImportInput[
     const range = days.count === 1 ? first : `${formatCount(days.count)} days from ${first} to ${last}`
     lines.push(labelled('', `of ${range} (UTC)`))
   }
-  return [...lines, ...describeRejects(tally, inputs)]
+  return [...lines, ...describeReasons('Skipped', tally.skippedReasons), ...describeRejects(tally, inputs)]
+}
+
+function describeReasons(label: string, reasons: ImportTally['reasons']): string[] {
+  return reasons.map(({ code, count, detail }, index) =>
+    labelled(index === 0 ? label : '', `${formatCount(count)} × ${code}: ${printable(detail)}`),
+  )
 }
 
 function describeRejects({ reasons, rejected, firstRejects }: ImportTally, inputs: readonly ImportInput[]): string[] {
   if (rejected === 0) return []
-  const lines = reasons.map(({ code, count, detail }, index) =>
-    labelled(index === 0 ? 'Rejected' : '', `${formatCount(count)} × ${code}: ${printable(detail)}`),
-  )
+  const lines = describeReasons('Rejected', reasons)
   const many = inputs.length > 1
   const examples = firstRejects.map(({ input, record, refusal }) => {
     const place = `${many ? `${inputs[input]?.name} ` : ''}line ${record.line}: ${refusal.code}: `

@@ -6,20 +6,21 @@ import { labelled, type Output } from '@clicktally/terminal/progress.ts'
 import { startOfText } from '@clicktally/text-file/line.ts'
 import { CheckpointFile, checkpointVersion } from './checkpoint.ts'
 import { contact } from './contact.ts'
+import type { FormatChoices } from './formats/format-choices.ts'
+import type { ImportFormat } from './formats/import-format.ts'
 import { type ImportBatch, importBatches } from './import-batches.ts'
-import type { ImportFormat } from './import-format.ts'
 import type { ImportInput } from './import-input.ts'
 import { withImportProgress } from './import-progress.ts'
 import { findStart, type ImportStart } from './import-start.ts'
 import type { ImportTally } from './import-tally.ts'
+import { accountOf } from './peers/accounts.ts'
 import { RejectsFile } from './rejects-file.ts'
 
 export interface ImportOptions {
   readonly inputs: readonly ImportInput[]
   /** Undefined: detected for each input. */
   readonly format: ImportFormat | undefined
-  /** Part of each generated id; see importId. */
-  readonly source: string
+  readonly choices: Omit<FormatChoices, 'visitorKey'>
   /** The server's URL for old clicks. */
   readonly endpoint: URL
   /** A key that may send old clicks. */
@@ -60,12 +61,12 @@ export class ImportRun {
   }
 
   static async prepare(options: ImportOptions): Promise<ImportRun> {
-    const { inputs, endpoint, source, format, stateDir, restart, notices } = options
+    const { inputs, endpoint, choices, format, stateDir, restart, notices } = options
     const paths = inputs.flatMap(({ file }) => file?.path ?? [])
     // A pipe cannot be read again.
     const canContinue = paths.length === inputs.length
     const checkpoint = canContinue
-      ? new CheckpointFile(stateDir, { endpoint: endpoint.href, source, format, paths })
+      ? new CheckpointFile(stateDir, { endpoint: endpoint.href, choices, format, paths })
       : undefined
     const before = restart ? undefined : await checkpoint?.read()
     return new ImportRun(options, checkpoint, await findStart(before, inputs, notices.line))
@@ -97,7 +98,7 @@ export class ImportRun {
   }
 
   async #sendAll(onBatch: (batch: ImportBatch) => void): Promise<void> {
-    const { inputs, format, source, endpoint, key, signal, stateDir } = this.#options
+    const { inputs, format, choices, endpoint, key, signal, stateDir, notices } = this.#options
     const { files } = this.#start
     const starts = inputs.map((_, index) => {
       const { isDone, position } = files[index] ?? { isDone: false, position: startOfText }
@@ -106,8 +107,8 @@ export class ImportRun {
     const batches = importBatches({
       inputs,
       format,
-      source,
-      visitorKey: () => readVisitorKey(stateDir),
+      choices: { ...choices, visitorKey: () => readVisitorKey(stateDir) },
+      onFormat: accountOnce(notices),
       starts,
       signal,
     })
@@ -159,5 +160,15 @@ export class ImportRun {
     if (isFine || nowMs - this.#noticedAtMs < noticeEveryMs) return
     this.#noticedAtMs = nowMs
     this.#options.notices.line(labelled('Waiting', `sent again: ${describeAnswer(answer)}`))
+  }
+}
+
+/** Says, once for each counter, what its export brings and lacks. */
+function accountOnce(notices: Output): (format: ImportFormat) => void {
+  const told = new Set<ImportFormat>()
+  return (format) => {
+    if (told.has(format)) return
+    told.add(format)
+    for (const line of accountOf(format)) notices.line(line)
   }
 }

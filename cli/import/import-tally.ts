@@ -1,6 +1,6 @@
 import type { AnsweredBatch } from '@clicktally/requests/batch-sender.ts'
+import type { ImportRecord, RecordRefusal } from './formats/import-record.ts'
 import type { ImportBatch } from './import-batches.ts'
-import type { ImportRecord, RecordRefusal } from './import-record.ts'
 
 const dayMs = 86_400_000
 const shownRejects = 5
@@ -13,11 +13,15 @@ export interface Reject {
   readonly refusal: RecordRefusal
 }
 
+type Reasons = Readonly<Record<string, { readonly count: number; readonly detail: string }>>
+
 /** The tally as stored in a checkpoint. */
 export interface TallyState {
   readonly accepted: number
   /** By code: number of records and description. */
-  readonly rejected: Readonly<Record<string, { readonly count: number; readonly detail: string }>>
+  readonly rejected: Reasons
+  /** Records that are something else than clicks, in the same form. Absent in checkpoints of earlier versions. */
+  readonly skipped?: Reasons
   /** The UTC days of accepted records, as inclusive ranges of days since 1970. */
   readonly days: readonly (readonly [first: number, last: number])[]
   readonly elapsedMs: number
@@ -27,11 +31,14 @@ export interface TallyState {
 export class ImportTally {
   accepted = 0
   rejected = 0
+  /** Records that are no clicks, such as page views. */
+  skipped = 0
   /** The first rejected records of this process. */
   readonly firstRejects: Reject[] = []
   /** A time by the server's clock, at or after its last answer. Milliseconds since 1970. */
   endedAtMs = 0
-  readonly #byCode = new Map<string, { count: number; detail: string }>()
+  readonly #byCode = new ReasonCounts()
+  readonly #skippedByCode = new ReasonCounts()
   readonly #days = new Set<number>()
   readonly #startedAtMs = performance.now()
   readonly #elapsedBeforeMs: number
@@ -39,10 +46,8 @@ export class ImportTally {
   constructor(before?: TallyState) {
     this.#elapsedBeforeMs = before?.elapsedMs ?? 0
     this.accepted = before?.accepted ?? 0
-    for (const [code, { count, detail }] of Object.entries(before?.rejected ?? {})) {
-      this.rejected += count
-      this.#byCode.set(code, { count, detail })
-    }
+    this.rejected = this.#byCode.restore(before?.rejected)
+    this.skipped = this.#skippedByCode.restore(before?.skipped)
     for (const [first, last] of before?.days ?? []) for (let day = first; day <= last; day++) this.#days.add(day)
   }
 
@@ -53,7 +58,8 @@ export class ImportTally {
     let sent = 0
     for (const record of batch.records) {
       const refusal = typeof record.event === 'string' ? refusals.get(sent++) : record.event
-      if (refusal !== undefined) rejects.push({ input: batch.input, record, refusal })
+      if (refusal?.isSkipped) this.#skip(refusal)
+      else if (refusal !== undefined) rejects.push({ input: batch.input, record, refusal })
       else if (record.timeMs !== undefined) this.#days.add(Math.floor(record.timeMs / dayMs))
     }
     this.accepted += accepted
@@ -68,7 +74,12 @@ export class ImportTally {
 
   /** By code, the most frequent first. */
   get reasons(): { code: string; count: number; detail: string }[] {
-    return [...this.#byCode].map(([code, reason]) => ({ code, ...reason })).sort((a, b) => b.count - a.count)
+    return this.#byCode.list()
+  }
+
+  /** The same of the skipped records. */
+  get skippedReasons(): { code: string; count: number; detail: string }[] {
+    return this.#skippedByCode.list()
   }
 
   /** The number of UTC days with clicks, and the first and the last of them in milliseconds since 1970. */
@@ -82,18 +93,21 @@ export class ImportTally {
   state(): TallyState {
     return {
       accepted: this.accepted,
-      rejected: Object.fromEntries(this.#byCode),
+      rejected: this.#byCode.state(),
+      skipped: this.#skippedByCode.state(),
       days: this.#dayRanges(),
       elapsedMs: Math.round(this.elapsedMs),
     }
   }
 
+  #skip(refusal: RecordRefusal): void {
+    this.skipped += 1
+    this.#skippedByCode.add(refusal)
+  }
+
   #reject(reject: Reject): void {
-    const { code, detail } = reject.refusal
     this.rejected += 1
-    const seen = this.#byCode.get(code)
-    if (seen) seen.count += 1
-    else this.#byCode.set(code, { count: 1, detail })
+    this.#byCode.add(reject.refusal)
     if (this.firstRejects.length < shownRejects) this.firstRejects.push(reject)
   }
 
@@ -105,5 +119,35 @@ export class ImportTally {
       else ranges.push([day, day])
     }
     return ranges
+  }
+}
+
+/** How often there was each reason. */
+class ReasonCounts {
+  readonly #byCode = new Map<string, { count: number; detail: string }>()
+
+  add({ code, detail }: RecordRefusal): void {
+    const seen = this.#byCode.get(code)
+    if (seen) seen.count += 1
+    else this.#byCode.set(code, { count: 1, detail })
+  }
+
+  /** The most frequent first. */
+  list(): { code: string; count: number; detail: string }[] {
+    return [...this.#byCode].map(([code, reason]) => ({ code, ...reason })).sort((a, b) => b.count - a.count)
+  }
+
+  state(): Reasons {
+    return Object.fromEntries(this.#byCode)
+  }
+
+  /** Continues with the reasons of a checkpoint, and returns how many there are. */
+  restore(reasons: Reasons = {}): number {
+    let sum = 0
+    for (const [code, { count, detail }] of Object.entries(reasons)) {
+      this.#byCode.set(code, { count, detail })
+      sum += count
+    }
+    return sum
   }
 }

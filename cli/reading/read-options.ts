@@ -57,7 +57,8 @@ function filterOption(text: string, others: string[] = []): string[] {
   return [...others, text]
 }
 
-function zoneOption(text: string): string {
+/** Parses the value of a Commander option: an IANA time zone. */
+export function zoneOption(text: string): string {
   try {
     new Intl.DateTimeFormat('en', { timeZone: text })
     return text

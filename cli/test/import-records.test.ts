@@ -3,10 +3,11 @@ import { isUuidV7, randomUuidV7, timeOfUuidV7 } from '@clicktally/event/uuid-v7.
 import { type Line, splitLines } from '@clicktally/text-file/line.ts'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { CsvReader } from '../import/csv-records.ts'
-import { detectFormat } from '../import/import-format.ts'
-import type { ImportRecord, RecordReader } from '../import/import-record.ts'
-import { logReader, ndjsonReader } from '../import/line-records.ts'
+import { eventRows } from '../import/formats/csv-events.ts'
+import { CsvReader } from '../import/formats/csv-records.ts'
+import { detectFormat } from '../import/formats/import-format.ts'
+import type { ImportRecord, RecordReader } from '../import/formats/import-record.ts'
+import { logReader, ndjsonReader } from '../import/formats/line-records.ts'
 
 const visitorKey = Buffer.alloc(32, 7)
 
@@ -25,9 +26,9 @@ async function linesOf(text: string): Promise<Line[]> {
 async function read(reader: RecordReader, text: string): Promise<ImportRecord[]> {
   const lines = await linesOf(text)
   // In blocks, as a file comes.
-  const records = Array.from({ length: Math.ceil(lines.length / 3) }, (_, n) =>
-    reader.read(lines.slice(n * 3, n * 3 + 3)),
-  )
+  const records = Array.from({ length: Math.ceil(lines.length / 3) }, (_, n) => [
+    ...reader.read(lines.slice(n * 3, n * 3 + 3)),
+  ])
   return [...records.flat(), ...reader.end()]
 }
 
@@ -129,7 +130,7 @@ describe('a record of CSV', () => {
   })
 
   const header = 'target,occurredAt,bot,props.plan,props.__proto__'
-  const readAll = (text: string) => read(new CsvReader('a.csv', ''), text)
+  const readAll = (text: string) => read(new CsvReader('a.csv', eventRows('')), text)
 
   test('has the fields that the first line names, without empty ones', async () => {
     const records = await readAll(

@@ -3,9 +3,7 @@ import { parseLogLine } from '@clicktally/access-log/log-line.ts'
 import { rejection } from '@clicktally/event/click-rejection.ts'
 import { parseRfc3339 } from '@clicktally/event/rfc3339.ts'
 import type { Line } from '@clicktally/text-file/line.ts'
-import { type ImportRecord, importId, type RecordReader, timeInside } from './import-record.ts'
-
-type Reading = Pick<ImportRecord, 'event' | 'timeMs'>
+import { importId, type Reading, type RecordReader, recordsOf, timeInside } from './import-record.ts'
 
 /** Reads a file with one event per line, in the format of the API. */
 export function ndjsonReader(source: string): RecordReader {
@@ -17,18 +15,18 @@ export function logReader(source: string, visitorKey: Buffer): RecordReader {
   return lineReader((line) => readLogLine(line, source, visitorKey))
 }
 
-/** Every line that is not blank is a record. */
-function lineReader(readLine: (line: Line) => Reading): RecordReader {
+/** Every line that is not blank is one click, or any number of them. */
+export function lineReader(readLine: (line: Line) => Reading | Iterable<Reading>): RecordReader {
   return {
-    read: (lines) =>
-      lines
-        .filter(({ text }) => text.trim() !== '')
-        .map((line) => ({
-          line: line.number,
-          text: line.text.replace(/\r$/, ''),
-          end: { lines: line.number, bytes: line.endBytes },
-          ...readLine(line),
-        })),
+    *read(lines) {
+      for (const line of lines) {
+        const text = line.text.replace(/\r$/, '')
+        if (text.trim() === '') continue
+        const reading = readLine(line)
+        const place = { line: line.number, text, end: { lines: line.number, bytes: line.endBytes } }
+        yield* recordsOf(place, Symbol.iterator in reading ? reading : [reading])
+      }
+    },
     end: () => [],
   }
 }

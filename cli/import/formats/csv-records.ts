@@ -1,9 +1,26 @@
 import { rejection } from '@clicktally/event/click-rejection.ts'
-import { parseRfc3339 } from '@clicktally/event/rfc3339.ts'
 import type { Line } from '@clicktally/text-file/line.ts'
 import { parse } from 'csv-parse/sync'
-import { eventOf, readHeader } from './csv-header.ts'
-import { type ImportRecord, importId, type RecordReader, timeInside } from './import-record.ts'
+import { type ImportRecord, type Reading, type RecordReader, recordsOf } from './import-record.ts'
+
+/** A record with as many cells as there are columns. */
+export interface Row {
+  readonly cells: readonly string[]
+  /** Number of its first line, from 1. */
+  readonly line: number
+  /** The original text. */
+  readonly text: string
+}
+
+/** What a record means: one click, or any number of them. */
+export type RowReader = (row: Row) => Reading | Iterable<Reading>
+
+/**
+ * What the records mean that are below this header, in the file with this name.
+ *
+ * @throws {CliError} if it does not name the columns of the format
+ */
+export type HeaderReader = (name: string, header: readonly string[]) => RowReader
 
 /** Enough for one event. A quote that is never closed extends the record to this size. */
 const maxRecordBytes = 65_536
@@ -23,27 +40,28 @@ interface RawRecord {
  */
 export class CsvReader implements RecordReader {
   readonly #name: string
-  readonly #source: string
-  #columns: readonly string[] | undefined
+  readonly #readHeader: HeaderReader
+  #columns = 0
+  #readRow: RowReader | undefined
   /** Lines of an incomplete record with an open quote. */
   #open: Line[] = []
   #openBytes = 0
 
-  constructor(name: string, source: string) {
+  constructor(name: string, readHeader: HeaderReader) {
     this.#name = name
-    this.#source = source
+    this.#readHeader = readHeader
   }
 
   get hasHeader(): boolean {
-    return this.#columns !== undefined
+    return this.#readRow !== undefined
   }
 
   /** @throws {CliError} if the first record does not name the columns */
-  read(lines: readonly Line[]): ImportRecord[] {
+  read(lines: readonly Line[]): Iterable<ImportRecord> {
     return this.#make(lines.flatMap((line) => this.#take(line)))
   }
 
-  end(): ImportRecord[] {
+  end(): Iterable<ImportRecord> {
     const left: RawRecord[] = []
     while (this.#open.length > 0) left.push(...this.#giveUpQuote())
     return this.#make(left)
@@ -85,42 +103,40 @@ export class CsvReader implements RecordReader {
     }
   }
 
-  #make(records: readonly RawRecord[]): ImportRecord[] {
-    if (records.length === 0) return []
-    if (this.#columns === undefined) {
-      const [header, ...others] = records
-      if (header === undefined) return []
-      this.#columns = readHeader(this.#name, cellsOf([header])[0] ?? [])
-      return this.#make(others)
-    }
-    const columns = this.#columns
-    return cellsOf(records).map((cells, index) => this.#record(records[index] as RawRecord, columns, cells))
+  #make(records: readonly RawRecord[]): Iterable<ImportRecord> {
+    const [first, ...others] = records
+    if (first === undefined) return []
+    if (this.#readRow !== undefined) return this.#recordsOf(records, this.#readRow)
+    const header = (cellsOf([first])[0] ?? []).map((cell) => cell.trim())
+    this.#readRow = this.#readHeader(this.#name, header)
+    this.#columns = header.length
+    return this.#recordsOf(others, this.#readRow)
   }
 
-  #record(raw: RawRecord, columns: readonly string[], cells: readonly string[] | undefined): ImportRecord {
-    const { line, text, end, isCut } = raw
-    const place = { line, text, end }
-    if (isCut) return { ...place, event: rejection('event_too_large') }
+  *#recordsOf(records: readonly RawRecord[], readRow: RowReader): Generator<ImportRecord> {
+    for (const [index, cells] of cellsOf(records).entries()) {
+      const { line, text, end, isCut } = records[index] as RawRecord
+      const reading = isCut ? { event: rejection('event_too_large') } : this.#reading({ line, text }, cells, readRow)
+      yield* recordsOf({ line, text, end }, Symbol.iterator in reading ? reading : [reading])
+    }
+  }
+
+  #reading(place: Omit<Row, 'cells'>, cells: string[] | undefined, readRow: RowReader): Reading | Iterable<Reading> {
     if (cells === undefined) {
       const detail = 'The line is not valid CSV: its quotes do not match (write a quote inside quotes twice).'
-      return { ...place, event: { code: 'not_csv', detail } }
+      return { event: { code: 'not_csv', detail } }
     }
-    if (cells.length !== columns.length) {
-      const detail = `The line has ${cells.length} columns, the first line names ${columns.length}.`
-      return { ...place, event: { code: 'columns_differ', detail } }
+    if (cells.length !== this.#columns) {
+      const detail = `The line has ${cells.length} columns, the first line names ${this.#columns}.`
+      return { event: { code: 'columns_differ', detail } }
     }
-    const event = eventOf(columns, cells)
-    const occurredAtMs = typeof event.occurredAt === 'string' ? parseRfc3339(event.occurredAt) : undefined
-    if (event.id !== undefined) {
-      return { ...place, event: JSON.stringify(event), timeMs: occurredAtMs ?? timeInside(event.id) }
-    }
-    const id = occurredAtMs === undefined ? undefined : importId(occurredAtMs, this.#source, line, text)
-    return { ...place, event: JSON.stringify({ ...(id !== undefined && { id }), ...event }), timeMs: occurredAtMs }
+    return readRow({ ...place, cells })
   }
 }
 
 /** The cells of each record; undefined for a broken one. */
 function cellsOf(records: readonly RawRecord[]): (string[] | undefined)[] {
+  if (records.length === 0) return []
   try {
     const rows = parse(records.map(({ text }) => text).join('\n'), {
       record_delimiter: '\n',

@@ -1,6 +1,9 @@
 import { type EventField, eventFields, sentFields } from '@clicktally/event/event-fields.ts'
+import { parseRfc3339 } from '@clicktally/event/rfc3339.ts'
 import { printable } from '@clicktally/terminal/printable.ts'
-import { CliError } from '../cli-error.ts'
+import { CliError } from '../../cli-error.ts'
+import type { HeaderReader } from './csv-records.ts'
+import { importId, timeInside } from './import-record.ts'
 
 /** Columns by the name of their field. `props` has a column for each prop. */
 const fields = new Map(
@@ -12,13 +15,26 @@ const fields = new Map(
 /** The columns that a CSV file may have, for people. */
 export const csvColumns = `${[...fields.keys()].join(', ')} and props.NAME`
 
+/** CSV whose columns are the fields of events. */
+export function eventRows(source: string): HeaderReader {
+  return (name, header) => {
+    const columns = readHeader(name, header)
+    return ({ cells, line, text }) => {
+      const event = eventOf(columns, cells)
+      const occurredAtMs = typeof event.occurredAt === 'string' ? parseRfc3339(event.occurredAt) : undefined
+      if (event.id !== undefined) return { event: JSON.stringify(event), timeMs: occurredAtMs ?? timeInside(event.id) }
+      const id = occurredAtMs === undefined ? undefined : importId(occurredAtMs, source, line, text)
+      return { event: JSON.stringify({ ...(id !== undefined && { id }), ...event }), timeMs: occurredAtMs }
+    }
+  }
+}
+
 /**
  * The columns that the first record of a CSV file names.
  *
  * @throws {CliError} if it names a wrong column or lacks one
  */
-export function readHeader(name: string, cells: readonly string[]): string[] {
-  const columns = cells.map((cell) => cell.trim())
+function readHeader(name: string, columns: readonly string[]): readonly string[] {
   const wrong = (problem: string) =>
     new CliError(`${name}: ${problem}\nThe first line must name the columns. Allowed: ${csvColumns} (your own data).`)
   const unknown = columns.find((column) => !isColumn(column))
@@ -37,7 +53,7 @@ function isColumn(column: string): boolean {
 }
 
 /** The event of a record. Empty cells are left out. */
-export function eventOf(columns: readonly string[], cells: readonly string[]): Record<string, unknown> {
+function eventOf(columns: readonly string[], cells: readonly string[]): Record<string, unknown> {
   const event: Record<string, unknown> = {}
   const props: [string, string][] = []
   for (const [index, column] of columns.entries()) {
