@@ -14,6 +14,8 @@ export interface ClickFields {
   readonly props?: Readonly<Record<string, string | number | boolean | null>>
   /** Two capital letters (ISO 3166). Only with a secret key. */
   readonly country?: string
+  /** The User-Agent of the visitor, at most 512 characters: tells browser, system and device. Not stored. Only with a secret key. */
+  readonly userAgent?: string
   /** The click came from a program; counted separately. */
   readonly bot?: boolean
 }

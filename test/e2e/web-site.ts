@@ -8,16 +8,21 @@ export interface WebSite {
   readonly visited: readonly string[]
 }
 
-/** A web site on an origin of its own. The server is stopped when the test ends. */
+/**
+ * A web site on an origin of its own. The server is stopped when the test ends.
+ *
+ * @param headers of all answers, or of that to a path
+ */
 export async function startWebSite(
   html: (origin: string, url: string) => string,
-  headers: Record<string, string> = {},
+  headers: Record<string, string> | ((url: string) => Record<string, string>) = {},
 ): Promise<WebSite> {
   const visited: string[] = []
   let origin = ''
   const server = createServer(({ url = '/' }, response) => {
     visited.push(url)
-    response.writeHead(200, { 'content-type': 'text/html; charset=utf-8', ...headers }).end(html(origin, url))
+    const more = typeof headers === 'function' ? headers(url) : headers
+    response.writeHead(200, { 'content-type': 'text/html; charset=utf-8', ...more }).end(html(origin, url))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   onTestFinished(() => {
