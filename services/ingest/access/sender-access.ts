@@ -126,7 +126,8 @@ export class SenderAccess {
     if (origin !== undefined && this.#allowOrigin(origin, reply)) {
       reply
         .header('access-control-allow-methods', 'POST')
-        .header('access-control-allow-headers', 'authorization, content-type, content-encoding')
+        // The last one is what Segment's library for browsers adds when it sends again.
+        .header('access-control-allow-headers', 'authorization, content-type, content-encoding, x-retry-count')
         .header('access-control-max-age', '7200')
     }
     return reply.code(204).send()

@@ -126,7 +126,7 @@ describe('from a web page', () => {
       expect(statusCode).toBe(204)
       expect(headers).toMatchObject({
         ...{ 'access-control-allow-origin': pageOrigin, 'access-control-allow-methods': 'POST', vary: 'Origin' },
-        'access-control-allow-headers': 'authorization, content-type, content-encoding',
+        'access-control-allow-headers': 'authorization, content-type, content-encoding, x-retry-count',
       })
       expect(headers['access-control-allow-credentials']).toBeUndefined()
       const refused = await preflight('https://evil.example', url)
