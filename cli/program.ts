@@ -19,6 +19,7 @@ import { registerWebhooks } from './commands/owner/webhooks.ts'
 import { registerBy } from './commands/reading/by.ts'
 import { registerCount } from './commands/reading/count.ts'
 import { registerLive } from './commands/reading/live.ts'
+import { registerMcp } from './commands/reading/mcp.ts'
 import { registerSeries } from './commands/reading/series.ts'
 import { registerTop } from './commands/reading/top.ts'
 import { registerSend } from './commands/send.ts'
@@ -80,6 +81,7 @@ function createProgram(context: CliContext): Command {
   registerTop(program, context)
   registerBy(program, context)
   registerLive(program, context)
+  registerMcp(program, context)
   registerDead(program, context)
   registerStatus(program, context)
   registerDoctor(program, context)

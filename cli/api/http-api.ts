@@ -36,7 +36,7 @@ const answerTimeoutMs = 15_000
 export class HttpApi {
   readonly #access: HttpAccess
 
-  private constructor(access: HttpAccess) {
+  constructor(access: HttpAccess) {
     this.#access = access
   }
 
