@@ -23,6 +23,14 @@ export function readConfig(source: NodeJS.ProcessEnv) {
     ),
     managementUrl: env.optionalServerUrl('CLICKTALLY_MANAGEMENT_URL', 'http://127.0.0.1:15672', ['http:', 'https:']),
     baseUrl: env.optionalServerUrl('CLICKTALLY_URL', 'http://127.0.0.1:8080', ['http:', 'https:']),
+    /** For backups. */
+    ownerDatabaseUrl: env.optionalServerUrl(
+      'CLICKTALLY_OWNER_DATABASE_URL',
+      'postgres://clicktally@127.0.0.1:5432/clicktally',
+      ['postgres:', 'postgresql:'],
+      'CLICKTALLY_OWNER_DATABASE_PASSWORD',
+    ),
+    secretsDir: env.optionalText('CLICKTALLY_SECRETS_DIR'),
     archive: readArchiveSettings(env),
     key: env.secret('CLICKTALLY_KEY'),
     stateDir: join(env.text('XDG_STATE_HOME', join(homedir(), '.local', 'state')), 'clicktally'),

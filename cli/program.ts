@@ -2,6 +2,7 @@ import { printableLines } from '@clicktally/terminal/printable.ts'
 import { Command, CommanderError } from 'commander'
 import type { CliContext } from './cli-context.ts'
 import { registerArchive } from './commands/archive.ts'
+import { registerBackup } from './commands/backup.ts'
 import { registerBalance } from './commands/counters/balance.ts'
 import { registerRebuild } from './commands/counters/rebuild.ts'
 import { registerVerify } from './commands/counters/verify.ts'
@@ -91,6 +92,7 @@ function createProgram(context: CliContext): Command {
   registerVisitors(program, context)
   registerImport(program, context)
   registerArchive(program, context)
+  registerBackup(program, context)
   registerKeys(program, context)
   registerProjects(program, context)
   registerPublicCounters(program, context)

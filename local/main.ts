@@ -1,4 +1,4 @@
-import { join, relative } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { readConfigOrExit } from '@clicktally/config/environment.ts'
 import { describeFirstKeys, type FirstKeys } from '@clicktally/keys/first-keys.ts'
 import { readConfig } from './config.ts'
@@ -85,7 +85,7 @@ async function main(options: Options): Promise<void> {
   process.stdout.on('error', () => {})
   process.stderr.on('error', () => {})
 
-  const { port, ingests, processors, observability } = options
+  const { port, ingests, processors, observability, restore } = options
   try {
     system = await startSystem({
       dir: localDir,
@@ -93,6 +93,7 @@ async function main(options: Options): Promise<void> {
       ingests,
       processors,
       nginx,
+      restore: restore === undefined ? undefined : resolve(restore),
       observability: observability ? { onUsualPorts: true } : undefined,
       onLine: line,
       signal: abort.signal,

@@ -8,6 +8,8 @@ export interface Options {
   readonly processors: number
   /** Whether to start Prometheus and Alertmanager too. */
   readonly observability: boolean
+  /** The folder of a backup, from which a new system is made. */
+  readonly restore?: string
 }
 
 /** Each instance takes about 80 MB of memory and several of PostgreSQL's 100 connections. */
@@ -21,6 +23,10 @@ export function createCommand(): Command {
     .option('--ingests <number>', 'number of ingest processes, which accept clicks', instances, 1)
     .option('--processors <number>', 'number of processors, which write clicks to the database', instances, 1)
     .option('--observability', 'also start Prometheus and Alertmanager, with the alerts of docs/operations.md', false)
+    .option(
+      '--restore <folder>',
+      'make a new database from a backup of "clicktally backup"; needs a folder without one',
+    )
     .addHelpText(
       'after',
       '\nData, logs, passwords and downloaded programs are in .local/. Ctrl-C stops everything and keeps the data.',

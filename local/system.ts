@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { ensureSecrets } from '@clicktally/secrets/secrets.ts'
 import { serviceNames } from '@clicktally/system/parts.ts'
 import { cachedPages } from '@clicktally/web/build/pages.ts'
+import { openBackup } from './backup.ts'
 import { claimFolder } from './files/claimed-folder.ts'
 import { localDir } from './files/local-folder.ts'
 import { removeSystemFile, writeSystemFile } from './files/system-file.ts'
@@ -44,6 +45,8 @@ export interface SystemOptions {
   nginx?: NginxSettings
   /** Also starts Prometheus and Alertmanager. `adapt` changes their configuration, for tests. Default: not. */
   observability?: Pick<ObservabilityOptions, 'adapt' | 'onUsualPorts'> | undefined
+  /** The folder of a backup, from which a new system is made. */
+  restore?: string | undefined
   /** Called for each connection of a service to a server. A test may return the port of a proxy. */
   between?: Between
 }
@@ -117,6 +120,7 @@ async function startAll(
     variables = {},
     between = ({ port }) => port,
     observability,
+    restore,
     nginx: nginxSettings,
   }: SystemOptions & { nginx: NginxSettings },
   supervision: Supervision,
@@ -126,6 +130,7 @@ async function startAll(
   const secretsDir = join(dir, 'secrets')
   const logPath = (name: string) => join(logsDir, `${name}.log`)
   const services = new Map<string, RunningService>()
+  const backup = restore === undefined ? undefined : await openBackup(restore, dir)
   await ensureSecrets(secretsDir)
   const secret = (path: string) => readFileSync(join(secretsDir, path), 'utf8')
 
@@ -167,6 +172,8 @@ async function startAll(
   ])
   services.set('postgres', { program: postgres.server, port: postgres.port })
   services.set('rabbitmq', { program: rabbitmq.server, port: rabbitmq.amqpPort })
+
+  await backup?.restoreTo(postgres.url, onLine)
 
   const started = await startServices({
     ...running,

@@ -18,16 +18,8 @@ const dir = join(import.meta.dirname, 'functions')
 export async function applyFunctions(db: Kysely<unknown>): Promise<string[]> {
   // The files are in no order: a body may call a function that does not exist yet.
   await sql`set local check_function_bodies = off`.execute(db)
-  const { rows } = await sql<{ name: string; checksum: string }>`select name, checksum from applied_functions`.execute(
-    db,
-  )
-  const checksums = new Map(rows.map(({ name, checksum }) => [name, checksum]))
   const applied: string[] = []
-  for (const file of globSync('*/*.sql', { cwd: dir }).sort()) {
-    const name = basename(file, '.sql')
-    const source = await readFile(join(dir, file), 'utf8')
-    const checksum = createHash('sha256').update(source).digest('hex')
-    if (checksums.get(name) === checksum) continue
+  for (const { name, source, checksum } of await changedFunctions(db)) {
     try {
       await sql.raw(source).execute(db)
     } catch (error) {
@@ -39,4 +31,29 @@ export async function applyFunctions(db: Kysely<unknown>): Promise<string[]> {
     applied.push(name)
   }
   return applied
+}
+
+interface ChangedFunction {
+  readonly name: string
+  readonly source: string
+  /** SHA-256 of the source. */
+  readonly checksum: string
+}
+
+/** The functions that this version has and the database does not, or has differently. */
+export async function changedFunctions(db: Kysely<unknown>): Promise<ChangedFunction[]> {
+  const table = await sql<{ exists: boolean }>`select to_regclass('applied_functions') is not null as exists`.execute(
+    db,
+  )
+  const { rows } = table.rows[0]?.exists
+    ? await sql<{ name: string; checksum: string }>`select name, checksum from applied_functions`.execute(db)
+    : { rows: [] }
+  const checksums = new Map(rows.map(({ name, checksum }) => [name, checksum]))
+  const all = globSync('*/*.sql', { cwd: dir })
+    .sort()
+    .map(async (file): Promise<ChangedFunction> => {
+      const source = await readFile(join(dir, file), 'utf8')
+      return { name: basename(file, '.sql'), source, checksum: createHash('sha256').update(source).digest('hex') }
+    })
+  return (await Promise.all(all)).filter(({ name, checksum }) => checksums.get(name) !== checksum)
 }

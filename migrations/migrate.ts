@@ -2,9 +2,10 @@ import { createPool } from '@clicktally/database/pool.ts'
 import { loginRoles } from '@clicktally/system/accounts.ts'
 import type { DatabaseAccount } from '@clicktally/system/parts.ts'
 import { Kysely, PostgresDialect, sql } from 'kysely'
+import type { Pool } from 'pg'
 import type { Logger } from 'pino'
-import { applyFunctions } from './functions.ts'
-import { createMigrator } from './schema.ts'
+import { applyFunctions, changedFunctions } from './functions.ts'
+import { createMigrator, notesOf } from './schema.ts'
 
 /**
  * Migrates the schema and the stored functions to the current version, in one transaction, then sets the passwords of the
@@ -18,13 +19,48 @@ export async function migrate(
   logger: Logger,
 ): Promise<void> {
   const pool = createPool({ url: ownerUrl, name: 'migrations', logger, maxConnections: 2, statementTimeoutMs: 600_000 })
-  const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) })
   try {
-    await db.transaction().execute(async (transaction) => {
+    await migrateSchema(pool, logger)
+    for (const { account, role } of loginRoles) await setPassword(pool, role, passwordOf(account))
+  } finally {
+    await pool.end()
+  }
+}
+
+/** What migrate() would do to the schema. */
+export interface PendingChanges {
+  /** In order. `notes` is the comment at the top of the file: what it does, and whether the earlier services may run beside it. */
+  readonly migrations: readonly { readonly name: string; readonly notes: string }[]
+  /** Stored functions that are created or replaced. */
+  readonly functions: readonly string[]
+}
+
+/** Reads what migrate() would do, and changes nothing. @throws the database error */
+export async function pendingChanges(ownerUrl: string, logger: Logger): Promise<PendingChanges> {
+  const pool = createPool({ url: ownerUrl, name: 'migrations', logger, maxConnections: 1, statementTimeoutMs: 10_000 })
+  try {
+    const db = over(pool)
+    const all = await createMigrator(db).getMigrations()
+    const pending = all.filter(({ executedAt }) => executedAt === undefined)
+    return {
+      migrations: await Promise.all(pending.map(async ({ name }) => ({ name, notes: await notesOf(name) }))),
+      functions: (await changedFunctions(db)).map(({ name }) => name),
+    }
+  } finally {
+    await pool.end()
+  }
+}
+
+/** Migrates like {@link migrate}, without the passwords. */
+export async function migrateSchema(pool: Pool, logger: Logger): Promise<void> {
+  await over(pool)
+    .transaction()
+    .execute(async (transaction) => {
       // Kysely's own lock would come after it has created its tables, at which two first runs would collide.
       await sql`select pg_advisory_xact_lock(hashtext('clicktally migrations'))`.execute(transaction)
       // Returns the error instead of throwing it.
-      const { error, results } = await createMigrator(transaction).migrateToLatest()
+      const onStart = (migration: string) => logger.info({ migration }, 'migration begins')
+      const { error, results } = await createMigrator(transaction, { onStart }).migrateToLatest()
       for (const { migrationName, status } of results ?? [])
         logger.info({ migration: migrationName, status }, 'migration')
       if (error !== undefined) {
@@ -33,10 +69,20 @@ export async function migrate(
       }
       for (const name of await applyFunctions(transaction)) logger.info({ function: name }, 'function applied')
     })
-    for (const { account, role } of loginRoles) await setPassword(pool, role, passwordOf(account))
-  } finally {
-    await db.destroy()
-  }
+}
+
+/**
+ * Runs exactly these migrations on an empty database, without stored functions: the schema that a backup has.
+ *
+ * @throws if this version does not have one of them
+ */
+export async function migrateToSchemaOf(pool: Pool, migrations: readonly string[]): Promise<void> {
+  const { error } = await createMigrator(over(pool), { only: migrations }).migrateToLatest()
+  if (error !== undefined) throw error
+}
+
+function over(pool: Pool): Kysely<unknown> {
+  return new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) })
 }
 
 async function setPassword(pool: ReturnType<typeof createPool>, role: string, password: string): Promise<void> {

@@ -3,7 +3,7 @@ import { createPool } from '@clicktally/database/pool.ts'
 import { Kysely, PostgresDialect } from 'kysely'
 import { pino } from 'pino'
 import { inject, onTestFinished } from 'vitest'
-import { migrate } from '../migrate.ts'
+import { migrate, pendingChanges } from '../migrate.ts'
 import { createMigrator } from '../schema.ts'
 
 const logger = pino({ level: 'silent' })
@@ -32,5 +32,6 @@ export async function createEmptyDatabase() {
       if (error !== undefined) throw error
     },
     migrate: () => migrate(url.href, () => 'only-for-tests', logger),
+    pending: () => pendingChanges(url.href, logger),
   }
 }

@@ -76,3 +76,33 @@ test('concurrent migrations of an empty database wait for each other', async () 
   await Promise.all([migrate(), migrate()])
   expect(await functionsOf(pool)).toEqual(await freshFunctions())
 })
+
+test('a dry run names what a migration would do, and changes nothing', async () => {
+  const { pool, migrateTo, migrate, pending } = await createEmptyDatabase()
+  const all = await pending()
+  expect(all.migrations[0]).toMatchObject({ name: '0001-clicks-and-counters', notes: 'The first schema.' })
+  await migrateTo('0003-counter-deltas')
+  const left = await pending()
+  expect(left.migrations.map(({ name }) => name)).toEqual(all.migrations.slice(3).map(({ name }) => name))
+  expect(left.functions).toEqual(all.functions)
+  expect((await pool.query(`select to_regclass('ledger_totals') as later`)).rows).toEqual([{ later: null }])
+  await migrate()
+  expect(await pending()).toEqual({ migrations: [], functions: [] })
+  await pool.query(`update applied_functions set checksum = 'of another version' where name = 'fold_counters'`)
+  expect(await pending()).toEqual({ migrations: [], functions: ['fold_counters'] })
+})
+
+test('each migration says whether the earlier services may run beside it', async () => {
+  const { pending } = await createEmptyDatabase()
+  const { migrations } = await pending()
+  const first = ['0001-clicks-and-counters']
+  expect(migrations.filter(({ name, notes }) => !first.includes(name) && !/[Ee]arlier/.test(notes))).toEqual([])
+})
+
+test('a migration that was merged later runs, although its number is lower', async () => {
+  const { pool, migrate } = await createEmptyDatabase()
+  await migrate()
+  await pool.query(`drop table public_counters; delete from kysely_migration where name = '0018-public-counters'`)
+  await migrate()
+  expect((await pool.query(`select to_regclass('public_counters') is not null as exists`)).rows).toEqual([{ exists: true }])
+})

@@ -1,0 +1,66 @@
+import { cp } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { backUpDatabase } from '@clicktally/backup/database-backup.ts'
+import { createPool } from '@clicktally/database/pool.ts'
+import { createLogger } from '@clicktally/telemetry/logger.ts'
+import { formatCount } from '@clicktally/terminal/progress.ts'
+import type { Command } from 'commander'
+import type { CliContext } from '../cli-context.ts'
+import { jsonLine } from '../json-line.ts'
+import { plural } from '../letters/letter-totals.ts'
+import { findOwner } from '../system/owner-access.ts'
+
+interface Options {
+  readonly secrets: boolean
+  readonly json?: true
+}
+
+/** For each statement: a table of a terabyte. */
+const statementTimeoutMs = 24 * 3_600_000
+
+const help = `
+Writes all rows as of one moment, while the system runs: PostgreSQL's COPY format, gzip, one file a table, with a manifest that has
+counts and hashes. With the secrets, which have the definitions of RabbitMQ, it is all that a new system needs:
+
+  npm start -- --restore <folder>
+
+Not in it: clicks that were accepted but not counted yet. They are in RabbitMQ, and the balance of the restored system shows them as in
+flight. Keep the folder as safe as the system: it has visitors, password hashes and keys. See docs/operations.md.`
+
+export function registerBackup(program: Command, context: CliContext): void {
+  program
+    .command('backup')
+    .description('writes a backup of the database and the secrets to a new folder')
+    .argument('<folder>', 'must not exist')
+    .option('--no-secrets', 'without keys and passwords: a restored system gets new ones, and people get new keys')
+    .option('--json', 'print the manifest as a JSON object')
+    .addHelpText('after', help)
+    .action((folder: string, options: Options) => backUp(context, resolve(folder), options))
+}
+
+async function backUp(context: CliContext, folder: string, { secrets, json }: Options): Promise<void> {
+  const { databaseUrl, secretsDir } = await findOwner(context)
+  const logger = createLogger('cli', 'silent')
+  const pool = createPool({ url: databaseUrl, name: 'backup', logger, maxConnections: 1, statementTimeoutMs })
+  try {
+    const manifest = await backUpDatabase(
+      pool,
+      folder,
+      async (partial) => {
+        if (secrets && secretsDir !== undefined) await cp(secretsDir, join(partial, 'secrets'), { recursive: true })
+      },
+      ({ name, rows }) => context.notices.line(`${name}: ${plural(rows, 'row')}`),
+    )
+    if (json) context.print(jsonLine(manifest))
+    else {
+      const rows = manifest.tables.reduce((sum, table) => sum + table.rows, 0)
+      context.print(`${folder}: ${plural(rows, 'row')} as of ${manifest.takenAt}.`)
+      context.print(
+        `${formatCount(manifest.balance.inFlight ?? 0)} accepted clicks were not counted yet, and are not in it.`,
+      )
+      if (secrets && secretsDir === undefined) context.print('Without secrets: back up their folder yourself.')
+    }
+  } finally {
+    await pool.end()
+  }
+}

@@ -1,0 +1,143 @@
+import { createHash } from 'node:crypto'
+import { createWriteStream, existsSync } from 'node:fs'
+import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { createGzip } from 'node:zlib'
+import { readBalance } from '@clicktally/database/balance.ts'
+import { createDatabaseOn } from '@clicktally/database/connection.ts'
+import type { Pool, PoolClient } from 'pg'
+import { to as copyTo } from 'pg-copy-streams'
+import { type BackedUpTable, type BackupManifest, manifestFile } from './backup-manifest.ts'
+import { endTimeLimit } from './copy-time-limit.ts'
+import { type TableToCopy, tablesToCopy } from './table-list.ts'
+
+const newline = 10
+/** Level 6 takes three times as long and saves a tenth. */
+const gzipLevel = 1
+
+/**
+ * Writes all rows of the database to a folder, as of one moment, while the system runs. The folder appears when it is complete.
+ *
+ * @param pool as the owner of the tables
+ * @param folder must not exist
+ * @param more writes other files to the folder before it is complete
+ * @param onTable receives each table when it is written
+ * @throws the database error, or the error of the disk; nothing is left then
+ */
+export async function backUpDatabase(
+  pool: Pool,
+  folder: string,
+  more: (partial: string) => Promise<void> = async () => {},
+  onTable: (table: BackedUpTable) => void = () => {},
+): Promise<BackupManifest> {
+  if (existsSync(folder)) throw new Error(`${folder} exists already: a backup is a folder of its own.`)
+  const partial = `${folder}.partial`
+  // Its clicks have visitors.
+  await rm(partial, { recursive: true, force: true })
+  await mkdir(join(partial, 'tables'), { recursive: true, mode: 0o700 })
+  const client = await pool.connect()
+  let failure: Error | undefined
+  try {
+    await client.query(`begin isolation level repeatable read read only; set local timezone = 'UTC';
+      set local idle_in_transaction_session_timeout = 0; set local statement_timeout = 0`)
+    const described = await describe(client)
+    const tables: BackedUpTable[] = []
+    for (const table of await tablesToCopy(client)) {
+      const written = await writeTable(client, table, partial)
+      tables.push(written)
+      onTable(written)
+    }
+    const balance = { ...(await readBalance(createDatabaseOn(client))) }
+    await client.query('commit')
+    await more(partial)
+    const manifest: BackupManifest = { version: 1, ...described, tables, balance }
+    await writeSynced(join(partial, manifestFile), `${JSON.stringify(manifest, null, 2)}\n`)
+    await sync(join(partial, 'tables'))
+    await sync(partial)
+    await rename(partial, folder)
+    await sync(dirname(folder))
+    return manifest
+  } catch (error) {
+    failure = error as Error
+    await rm(partial, { recursive: true, force: true })
+    throw error
+  } finally {
+    client.release(failure)
+  }
+}
+
+type Described = Pick<BackupManifest, 'takenAt' | 'postgresVersion' | 'migrations' | 'partitions' | 'sequences'>
+
+async function describe(client: PoolClient): Promise<Described> {
+  const { rows } = await client.query<Described & { takenAt: string }>(`
+    select to_char(now(), 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "takenAt",
+      current_setting('server_version_num')::int as "postgresVersion",
+      array(select name from kysely_migration order by name) as migrations`)
+  const [row] = rows
+  if (row === undefined) throw new Error('the server did not describe itself')
+  const partitions = await client.query<{ name: string; bounds: string; isClosed: boolean }>(`
+    select relname as name, pg_get_expr(relpartbound, pg_class.oid) as bounds,
+      exists (select from pg_trigger where tgrelid = pg_class.oid and tgname = 'before_horizon') as "isClosed"
+    from pg_inherits join pg_class on pg_class.oid = inhrelid where inhparent = 'clicks'::regclass order by 1`)
+  const sequences = await client.query<{ name: string; lastValue: number | null }>(
+    `select sequencename as name, last_value as "lastValue" from pg_sequences where schemaname = 'public' order by 1`,
+  )
+  return {
+    ...row,
+    partitions: partitions.rows.map(({ name, bounds, isClosed }) => {
+      const [, from, to] = /^FOR VALUES FROM \('([0-9a-f-]{36})'\) TO \('([0-9a-f-]{36})'\)$/.exec(bounds) ?? []
+      if (from === undefined || to === undefined) throw new Error(`the partition ${name} has the bounds ${bounds}`)
+      return { name, from, to, isClosed }
+    }),
+    sequences: sequences.rows.flatMap(({ name, lastValue }) => (lastValue === null ? [] : [{ name, lastValue }])),
+  }
+}
+
+async function writeTable(client: PoolClient, { name, columns }: TableToCopy, folder: string): Promise<BackedUpTable> {
+  const file = `tables/${name}.copy.gz`
+  const path = join(folder, file)
+  const hash = createHash('sha256')
+  let rows = 0
+  const copy = client.query(copyTo(`copy ${name} (${columns.join(', ')}) to stdout`))
+  await pipeline(
+    copy,
+    async function* (chunks) {
+      for await (const chunk of chunks as AsyncIterable<Buffer>) {
+        // In the text format each row is a line.
+        for (let at = chunk.indexOf(newline); at !== -1; at = chunk.indexOf(newline, at + 1)) rows += 1
+        yield chunk
+      }
+    },
+    createGzip({ level: gzipLevel }),
+    async function* (chunks) {
+      for await (const chunk of chunks as AsyncIterable<Buffer>) {
+        hash.update(chunk)
+        yield chunk
+      }
+    },
+    createWriteStream(path, { mode: 0o600, flush: true }),
+  )
+  endTimeLimit(copy)
+  return { name, columns, rows, file, sha256: hash.digest('hex') }
+}
+
+async function writeSynced(path: string, content: string): Promise<void> {
+  const file = await open(path, 'wx', 0o600)
+  try {
+    await file.writeFile(content)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+/** Of a folder: that it contains its files. */
+async function sync(folder: string): Promise<void> {
+  const directory = await open(folder)
+  try {
+    await directory.sync()
+  } finally {
+    await directory.close()
+  }
+}
