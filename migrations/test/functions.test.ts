@@ -104,5 +104,7 @@ test('a migration that was merged later runs, although its number is lower', asy
   await migrate()
   await pool.query(`drop table public_counters; delete from kysely_migration where name = '0018-public-counters'`)
   await migrate()
-  expect((await pool.query(`select to_regclass('public_counters') is not null as exists`)).rows).toEqual([{ exists: true }])
+  expect((await pool.query(`select to_regclass('public_counters') is not null as exists`)).rows).toEqual([
+    { exists: true },
+  ])
 })
