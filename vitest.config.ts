@@ -5,8 +5,8 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['**/test/**/*.test.ts'],
-    // It has dependencies of its own: npm run aws -- check
-    exclude: ['**/node_modules/**', 'infra/aws/**'],
+    // They have dependencies of their own: npm run aws -- check, npm run kubernetes -- check
+    exclude: ['**/node_modules/**', 'infra/{aws,kubernetes}/**'],
     globalSetup: '@clicktally/testing/global-setup.ts',
     reporters: ['default', new ClosingLine()],
     // To stop tests that hang, on small and busy machines too. Longer than any wait within a test, which says what it waited for.

@@ -1,3 +1,4 @@
+import { serviceNames } from '@clicktally/system/parts.ts'
 import { type Size, type SizeName, sizes, type Tasks } from './settings.ts'
 
 /**
@@ -70,7 +71,8 @@ export function costsOf(name: SizeName): Cost[] {
     all.reduce((sum, { cpu, memoryMiB, min }) => sum + min * dollarsOfTask(cpu, memoryMiB), 0)
   const processors = size.tasks.processor
   const one = dollarsOfTask(processors.cpu, processors.memoryMiB)
-  const servicesHour = tasksHour(onDemand.map(([, tasks]) => tasks))
+  const others = serviceNames.filter((service) => !(service in size.tasks)).map(() => size.others)
+  const servicesHour = tasksHour([...onDemand.map(([, tasks]) => tasks), ...others])
   return [
     cost('database', `${instances} × ${database} × ${databaseHour} × ${hours} h`, instances * databaseHour * hours),
     cost(

@@ -1,4 +1,3 @@
-import type { ServiceName } from '@clicktally/system/parts.ts'
 import type { Node } from 'constructs'
 
 /** What one size of the system consists of. docs/aws-costs.md has the price of each. */
@@ -8,7 +7,9 @@ export interface Size {
   readonly databaseInstances: number
   /** Host type of each of the broker's three nodes. */
   readonly broker: string
-  readonly tasks: Readonly<Record<'nginx' | ServiceName, Tasks>>
+  readonly tasks: Readonly<Record<'nginx' | 'ingest' | 'api' | 'auth' | 'processor', Tasks>>
+  /** Of each other service: they work in the background. */
+  readonly others: Tasks
 }
 
 export interface Tasks {
@@ -32,9 +33,9 @@ export const sizes = {
       ingest: tasks(512, 1024, 2, 4),
       api: tasks(512, 1024, 2, 4),
       auth: tasks(256, 1024, 2, 2),
-      janitor: tasks(256, 1024, 1, 1),
       processor: tasks(512, 1024, 2, 4),
     },
+    others: tasks(256, 1024, 1, 1),
   },
   medium: {
     database: 'r8g.large',
@@ -45,9 +46,9 @@ export const sizes = {
       ingest: tasks(1024, 2048, 2, 10),
       api: tasks(1024, 2048, 2, 6),
       auth: tasks(256, 1024, 2, 2),
-      janitor: tasks(256, 1024, 1, 1),
       processor: tasks(1024, 2048, 2, 8),
     },
+    others: tasks(256, 1024, 1, 1),
   },
   large: {
     database: 'r8g.4xlarge',
@@ -58,9 +59,9 @@ export const sizes = {
       ingest: tasks(1024, 2048, 6, 40),
       api: tasks(1024, 2048, 3, 12),
       auth: tasks(512, 1024, 2, 2),
-      janitor: tasks(512, 2048, 1, 1),
       processor: tasks(1024, 2048, 4, 16),
     },
+    others: tasks(512, 2048, 1, 1),
   },
 } as const satisfies Record<string, Size>
 

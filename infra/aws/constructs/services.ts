@@ -11,7 +11,7 @@ import * as s3 from 'aws-cdk-lib/aws-s3'
 import { Aws, Duration, RemovalPolicy } from 'aws-cdk-lib/core'
 import { Construct } from 'constructs'
 import { parse } from 'yaml'
-import type { Settings, Tasks } from '../settings.ts'
+import type { Settings, Size, Tasks } from '../settings.ts'
 import type { AccountSecrets } from './account-secrets.ts'
 import type { Broker } from './broker.ts'
 import type { Database } from './database.ts'
@@ -58,7 +58,7 @@ export class Services extends Construct {
 
     for (const name of serviceNames) {
       const part: Part = parts[name]
-      const service = this.#service(name, settings.size.tasks[name], {
+      const service = this.#service(name, tasksOf(settings.size, name), {
         environment: this.#variables(name),
         secrets: props.secrets.variablesOf(name, part.account as string, database.owner),
         port: part.port as number,
@@ -206,7 +206,7 @@ export class Services extends Construct {
       versioned: true,
       lifecycleRules: [
         { abortIncompleteMultipartUploadAfter: Duration.days(7), noncurrentVersionExpiration: Duration.days(30) },
-        // Still readable at once; the janitor writes to the class below it.
+        // Still readable at once.
         {
           transitions: [
             { storageClass: s3.StorageClass.GLACIER_INSTANT_RETRIEVAL, transitionAfter: Duration.days(30) },
@@ -232,6 +232,10 @@ export class Services extends Construct {
         })
     }
   }
+}
+
+function tasksOf({ tasks, others }: Size, name: ServiceName): Tasks {
+  return name in tasks ? tasks[name as keyof typeof tasks] : others
 }
 
 /** What docker-compose.yml sets for nginx, but for the addresses, and our settings. */
