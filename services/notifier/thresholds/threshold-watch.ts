@@ -9,7 +9,7 @@ const minuteMs = 60_000
 /** A minute is judged this long after its end, so that clicks which were on their way are in it. */
 const graceMs = 10_000
 /** Thresholds in one transaction, and minutes of each: both bound its duration, also after a long pause. */
-const maxThresholds = 50
+const maxThresholds = 10
 const maxMinutes = 1_440
 
 type Row = Selectable<Tables['thresholds']> & { readonly project: string }

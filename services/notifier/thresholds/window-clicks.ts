@@ -17,7 +17,7 @@ export interface Window {
  *   have none
  */
 export async function clicksInWindows(db: Kysely<Tables>, windows: readonly Window[]): Promise<Map<number, number>[]> {
-  const { rows } = await sql<{ place: number; minute: Date; clicks: number }>`
+  const { rows } = await sql<{ place: number; minute: number; clicks: number }>`
     with "window" as materialized (
       select *
       from unnest(
@@ -26,9 +26,7 @@ export async function clicksInWindows(db: Kysely<Tables>, windows: readonly Wind
         ${windows.map(({ fromMs }) => new Date(fromMs).toISOString())}::timestamptz[],
         ${windows.map(({ toMs }) => new Date(toMs).toISOString())}::timestamptz[])
         with ordinality as "window" (project_id, target, "from", "to", place)
-    )
-    select place, minute, sum(total) as clicks
-    from (
+    ), "row" as (
       select place, each.minute, counter.total
       from "window",
         generate_series("from", "to" - interval '1 minute', interval '1 minute') as each (minute),
@@ -43,9 +41,13 @@ export async function clicksInWindows(db: Kysely<Tables>, windows: readonly Wind
       select place, minute, total
       from counter_deltas join "window" using (project_id, target)
       where minute >= "from" and minute < "to"
-    ) as row
-    group by place, minute`.execute(db)
-  const clicks = windows.map(() => new Map<number, number>())
-  for (const row of rows) clicks[row.place - 1]?.set(row.minute.getTime(), row.clicks)
-  return clicks
+    )
+    -- Whole minutes as numbers: reading many times would take longer than the query.
+    select place::int, (extract(epoch from minute) / 60)::int as minute, total as clicks from "row"`.execute(db)
+  const found = windows.map(() => new Map<number, number>())
+  for (const { place, minute, clicks } of rows) {
+    const ofWindow = found[place - 1]
+    ofWindow?.set(minute * 60_000, (ofWindow.get(minute * 60_000) ?? 0) + clicks)
+  }
+  return found
 }

@@ -145,3 +145,31 @@ test('every example of the guide works', async () => {
   expect(printed[3]?.trim()).toBe(`sha384-${createHash('sha384').update(script).digest('base64')}`)
   expect(JSON.parse(printed[7] ?? '')).toMatchObject({ status: 'accepted' })
 })
+
+test('a link counts each visit through nginx', async () => {
+  const created = await fetch(new URL('/v1/links', system.baseUrl), {
+    method: 'POST',
+    headers: { authorization: `Bearer ${system.ownerKey}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ slug: 'spring', url: 'https://shop.example/spring' }),
+  })
+  expect(created.status).toBe(201)
+  const follow = (path: string, method = 'GET') =>
+    fetch(new URL(path, system.baseUrl), {
+      method,
+      redirect: 'manual',
+      headers: { 'user-agent': 'Mozilla/5.0 Firefox/140.0' },
+    })
+  // The ingest may not know it yet.
+  await vi.waitFor(async () => expect((await follow('/l/spring', 'HEAD')).status).toBe(302), patience)
+  for (const path of ['/l/spring', '/l/spring?utm_source=newsletter']) {
+    const { status, headers } = await follow(path)
+    expect([status, headers.get('location'), headers.get('cache-control'), headers.get('clicktally-outcome')]).toEqual([
+      ...[302, 'https://shop.example/spring', 'no-store', 'accepted'],
+    ])
+  }
+  for (const path of ['/l/summer', '/l/Spring', '/l/spring/', '/l/..%2fv1', '/l/']) {
+    expect([path, (await follow(path)).status]).toEqual([path, 404])
+  }
+  expect((await follow('/l/spring', 'POST')).status).toBe(405)
+  await vi.waitFor(async () => expect(await countedTargets()).toMatchObject({ 'link: spring': 2 }), patience)
+})

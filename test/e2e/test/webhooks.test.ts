@@ -1,10 +1,13 @@
 import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { firstOwnerEmail, readFirstKeys } from '@clicktally/keys/first-keys.ts'
 import { makeScratchFolder } from '@clicktally/local/files/scratch-folder.ts'
 import { type System, startSystem } from '@clicktally/local/system.ts'
 import { createReceiver } from '@clicktally/notifier/test/notifier-under-test.ts'
+import { launchChromium } from '@clicktally/testing/chromium.ts'
 import { Client } from 'pg'
 import { Webhook } from 'standardwebhooks'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 
 const patience = { timeout: 120_000, interval: 50 }
 let dir: string
@@ -65,4 +68,32 @@ test('a webhook is told that a target passed a number of clicks, and the test ev
     type: 'threshold.reached',
     data: { threshold: id, project: 'default', target: 'signup', atLeast: 2, clicks: 2 },
   })
+})
+
+test('an owner creates a webhook and a threshold on the page, tries the webhook, and sees what became of it', async () => {
+  const receiver = await createReceiver((response, number) => response.writeHead(number === 0 ? 500 : 204).end())
+  const browser = await launchChromium()
+  onTestFinished(() => browser.close())
+  const page = await browser.newPage({ baseURL: system.baseUrl })
+  page.setDefaultTimeout(patience.timeout)
+  await page.goto('/settings?section=webhooks')
+  await page.getByLabel('Email address').fill(firstOwnerEmail)
+  await page.getByLabel('Password').fill(readFirstKeys(join(system.secretsDir, 'operator')).password)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+
+  await page.getByLabel('Where events are sent').fill(receiver.url)
+  await page.getByRole('button', { name: 'Create the webhook' }).click()
+  expect(await page.locator('.created code').textContent()).toMatch(/^whsec_/)
+  const row = page.getByRole('row', { name: receiver.url })
+  await row.getByRole('button', { name: 'Test' }).click()
+  await row.getByRole('button', { name: 'Send a test event?' }).click()
+  await row.getByText(/^failing: answered 500; next attempt/).waitFor()
+  await row.getByRole('button', { name: 'Deliveries' }).click()
+  await page.getByText('delivered: 204').waitFor()
+  expect(receiver.received).toHaveLength(2)
+
+  await page.getByLabel('At least').fill('100')
+  await page.getByLabel('Within minutes').fill('60')
+  await page.getByRole('button', { name: 'Create the threshold' }).click()
+  await page.getByRole('cell', { name: '100 clicks or more in 60 min' }).waitFor()
 })

@@ -38,18 +38,18 @@ export function Thresholds() {
           <h2>Tell the webhooks of “{project}”</h2>
           <RequestForm action="Create the threshold" submit={create}>
             <label>
-              When
+              When there are
               <select
                 value={type.value}
                 onChange={(event) => (type.value = event.currentTarget.value as Threshold['type'])}
               >
-                <option value="reached">a number of clicks is reached</option>
-                <option value="silent">there are no clicks</option>
+                <option value="reached">many clicks</option>
+                <option value="silent">no clicks</option>
               </select>
             </label>
             {type.value === 'reached' && (
               <label>
-                Clicks
+                At least
                 <input name="clicks" type="number" required min={1} max={2_147_483_647} placeholder="100" />
               </label>
             )}
