@@ -200,6 +200,22 @@ describe('doctor', () => {
     expect(found.get('counts')).toMatchObject({ state: 'ok' })
     expect((await bench.run('doctor')).code).toBe(1)
   })
+
+  test('notices that raw clicks are not archived, and why', async () => {
+    const bench = await createCliBench()
+    expect(await stateOf(bench, 'janitor')).toBe('ok')
+    await bench.ask('update projects set keep_raw_days = 90')
+    expect(await stateOf(bench, 'janitor')).toBe('notice')
+    await bench.ask('update janitor_runs set succeeded_at = now()')
+    expect(await stateOf(bench, 'janitor')).toBe('ok')
+    await bench.ask(`update janitor_runs set failure = 'the disk is full'`)
+    expect((await examine(bench)).get('janitor')).toMatchObject({
+      state: 'notice',
+      found: expect.stringContaining('the disk is full'),
+    })
+    await bench.ask(`update janitor_runs set failure = null, succeeded_at = now() - interval '2 days'`)
+    expect(await stateOf(bench, 'janitor')).toBe('notice')
+  })
 })
 
 describe('status', () => {
