@@ -21,7 +21,9 @@ export class BatchCopier {
   readonly #statements: string
   readonly #buffers = new CopyBufferPool()
   #recent: RecentClicks | undefined
+  /** Whether clicks may be known that are not among the recent ones. */
   #expectsKnown = false
+  #lastHadKnown = false
 
   /** @param columns of the clicks' rows */
   constructor(pool: Pool, columns: readonly ClickColumn[]) {
@@ -34,6 +36,8 @@ export class BatchCopier {
   /** Makes the data of a batch, if it will probably be needed. */
   prepare(batch: ClickBatch): void {
     if (this.#expectsKnown || !batch.isCopyable || batch.prepared !== undefined) return
+    // It will probably repeat clicks of the batch that is being stored now, so that it would have to be made again.
+    if (this.#lastHadKnown) return
     const known = this.#recentlyStored(batch)
     batch.prepared = { copy: this.#copyOf(batch, known), known: known.size }
   }
@@ -61,6 +65,7 @@ export class BatchCopier {
   async #copyWith(client: PoolClient, batch: ClickBatch): Promise<readonly ClickRow[] | undefined> {
     // Again: the batch before has been stored since this one was prepared, and the connection may be a new one.
     const known = this.#recentlyStored(batch)
+    this.#lastHadKnown = known.size > 0
     if (!this.#expectsKnown) {
       const { prepared } = batch
       // Sent once: another attempt makes its own.

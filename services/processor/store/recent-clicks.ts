@@ -40,6 +40,7 @@ export class RecentClicks {
   }
 
   clear(): void {
+    if (this.#young.isEmpty) return
     this.#young = new Generation(this.#slots)
     this.#old = new Generation(0)
   }
@@ -57,6 +58,10 @@ class Generation {
     this.#slots = slots
     this.#keys = new Int32Array(slots * keyWords)
     this.#used = new Uint8Array(slots)
+  }
+
+  get isEmpty(): boolean {
+    return this.#size === 0
   }
 
   get isFull(): boolean {
