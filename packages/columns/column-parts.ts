@@ -72,9 +72,11 @@ class ColumnPart implements Part {
   readonly #bots = new Uint8Array(maxPartRows)
   readonly #visitors = new Int32Array(maxPartRows)
   #hourMinute = 0
+  #rows: number | undefined
 
   begin(hourMinute: number): void {
     this.#hourMinute = hourMinute
+    this.#rows = undefined
     this.#columns.clear()
   }
 
@@ -87,7 +89,8 @@ class ColumnPart implements Part {
   }
 
   get rows(): number {
-    return this.#columns.get(target)?.readUInt32LE(4) ?? 0
+    this.#rows ??= this.#columns.get(target)?.readUInt32LE(4) ?? 0
+    return this.#rows
   }
 
   column(name: string): PartColumn {
@@ -107,8 +110,10 @@ class ColumnPart implements Part {
   }
 
   bots(): Uint8Array {
+    const { rows } = this
     const { ids, positions } = this.column('bot')
-    for (let row = 0; row < this.rows; row += 1) this.#bots[row] = ids[positions[row] as number] as number
+    if (ids.length === 1) this.#bots.fill(ids[0] as number, 0, rows)
+    else for (let row = 0; row < rows; row += 1) this.#bots[row] = ids[positions[row] as number] as number
     return this.#bots
   }
 

@@ -13,7 +13,7 @@ export class GroupCounts {
   add(rows: number, mask: Uint8Array, { ids, positions }: PartColumn, bots: Uint8Array): void {
     const sums = new Uint32Array(2 * ids.length)
     for (let row = 0; row < rows; row += 1) {
-      if (mask[row] === 1) (sums[2 * (positions[row] as number) + (bots[row] as number)] as number) += 1
+      ;(sums[2 * (positions[row] as number) + (bots[row] as number)] as number) += mask[row] as number
     }
     for (let position = 0; position < ids.length; position += 1) {
       const total = sums[2 * position] as number

@@ -24,15 +24,20 @@ export interface Chosen {
 
 /** Chooses clicks of a part. */
 export function chooseClicks(part: Part, { fromMinute, toMinute }: MinuteRange, filters: readonly IdFilter[]): Chosen {
-  mask.fill(1, 0, part.rows)
-  restrict(part.rows, part.minutes(), (minute) => minute >= fromMinute && minute < toMinute)
-  let inRange = 0
-  for (let row = 0; row < part.rows; row += 1) inRange += mask[row] as number
-  for (const { dimension, matches } of filters) restrict(part.rows, part.column(dimension), matches)
+  const { rows } = part
+  mask.fill(1, 0, rows)
+  const isCut = restrict(rows, part.minutes(), (minute) => minute >= fromMinute && minute < toMinute)
+  let inRange = rows
+  if (isCut) {
+    inRange = 0
+    for (let row = 0; row < rows; row += 1) inRange += mask[row] as number
+  }
+  for (const { dimension, matches } of filters) restrict(rows, part.column(dimension), matches)
   return { mask, inRange }
 }
 
-function restrict(rows: number, { ids, positions }: PartColumn, matches: (id: number) => boolean): void {
+/** Removes the clicks without a matching id from the mask. Returns whether there are any. */
+function restrict(rows: number, { ids, positions }: PartColumn, matches: (id: number) => boolean): boolean {
   const matching = new Uint8Array(ids.length)
   let matched = 0
   for (let position = 0; position < ids.length; position += 1) {
@@ -40,7 +45,8 @@ function restrict(rows: number, { ids, positions }: PartColumn, matches: (id: nu
     matching[position] = 1
     matched += 1
   }
-  if (matched === ids.length) return
+  if (matched === ids.length) return false
   if (matched === 0) mask.fill(0, 0, rows)
   else for (let row = 0; row < rows; row += 1) (mask[row] as number) &= matching[positions[row] as number] as number
+  return true
 }

@@ -3,7 +3,7 @@ import type { Tables } from '@clicktally/database/tables.ts'
 import { type Kysely, sql } from 'kysely'
 import { problem } from '../errors.ts'
 import { countedRows } from '../queries/counted-rows.ts'
-import { counterState } from '../queries/counter-state.ts'
+import { counterState, type RolledUpBefore } from '../queries/counter-state.ts'
 import { bucketPieces, type Piece } from '../time/bucket-pieces.ts'
 import { type SummedPeriods, splitIntoSums } from './summed-periods.ts'
 
@@ -80,11 +80,12 @@ export async function planScan(
     fromMs: Math.max(fromMs, range.fromMs),
     toMs: Math.min(toMs, range.toMs),
   }))
-  const clicks = await clicksIn(db, projectId, [range])
+  const { rolledUpBefore } = await counterState(db)
+  const clicks = await clicksIn(db, projectId, [range], rolledUpBefore)
   const isShort = periods.rest.length === 1 && periods.rest[0] === range
-  const scanned = isShort ? clicks : await clicksIn(db, projectId, periods.rest)
+  const scanned = isShort ? clicks : await clicksIn(db, projectId, periods.rest, rolledUpBefore)
   if (scanned > maxClicks) throw tooLarge(scanned, range)
-  const rawClicks = await clicksIn(db, projectId, rawPieces)
+  const rawClicks = await clicksIn(db, projectId, rawPieces, rolledUpBefore)
   if (rawClicks > maxRawClicks) {
     throw problem(
       'columns_not_ready',
@@ -107,14 +108,18 @@ function joined(hours: readonly number[]): Piece[] {
 }
 
 /** The clicks in these pieces, by people and bots, by the counters. */
-async function clicksIn(db: Kysely<Tables>, projectId: number, pieces: readonly Piece[]): Promise<number> {
-  const horizon = (await counterState(db)).rolledUpBefore
+async function clicksIn(
+  db: Kysely<Tables>,
+  projectId: number,
+  pieces: readonly Piece[],
+  rolledUpBefore: RolledUpBefore,
+): Promise<number> {
   let clicks = 0
   for (const piece of pieces) {
     const filter = { projectId, targets: undefined, ...piece }
     const { rows } = await sql<{ clicks: number }>`
       select coalesce(sum(total + bots), 0) as clicks
-      from (${countedRows(filter, bucketPieces(piece, horizon, 'month'), true)}) as counted`.execute(db)
+      from (${countedRows(filter, bucketPieces(piece, rolledUpBefore, 'month'), true)}) as counted`.execute(db)
     clicks += rows[0]?.clicks ?? 0
   }
   return clicks

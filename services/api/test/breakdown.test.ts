@@ -5,7 +5,9 @@ import { createApiOverClicks } from './stored-clicks.ts'
 
 const hourMs = 3_600_000
 /** A few hours ago, when its hour is over. */
-const hour = new Date(Math.floor(Date.now() / hourMs - 4) * hourMs)
+const fourAgo = Math.floor(Date.now() / hourMs - 4)
+/** Not the first hour of a day: from midnight on, the previous range is the same part of the day before. */
+const hour = new Date((fourAgo % 24 === 0 ? fourAgo - 1 : fourAgo) * hourMs)
 const at = (minute: number, rest: Partial<Click>) =>
   createClick({ occurredAtMs: hour.getTime() + minute * 60_000, ...rest })
 const ofHour = `from=${hour.toISOString()}&to=${new Date(hour.getTime() + hourMs).toISOString()}`
