@@ -10,6 +10,7 @@ import { linkRoutes } from './links/link-routes.ts'
 import { projectRoutes } from './projects/project-routes.ts'
 import { publicCounterRoutes } from './public-counters/public-counter-routes.ts'
 import { sessionRoutes } from './sessions/session-routes.ts'
+import { requireStorableText } from './storable-text.ts'
 import { userRoutes } from './users/user-routes.ts'
 import { thresholdRoutes } from './webhooks/threshold-routes.ts'
 import { webhookRoutes } from './webhooks/webhook-routes.ts'
@@ -27,6 +28,7 @@ export function createApp(context: AuthContext, logger: Logger, registry: Regist
     explain,
     bodyLimit: 65_536,
   })
+  app.addHook('preHandler', requireStorableText)
   projectRoutes(app, context)
   keyRoutes(app, context)
   publicCounterRoutes(app, context)
