@@ -1,11 +1,9 @@
-import { createPool } from '@clicktally/database/pool.ts'
-import { HourPacking } from '@clicktally/processor/background/packing/hour-packing.ts'
 import { formatCount } from '@clicktally/terminal/progress.ts'
 import type { Client } from 'pg'
-import { pino } from 'pino'
 import type { Measurement, Section, Stage } from '../measurement.ts'
 import { percentile } from '../report/samples.ts'
 import { type AttributedClicks, attributedDays, insertAttributedClicks } from '../storing/attributed-clicks.ts'
+import { packHours } from '../storing/packing.ts'
 import { createFreshDatabase, type FreshDatabase, withClient } from '../system/databases.ts'
 import { startService } from '../system/programs.ts'
 
@@ -76,7 +74,7 @@ async function measureBreakdowns(stage: Stage): Promise<Section> {
       ),
     )
     stage.progress('packing hours', 0.4)
-    const packed = await measurePacking(stage, database.urlFor('processor'), () => system.cpuOf(['postgres'])[0] ?? 0)
+    const packed = await measurePacking(stage, database, () => system.cpuOf(['postgres'])[0] ?? 0)
     const bytes = await withClient(database.ownerUrl, readBytes)
     const { times, failed } = await measureQuestions(stage, database, system, stored)
     const raw = await measureRawRows(stage, database, stored)
@@ -148,25 +146,15 @@ with an index on no column but the key, and with parallel workers, which the api
   }
 }
 
-async function measurePacking(stage: Stage, url: string, postgresSeconds: () => number) {
-  const logger = pino({ level: 'silent' })
-  const pool = createPool({ url, name: 'bench packing', logger, maxConnections: 2, statementTimeoutMs: 120_000 })
-  const packing = new HourPacking({ pool })
-  const stop = () => packing.close()
-  stage.signal.addEventListener('abort', stop)
-  try {
-    const postgresBefore = postgresSeconds()
-    const before = process.cpuUsage()
-    const clicks = await packing.pack()
-    const { user, system } = process.cpuUsage(before)
-    return {
-      clicks,
-      ownMicros: (user + system) / clicks,
-      postgresMicros: ((postgresSeconds() - postgresBefore) * 1e6) / clicks,
-    }
-  } finally {
-    stage.signal.removeEventListener('abort', stop)
-    await pool.end()
+async function measurePacking(stage: Stage, database: FreshDatabase, postgresSeconds: () => number) {
+  const postgresBefore = postgresSeconds()
+  const before = process.cpuUsage()
+  const clicks = await packHours(database, stage.signal)
+  const { user, system } = process.cpuUsage(before)
+  return {
+    clicks,
+    ownMicros: (user + system) / clicks,
+    postgresMicros: ((postgresSeconds() - postgresBefore) * 1e6) / clicks,
   }
 }
 

@@ -36,7 +36,7 @@ export const bytesPerClick: Measurement = {
       about: [
         `${formatCount(denseClicks)} synthetic clicks, spread evenly over ${denseDays} days, on 1,500 targets by 100,000 visitors, were counted
 into a database with ${formatCount(evenClicks)} clicks of a year. The bytes are the growth of the database on disk after a checkpoint, with all counters
-folded and rolled up, without the write-ahead log, whose size is constant. Counters have a row for each target and minute with clicks, so their share
+folded and rolled up and all hours packed, without the write-ahead log, whose size is constant. Counters have a row for each target and minute with clicks, so their share
 shrinks with more clicks on the same targets.`,
       ],
       tables: [
@@ -52,6 +52,7 @@ shrinks with more clicks on the same targets.`,
             row('raw clicks', perClick('clicks')),
             row('their primary key', perClick('clickIndexes')),
             row('counters and their indexes', perClick('counters')),
+            row('columns and sums of packed hours', perClick('columns')),
             row('ledger', perClick('ledger')),
           ],
         },

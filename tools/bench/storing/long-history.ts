@@ -14,6 +14,7 @@ import {
 } from '../system/databases.ts'
 import { type RunningProgram, startService } from '../system/programs.ts'
 import { fillClicks, purgeClicks } from '../system/queue.ts'
+import { packHours } from './packing.ts'
 import { processedClicks, watchDrain } from './queue-drain.ts'
 
 /** A database with the clicks of a year and one with few clicks, counted by processors like imported old clicks. */
@@ -28,7 +29,7 @@ export interface LongHistory {
   readonly denseDays: number
   /** Rate at which the dense clicks were generated, sent and counted. */
   readonly clicksPerSecond: number
-  /** Of the large database before and after the dense clicks, with all counters folded and rolled up. */
+  /** Of the large database before and after the dense clicks, with all counters folded and rolled up, and all hours packed. */
   readonly sizeBefore: DatabaseSize
   readonly sizeAfter: DatabaseSize
   readonly voided: readonly string[]
@@ -42,6 +43,8 @@ export interface DatabaseSize {
   readonly clickIndexes: number
   /** Counters of all widths, deltas that are not yet folded, and their indexes. */
   readonly counters: number
+  /** The clicks of packed hours by dimension, the values of dimensions, and sums by them, with their indexes. */
+  readonly columns: number
   /** `messages` and `producers` with their indexes. */
   readonly ledger: number
 }
@@ -87,9 +90,12 @@ async function createHistory(stage: Stage, system: BenchSystem): Promise<LongHis
       await loadClicks(stage, system, database, range, (share) => stage.progress(what, from + (to - from) * share))
     const smallLoad = await load(small, { ...year, clicks: few, seed: 5 }, 'loading few clicks', 0, 0.03)
     const evenLoad = await load(large, { ...year, clicks: even, seed: 6 }, 'loading a year of clicks', 0.03, 0.15)
+    await packHours(large, stage.signal)
     const sizeBefore = await withClient(large.ownerUrl, readDatabaseSize)
     const denseRange = { ...year, fromMs: nowMs - denseDays * dayMs, clicks: dense, seed: 7 }
     const denseLoad = await load(large, denseRange, 'loading many clicks', 0.15, 0.9)
+    stage.progress('packing hours', 0.9)
+    await packHours(large, stage.signal)
     const sizeAfter = await withClient(large.ownerUrl, readDatabaseSize)
     const largeClicks = evenLoad.clicks + denseLoad.clicks
     const voided = [
@@ -177,6 +183,7 @@ async function readDatabaseSize(client: Client): Promise<DatabaseSize> {
        coalesce(sum(rows) filter (where name ~ '^clicks_[0-9]'), 0) as clicks,
        coalesce(sum(indexes) filter (where name ~ '^clicks_[0-9]'), 0) as "clickIndexes",
        coalesce(sum(rows + indexes) filter (where name ~ 'counter'), 0) as counters,
+       coalesce(sum(rows + indexes) filter (where name in ('click_columns', 'dimension_values', 'dimension_sums')), 0) as columns,
        coalesce(sum(rows + indexes) filter (where name in ('messages', 'producers')), 0) as ledger
      from sized`,
   )
