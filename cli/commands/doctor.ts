@@ -11,6 +11,7 @@ import { checkDatabase } from '../doctor/database-checks.ts'
 import { type Finding, findings } from '../doctor/finding.ts'
 import { checkJanitor } from '../doctor/janitor-checks.ts'
 import { checkKeys } from '../doctor/key-checks.ts'
+import { checkWebhooks } from '../doctor/webhook-checks.ts'
 import { jsonLine } from '../json-line.ts'
 import { withDatabase } from '../system/database.ts'
 import { findSystem } from '../system/system-access.ts'
@@ -22,7 +23,7 @@ interface Options {
 }
 
 const help = `
-Checks whether counts are up to date, the database and its upkeep, RabbitMQ's nodes and queues, clocks, the janitor, keys, and with --url
+Checks whether counts are up to date, the database and its upkeep, RabbitMQ's nodes and queues, clocks, the janitor, webhooks, keys, and with --url
 the certificate. Changes nothing.
 
 Exit code 1: there is a problem, or something could not be checked. A notice alone is no failure.`
@@ -57,6 +58,7 @@ async function examine(context: CliContext, certificateUrl: URL | undefined): Pr
     findings('broker', () => checkBroker(access)),
     findings('clocks', () => withDatabase(access.databaseUrl, (db) => checkClocks(db, access.managementUrl))),
     findings('janitor', () => withDatabase(access.databaseUrl, checkJanitor)),
+    findings('webhooks', () => withDatabase(access.databaseUrl, checkWebhooks)),
     findings('keys', () => withDatabase(access.databaseUrl, (db) => checkKeys(db, secretsDirs))),
     ...(certificateUrl === undefined ? [] : [findings('certificate', () => checkCertificate(certificateUrl))]),
   ])

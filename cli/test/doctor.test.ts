@@ -216,6 +216,27 @@ describe('doctor', () => {
     await bench.ask(`update janitor_runs set failure = null, succeeded_at = now() - interval '2 days'`)
     expect(await stateOf(bench, 'janitor')).toBe('notice')
   })
+
+  test('notices webhooks that fail, and thresholds that are not judged', async () => {
+    const bench = await createCliBench()
+    const states = async () => [await stateOf(bench, 'webhooks'), await stateOf(bench, 'thresholds')]
+    await report(bench, '1 s')
+    await bench.ask(
+      `insert into webhooks (project_id, url, secret) values (1, 'https://hooks.example/', decode(repeat('00', 32), 'hex'))`,
+    )
+    await bench.ask(`insert into thresholds (project_id, type, window_minutes) values (1, 'silent', 5)`)
+    expect(await states()).toEqual(['ok', 'ok'])
+    await bench.ask(`with event as (insert into webhook_events (project_id, type, body) values (1, 'test', '{}') returning id)
+      insert into webhook_deliveries (webhook_id, event_id, attempts, last_error)
+      select webhooks.id, event.id, 1, 'answered 500' from webhooks, event`)
+    await bench.ask(`update thresholds set judged_through = now() - interval '10 minutes'`)
+    expect(await states()).toEqual(['notice', 'notice'])
+    await bench.ask(`update webhooks set disabled_at = now(), disabled_because = 'failing'`)
+    expect((await examine(bench)).get('webhooks')).toMatchObject({
+      state: 'notice',
+      found: expect.stringContaining('1 disabled'),
+    })
+  })
 })
 
 describe('status', () => {
