@@ -337,6 +337,19 @@ describe('the dashboard', () => {
     expect(complaints).toEqual([])
   })
 
+  test('shows the snippet for pages, with a key for their origin', async () => {
+    await post('/v1/projects', { name: 'pages' })
+    const { page } = await openDashboard('/?project=pages', 'Send your first click')
+    await page.getByRole('button', { name: 'From web pages' }).click()
+    await page.getByLabel('Origins of your pages').fill('https://shop.example')
+    await page.getByRole('button', { name: 'Create a key' }).click()
+    await page.getByText('Put this into your pages.').waitFor(slow)
+    const snippet = (await page.locator('.copy-box code').textContent()) ?? ''
+    const [, src = '', key] = /<script defer src="([^"]+)" data-key="(ct_w_\w+)">/.exec(snippet) ?? []
+    expect(key).toBeDefined()
+    expect((await fetch(src)).headers.get('content-type')).toContain('text/javascript')
+  })
+
   test('finds a click by its id, and says that an unknown one was not seen', async () => {
     const { id } = await post<{ id: string }>('/v1/events', { target: 'to be found' })
     const { page } = await openDashboard()

@@ -47,7 +47,9 @@ export function LiveCard() {
           {isConnected.value ? 'as they are counted' : 'not connected'}
         </span>
       </header>
-      {readsClicks.value && <p class="muted">All clicks, or those of the target: other filters do not apply here.</p>}
+      {readsClicks.value && (
+        <p class="live-note muted">All clicks, or those of the target: other filters do not apply here.</p>
+      )}
       {clicks.value.length === 0 ? (
         <p class="nothing">{isConnected.value ? 'Waiting for the next click.' : 'Clicks are counted all the same.'}</p>
       ) : (

@@ -1,6 +1,7 @@
 import type { Key, NewKey } from '@clicktally/operations/owner/key-operations.ts'
 import type { ClickBalance } from '@clicktally/operations/read-operations.ts'
 import { useSignal } from '@preact/signals'
+import { useEffect } from 'preact/hooks'
 import { formatCount } from '../format.ts'
 import { usePolled } from '../http/polling.ts'
 import type { RequestProblem } from '../http/request.ts'
@@ -73,12 +74,13 @@ function NewKeys({ onKey }: { onKey: (key: NewKey) => void }) {
 }
 
 function Commands({ created }: { created: NewKey | undefined }) {
+  const hasScript = useHasScript()
   const key = created?.text ?? (session.value.kind === 'open' ? undefined : '<key>')
   if (created?.key.role === 'write') {
     return (
       <>
         <p>Put this into your pages. The key is shown only now:</p>
-        <CopyBox text={scriptFor(created.text)} label="the snippet" />
+        <CopyBox text={hasScript ? scriptFor(created.text) : ownScriptFor(created.text)} label="the snippet" />
       </>
     )
   }
@@ -95,7 +97,29 @@ function commandFor(key: string | undefined): string {
   return `curl -X POST ${location.origin}/v1/events${bearer} \\\n  -H 'content-type: application/json' -d '{"target":"signup-button"}'`
 }
 
+const scriptPath = '/tally.js'
+
+/** Whether the script is at its usual path. The operator may have chosen another, which this page does not know. */
+function useHasScript(): boolean {
+  const hasScript = useSignal(true)
+  useEffect(() => {
+    void fetch(scriptPath, { method: 'HEAD' }).then(
+      ({ ok }) => {
+        hasScript.value = ok
+      },
+      // Nothing is known. The page tries to reach the server anyway.
+      () => {},
+    )
+  }, [hasScript])
+  return hasScript.value
+}
+
 function scriptFor(key: string): string {
+  return `<script defer src="${location.origin}${scriptPath}" data-key="${key}"></script>
+<button data-clicktally="signup-button">Sign up</button>`
+}
+
+function ownScriptFor(key: string): string {
   return `<button data-click="signup-button">Sign up</button>
 <script>
   addEventListener('click', ({ target }) => {
