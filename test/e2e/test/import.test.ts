@@ -110,6 +110,9 @@ async function expectTargets({ from, to }: Range, { targets }: LogCounts): Promi
   expect(all((await reader.targets()).counts)).toEqual(all(targets))
 }
 
+/** The folder with the exports of other counters, as they document them. */
+const peerExports = join(import.meta.dirname, '../../../cli/test/peer-exports')
+
 /** The numbers of clicks and counters, and whether the counters add up to the clicks. */
 async function stored(): Promise<{ clicks: number; counted: number; counters: number }> {
   const client = new Client({ connectionString: system.postgresUrl })
@@ -201,4 +204,28 @@ describe('an imported log', { timeout: testMs }, () => {
       await expectDays(range, counts)
     },
   )
+})
+
+test('the exports of other counters are counted once, however often they are imported', {
+  timeout: testMs,
+}, async () => {
+  const files = [
+    'imported_custom_events_20260501_20260503.csv',
+    'imported_pages_20260501_20260503.csv',
+    'umami-website-event.csv',
+    'goatcounter-export-2.csv',
+    'matomo-visits.ndjson',
+  ].map((name) => join(peerExports, name))
+  for (const _ of ['first', 'again']) {
+    const { code, text } = await startImport('--pageviews', '--wait', ...files).ended
+    expect({ code, text }).toEqual({ code: 0, text: expect.stringContaining('34 clicks accepted, 0 lines rejected') })
+    const answer = await get('/v1/counts/top?from=2026-05-01&to=2026-05-04&limit=100')
+    const { targets } = (await answer.json()) as { targets: { target: string; total: number; bots: number }[] }
+    expect(Object.fromEntries(targets.map(({ target, total, bots }) => [target, [total, bots]]))).toEqual({
+      ...{ Signup: [5, 0], 'Outbound Link: Click': [2, 0], '404': [3, 0], 'File Download': [2, 0] },
+      ...{ 'Café, "neu" 🎉': [1, 0], 'page: /': [9, 0], 'page: /prices': [3, 0], 'page: /pricing': [1, 0] },
+      ...{ 'signup-button': [2, 1], 'download, "mac"': [1, 0], 'Video: Play': [1, 0], 'Menu: Open': [1, 0] },
+      ...{ 'outbound: github.com/example/shop': [1, 0], 'download: /files/price-list.pdf': [1, 0] },
+    })
+  }
 })
