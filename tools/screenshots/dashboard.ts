@@ -14,6 +14,7 @@ const views: Readonly<Record<string, { address: string; ready: string; shows?: s
   filtered: { address: '/?range=30d&filter=browser:not:Safari&filter=channel:is:search,social', ready: '.plot canvas' },
   'first-click': { address: `/?project=${emptyProject}`, ready: '.first-click .copy-box' },
   settings: { address: '/settings?section=keys', ready: '.settings tbody tr' },
+  projects: { address: '/settings?section=projects', ready: '.settings tbody tr' },
 }
 
 export interface SignIn {
@@ -26,12 +27,13 @@ export function firstUserOf(operatorDir: string): SignIn {
   return { email, password }
 }
 
-/** Takes a picture of each view in each theme and width, and yields the path of each. */
+/** Takes a picture of each view in each theme and width whose path is wanted, and yields the path of each. */
 export async function* takeScreenshots(
   browser: Browser,
   baseUrl: string,
   user: SignIn,
   folder: string,
+  isWanted: (path: string) => boolean,
 ): AsyncGenerator<string> {
   for (const colorScheme of themes) {
     const context = await browser.newContext({
@@ -43,18 +45,19 @@ export async function* takeScreenshots(
     const page = await context.newPage()
     for (const width of widths) {
       await page.setViewportSize({ width, height: width === 360 ? 740 : 900 })
+      const pathOf = (name: string) => join(folder, `${name}-${colorScheme}-${width}.png`)
       const picture = async (name: string) => {
-        const path = join(folder, `${name}-${colorScheme}-${width}.png`)
-        await page.screenshot({ path })
-        return path
+        await page.screenshot({ path: pathOf(name) })
+        return pathOf(name)
       }
       if (width === widths[0]) {
         await page.goto('/')
         await page.waitForSelector('form')
-        yield await picture('sign-in')
+        if (isWanted(pathOf('sign-in'))) yield await picture('sign-in')
         await signIn(page, user)
       }
       for (const [name, { address, ready, shows }] of Object.entries(views)) {
+        if (!isWanted(pathOf(name))) continue
         await page.goto(address)
         await page.waitForSelector(ready)
         if (shows !== undefined) {

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { makeScratchFolder } from '@clicktally/local/files/scratch-folder.ts'
 import { startSystem } from '@clicktally/local/system.ts'
@@ -8,8 +8,10 @@ import { describeFirstView, measureFirstView } from './first-view.ts'
 import { createProject, declareProps, keepClicking, sendSampleClicks } from './sample-clicks.ts'
 
 // Takes pictures of the dashboard of a system of its own, with sample clicks, in both themes and three widths:
-// npm run screenshots [-- <folder>]
-const [folder = 'docs/screenshots'] = process.argv.slice(2)
+// npm run screenshots [-- <folder>]. Without a folder, those that docs/screenshots has are taken anew.
+const [given] = process.argv.slice(2)
+const folder = resolve(given ?? 'docs/screenshots')
+const isWanted = (path: string) => given !== undefined || existsSync(path)
 const dir = await makeScratchFolder('screenshots')
 const stopClicks = new AbortController()
 const system = await startSystem({ dir, port: 0, ingests: 1, processors: 1, onLine: console.log })
@@ -24,7 +26,7 @@ try {
   try {
     mkdirSync(folder, { recursive: true })
     console.log(describeFirstView(await measureFirstView(browser, system.baseUrl, user)))
-    for await (const path of takeScreenshots(browser, system.baseUrl, user, resolve(folder))) {
+    for await (const path of takeScreenshots(browser, system.baseUrl, user, folder, isWanted)) {
       console.log(path)
     }
   } finally {
