@@ -8,7 +8,6 @@ create or replace function restore_archived_clicks(project int, partition text, 
   security definer
   set search_path = pg_catalog, public
   set timezone = 'UTC'
-  set clicktally.restoring = 'on'
 as $$
 declare
   restored bigint;
@@ -21,6 +20,8 @@ begin
     raise exception 'No removed clicks of project % in % are archived, or they are to be restored until a time that is over.',
       project, partition using errcode = 'object_not_in_prerequisite_state';
   end if;
+  -- Not an attribute of the function: only a superuser may declare a setting of ours there, and managed servers have none.
+  perform set_config('clicktally.restoring', 'on', true);
   execute format(
     'insert into %I
      select click.* from unnest($1) as line, jsonb_populate_record(null::clicks, line::jsonb) as click
@@ -28,6 +29,7 @@ begin
      on conflict do nothing', partition)
     using lines, project;
   get diagnostics restored = row_count;
+  perform set_config('clicktally.restoring', 'off', true);
   return restored;
 end $$;
 revoke execute on function restore_archived_clicks(int, text, timestamptz, text[]) from public;
