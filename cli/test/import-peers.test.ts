@@ -2,7 +2,10 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CountingServer, type ReceivedClick } from '@clicktally/requests/test/counting-server.ts'
+import { startOfText } from '@clicktally/text-file/line.ts'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { importBatches } from '../import/import-batches.ts'
+import { findInput } from '../import/import-input.ts'
 import { accountOf, accounts } from '../import/peers/accounts.ts'
 import { noonOf } from '../import/peers/plausible.ts'
 import { type Ended, runCli } from './cli-under-test.ts'
@@ -258,6 +261,33 @@ test('an interrupted import of counts goes on with the row in which it stopped',
   expect((await run(file)).code).toBe(1)
   expect((await run(file)).code).toBe(0)
   expect(server.clicks.size).toBe(1_600)
+})
+
+test('where an import goes on is never within a row that is several clicks', async () => {
+  const file = await fileWith(
+    'ends.csv',
+    'date,name,link_url,path,visitors,events\n2026-05-01,a,,,1,700\n2026-05-01,b,,,1,900\n',
+  )
+  const batches = importBatches({
+    inputs: [await findInput(file, process.stdin)],
+    format: 'plausible',
+    choices: {
+      source: '',
+      pageviews: false,
+      timeZone: 'UTC',
+      visitorKey: () => Promise.reject(new Error('not a log')),
+    },
+    onFormat: () => {},
+    starts: [startOfText],
+    signal: new AbortController().signal,
+  })
+  const ends = (await Array.fromAsync(batches)).map(({ count, end }) => [count, end.lines])
+  expect(ends).toEqual([
+    [500, 0],
+    [500, 2],
+    [500, 2],
+    [100, 3],
+  ])
 })
 
 test('docs/importing.md says what each export brings and lacks', async () => {
