@@ -52,20 +52,22 @@ export async function planScan(
     if (Number.isFinite(range.toMs)) bounds.push(sql`${start} < ${new Date(range.toMs)}`)
     return sql.join(bounds, sql` and `)
   }
+  const packedHours = sql`project_id = ${projectId} and part = 0 and dimension = 'target' and ${within('hour')}`
+  // Only if the question needs it: PostgreSQL would read all names of columns, even for no props.
+  const packedWithoutProp = sql`
+      union
+      select hour from click_columns as packed cross join unnest(${props}::text[]) as prop
+      where ${packedHours} and not exists (
+        select from click_columns as own
+        where own.project_id = packed.project_id and own.hour = packed.hour and own.part = 0 and own.dimension = prop)`
+  const everyPacked = sql`union select hour from click_columns where ${packedHours}`
   const { rows } = await sql<{ hourMs: number }>`
     with unpacked as (
       select hour from stale_hours where project_id = ${projectId} and ${within('hour')}
       union
       select date_trunc('hour', minute, 'UTC') from counter_deltas where project_id = ${projectId} and ${within('minute')}
-      union
-      select hour from click_columns as packed cross join unnest(${props}::text[]) as prop
-      where project_id = ${projectId} and part = 0 and dimension = 'target' and ${within('hour')}
-        and not exists (
-          select from click_columns as own
-          where own.project_id = packed.project_id and own.hour = packed.hour and own.part = 0 and own.dimension = prop)
-      union
-      select hour from click_columns
-      where ${isRaw} and project_id = ${projectId} and part = 0 and dimension = 'target' and ${within('hour')}
+      ${props.length > 0 ? packedWithoutProp : sql``}
+      ${isRaw ? everyPacked : sql``}
     )
     select extract(epoch from hour)::float8 * 1000 as "hourMs" from unpacked
     -- The raw clicks of earlier hours may be dropped.
