@@ -1,0 +1,136 @@
+// Runs the whole system for hours at a constant load, while months pass in minutes: partitions are made, packed, archived and dropped
+// all the time. Memory, disk, connections and dead rows must not grow with it. `npm run soak -- --minutes 120`
+
+import { execFile } from 'node:child_process'
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { sendPaced } from '@clicktally/load/paced-sender.ts'
+import { makeScratchFolder } from '@clicktally/local/files/scratch-folder.ts'
+import { explain } from '@clicktally/local/problem.ts'
+import { startSystem } from '@clicktally/local/system.ts'
+import { residentMemory } from '@clicktally/processes/resident-memory.ts'
+import { wholeNumber } from '@clicktally/terminal/option-values.ts'
+import { until } from '@clicktally/testing/until.ts'
+import { Command } from 'commander'
+import { Client } from 'pg'
+import { PastMonths } from './past-months.ts'
+import { plot, type Sample } from './plot.ts'
+
+interface Options {
+  readonly minutes: number
+  readonly rate: number
+  readonly plot?: string
+}
+
+const run = promisify(execFile)
+const cli = join(import.meta.dirname, '../../cli/main.ts')
+const monthEveryMs = 60_000
+const clicksPerMonth = 2_000
+const sampleEveryMs = 10_000
+
+/** Resolves with whether nothing is lost or counted twice. */
+async function main({ minutes, rate, plot: plotPath }: Options): Promise<boolean> {
+  const dir = await makeScratchFolder('soak')
+  const archive = join(dir, 'archive')
+  await mkdir(archive)
+  // Services may run as another user than the launcher.
+  await chmod(archive, 0o777)
+  const variables = { ARCHIVE_URL: `file://${archive}`, JANITOR_EVERY: '1m' }
+  const system = await startSystem({ dir, port: 0, ingests: 1, processors: 1, onLine: () => {}, variables })
+  const owner = new Client({ connectionString: system.postgresUrl })
+  try {
+    await owner.connect()
+    const past = new PastMonths(system.baseUrl, system.ownerKey, owner)
+    const endsAtMs = Date.now() + minutes * 60_000
+    const samples: Sample[] = []
+    let accepted = 0
+    let refused = 0
+    const load = async () => {
+      while (Date.now() < endsAtMs) {
+        const pace = { requestsPerSecond: rate, durationMs: 5_000, clicksPerRequest: 10, seed: samples.length + 1 }
+        const signal = new AbortController().signal
+        const result = await sendPaced({ ...pace, url: system.baseUrl, key: system.ownerKey, signal })
+        accepted += result.acceptedClicks
+        for (const [status, count] of Object.entries(result.answers)) if (status !== '202') refused += count
+      }
+    }
+    const passMonths = async () => {
+      for (let nextMs = Date.now(); nextMs < endsAtMs; nextMs += monthEveryMs) {
+        await sleep(Math.max(0, nextMs - Date.now()))
+        await past.next(clicksPerMonth)
+      }
+    }
+    const watch = async () => {
+      while (Date.now() < endsAtMs) {
+        await sleep(sampleEveryMs)
+        samples.push(await sample())
+        const { minute, ...values } = samples.at(-1) as Sample
+        console.log(`${minute.toFixed(1)} min  ${JSON.stringify(values)}`)
+      }
+    }
+    const startedAtMs = Date.now()
+    const sample = async (): Promise<Sample> => {
+      const memory = await Promise.all(
+        ['ingest-1', 'processor-1', 'api', 'auth', 'janitor'].map((name) =>
+          residentMemory(system.services.get(name)?.program.pid),
+        ),
+      )
+      const { rows } = await owner.query<Record<string, string>>(`
+        select pg_database_size(current_database()) / 1048576 as database_mb,
+          (select count(*) from pg_stat_activity where datname = current_database()) as connections,
+          (select sum(n_dead_tup) from pg_stat_user_tables) as dead_rows,
+          (select count(*) from pg_inherits where inhparent = 'clicks'::regclass) as partitions,
+          (select coalesce(sum(clicks), 0) from archives where cleared_at is not null) as archived_clicks`)
+      return {
+        minute: (Date.now() - startedAtMs) / 60_000,
+        memory_mb: Math.round(memory.reduce((sum: number, bytes) => sum + (bytes ?? 0), 0) / 1_048_576),
+        ...Object.fromEntries(Object.entries(rows[0] ?? {}).map(([name, value]) => [name, Number(value)])),
+      }
+    }
+    await Promise.all([load(), passMonths(), watch()])
+
+    const all = accepted + past.accepted
+    const counted = async () => {
+      const { rows } = await owner.query<{ sum: string }>(
+        `select (select coalesce(sum(total + bots), 0) from minute_counters where target = '')
+           + (select coalesce(sum(total + bots), 0) from counter_deltas where target = '') as sum`,
+      )
+      return Number(rows[0]?.sum)
+    }
+    await until(async () => (await counted()) >= all, 120_000, `${all} clicks to be counted`, 500)
+    const env = { CLICKTALLY_DATABASE_URL: system.postgresUrl, HOME: dir, ...variables }
+    const checks = await Promise.all(
+      [['verify'], ['archive', 'verify']].map(
+        async (args) => (await run(process.execPath, [cli, ...args], { env })).stdout,
+      ),
+    )
+    for (const text of checks) console.log(text.trim())
+    const { rows: letters } = await owner.query<{ dead: string }>('select count(*) as dead from dead_letters')
+    const dead = Number(letters[0]?.dead)
+    const archived = samples.at(-1)?.archived_clicks ?? 0
+    console.log(
+      `${all} clicks accepted, ${await counted()} counted, ${refused} requests refused, ${dead} dead letters; ` +
+        `${past.months} months passed, ${archived} clicks archived and removed`,
+    )
+    if (plotPath !== undefined) await writeFile(plotPath, plot(samples))
+    return (await counted()) === all && refused === 0 && dead === 0 && checks[0]?.includes('no difference') === true
+  } finally {
+    await owner.end()
+    await system.stop()
+    await rm(dir, { recursive: true, force: true })
+  }
+}
+
+const command = new Command('npm run soak --')
+  .description('Runs the whole system at a constant load while months pass in minutes.')
+  .option('--minutes <number>', 'how long', wholeNumber(1, 10_000), 120)
+  .option('--rate <number>', 'requests per second, of 10 clicks each', wholeNumber(1, 10_000), 50)
+  .option('--plot <file>', 'writes the samples as SVG')
+try {
+  if (!(await main(command.parse().opts<Options>()))) process.exitCode = 1
+} catch (error) {
+  console.error(explain(error))
+  process.exitCode = 1
+}

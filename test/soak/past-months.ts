@@ -1,0 +1,58 @@
+import type { Client } from 'pg'
+
+const dayMs = 86_400_000
+const firstYear = 2010
+/** Of a month, so that packing has few hours to do. */
+const daysWithClicks = 3
+const eventsPerBatch = 500
+/** Months that stay among the raw clicks after they came. */
+const keptMonths = 2
+
+/**
+ * Lets months pass in minutes: each step sends the clicks of the next month to /v1/backfill, and lowers the age of raw clicks so that
+ * the months before the last two are to be archived and removed.
+ */
+export class PastMonths {
+  readonly #baseUrl: string
+  readonly #key: string
+  readonly #owner: Client
+  #months = 0
+  accepted = 0
+
+  constructor(baseUrl: string, key: string, owner: Client) {
+    this.#baseUrl = baseUrl
+    this.#key = key
+    this.#owner = owner
+  }
+
+  get months(): number {
+    return this.#months
+  }
+
+  /** @throws if a click is not accepted */
+  async next(clicks: number): Promise<void> {
+    const startMs = this.#startOf(this.#months)
+    for (let sent = 0; sent < clicks; sent += eventsPerBatch) {
+      const events = Array.from({ length: Math.min(eventsPerBatch, clicks - sent) }, (_, index) => ({
+        target: `past-${index % 20}`,
+        visitorId: `visitor ${(sent + index) % 700}`,
+        occurredAt: new Date(startMs + ((sent + index) * daysWithClicks * dayMs) / clicks).toISOString(),
+      }))
+      const response = await fetch(new URL('/v1/backfill', this.#baseUrl), {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${this.#key}` },
+        body: JSON.stringify({ events }),
+      })
+      if (response.status !== 202) throw new Error(`/v1/backfill answered ${response.status}: ${await response.text()}`)
+      this.accepted += ((await response.json()) as { accepted: number }).accepted
+    }
+    this.#months += 1
+    if (this.#months <= keptMonths) return
+    const keptDays = Math.ceil((Date.now() - this.#startOf(this.#months - keptMonths)) / dayMs)
+    await this.#owner.query('update projects set keep_raw_days = $1 where id = 1', [keptDays])
+  }
+
+  #startOf(month: number): number {
+    return Date.UTC(firstYear, month)
+  }
+}
