@@ -6,7 +6,7 @@ import { makeScratchFolder } from '@clicktally/local/files/scratch-folder.ts'
 import { type System, startSystem } from '@clicktally/local/system.ts'
 import { launchChromium } from '@clicktally/testing/chromium.ts'
 import axe from 'axe-core'
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 
 /** gzip, in bytes: everything that the first view of a signed-in user loads. */
@@ -107,6 +107,11 @@ async function createProject(name: string, dimensions: readonly string[] = []) {
 }
 
 const cardOf = (page: Page, name: string) => page.getByRole('region', { name, exact: true })
+
+/** Cards are drawn when they come into view. The element may be replaced meanwhile. */
+async function scrollTo(card: Locator): Promise<void> {
+  await vi.waitFor(() => card.scrollIntoViewIfNeeded(slow), slow)
+}
 
 /** The rows of the card of top targets. */
 const topTargets = (page: Page) => page.getByRole('region', { name: 'Top targets' }).getByRole('rowheader')
@@ -214,7 +219,7 @@ describe('the dashboard', () => {
     )
     const { page, complaints } = await openDashboard('/?project=sources')
     const values = (card: string) => cardOf(page, card).locator('tbody tr').allInnerTexts()
-    await cardOf(page, 'Countries').scrollIntoViewIfNeeded()
+    await scrollTo(cardOf(page, 'Countries'))
     await expect
       .poll(() => values('Countries'))
       .toEqual([
@@ -223,7 +228,7 @@ describe('the dashboard', () => {
         expect.stringMatching(/France.*1.*25\.0%/s),
       ])
     expect(await cardOf(page, 'Countries').textContent()).toContain('Bots, not included: 1')
-    await cardOf(page, 'Props').scrollIntoViewIfNeeded()
+    await scrollTo(cardOf(page, 'Props'))
     await expect
       .poll(() => values('Props'))
       .toEqual([expect.stringContaining('(none)'), expect.stringContaining('pro')])
@@ -283,7 +288,7 @@ describe('the dashboard', () => {
     await page.getByRole('row', { name: /^bare/ }).getByRole('button', { name: 'Save' }).click()
     expect((await saved).status()).toBe(200)
     await page.getByRole('row', { name: /^bare/ }).getByRole('link', { name: 'bare' }).click()
-    await cardOf(page, 'Props').scrollIntoViewIfNeeded(slow)
+    await scrollTo(cardOf(page, 'Props'))
     await cardOf(page, 'Props').getByRole('link', { name: 'pro', exact: true }).waitFor(slow)
     await cardOf(page, 'Props').getByRole('link', { name: 'size' }).click()
     await cardOf(page, 'Props').getByText('No click of this range has the prop.').waitFor(slow)
