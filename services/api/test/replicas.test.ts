@@ -64,11 +64,12 @@ test('each answer comes from one server, if several are behind one address and o
       return `${url}: ${totalOf(answer.json())} as of ${answer.json().meta.asOf}`
     }),
   )
-  expect([...new Set(answers)].sort()).toEqual(
-    questions
-      .flatMap(([url]) => [3, 8].map((total, n) => `${url}: ${total} as of ${new Date(asOfMs[n] ?? 0).toISOString()}`))
-      .sort(),
+  const oneServers = questions.flatMap(([url]) =>
+    [3, 8].map((total, n) => `${url}: ${total} as of ${new Date(asOfMs[n] ?? 0).toISOString()}`),
   )
+  expect(answers.filter((answer) => !oneServers.includes(answer))).toEqual([])
+  // Identical questions may share an answer, so not each was answered by both servers; otherwise the test shows nothing.
+  expect(new Set(answers.map((answer) => answer.match(/: (\d+) as of/)?.[1]))).toEqual(new Set(['3', '8']))
 })
 
 interface Count {
