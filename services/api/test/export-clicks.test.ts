@@ -263,7 +263,7 @@ test('the memory of an export does not grow with its clicks', async () => {
   const api = await createApi()
   await storeMany(api.owner, 40_000, 1_500)
   const url = await api.app.listen({ host: '127.0.0.1', port: 0 })
-  /** Bytes received, and the largest resident memory meanwhile. */
+  /** Bytes received, and the most memory held meanwhile, in bytes: objects and buffers, without garbage. */
   const run = async (format: string, range: string) => {
     const headers = { authorization: `Bearer ${keys.owner.text}` }
     const response = await fetch(`${url}/v1/export?format=${format}&personal=true&${range}`, { headers })
@@ -271,12 +271,13 @@ test('the memory of an export does not grow with its clicks', async () => {
     let collectedAt = 0
     for await (const part of response.body ?? []) {
       bytes += part.length
-      // Otherwise garbage counts too, and how much there is depends on what else the machine does.
-      if (bytes - collectedAt > 4_000_000) {
+      // Resident memory would include garbage and what the allocator keeps, which depend on what else the machine does.
+      if (bytes - collectedAt > 2_000_000) {
         collectGarbage()
+        const { heapUsed, external } = process.memoryUsage()
+        peak = Math.max(peak, heapUsed + external)
         collectedAt = bytes
       }
-      peak = Math.max(peak, process.memoryUsage.rss())
     }
     return { bytes, peak }
   }
@@ -288,6 +289,7 @@ test('the memory of an export does not grow with its clicks', async () => {
     const large = await run(format, '')
     expect(large.bytes).toBeGreaterThan(60_000_000)
     expect(large.bytes).toBeGreaterThan(3 * small.bytes)
-    expect(large.peak - small.peak).toBeLessThan(30_000_000)
+    expect(small.peak).toBeGreaterThan(0)
+    expect(large.peak - small.peak).toBeLessThan(10_000_000)
   }
 })

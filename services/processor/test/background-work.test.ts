@@ -27,8 +27,11 @@ test('background work needs only a database: it creates partitions and folds cou
     await work.close()
   }
   expect(await registry.metrics()).toContain('clicktally_fold_failures_total{outcome="failed"} 0')
-  const { rows } = await owner.query(
-    `select count(*)::int as connections from pg_stat_activity where datname = current_database() and usename = 'clicktally_processor'`,
-  )
-  expect(rows).toEqual([{ connections: 0 }])
+  // A server process ends a moment after its client has closed the connection.
+  await vi.waitFor(async () => {
+    const { rows } = await owner.query(
+      `select count(*)::int as connections from pg_stat_activity where datname = current_database() and usename = 'clicktally_processor'`,
+    )
+    expect(rows).toEqual([{ connections: 0 }])
+  }, patience)
 })
