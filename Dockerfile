@@ -58,6 +58,13 @@ EXPOSE 3000
 # The same as in local/services/node-services.ts, which gives the reason.
 ENV MALLOC_ARENA_MAX=2
 CMD ["node", "--max-semi-space-size=16", "--max-old-space-size=384", "main.ts"]
+# Last, so that a new version changes no other layer.
+ARG VERSION=dev
+ARG REVISION=
+LABEL org.opencontainers.image.title="Clicktally ${SERVICE}" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.licenses="Apache-2.0"
 
 # A new volume gets the owner of the folder that it is mounted on, so the passwords can be written without root. The user of
 # nginx's image has the id 101.
@@ -84,3 +91,9 @@ COPY infra/nginx/nginx.conf.template /etc/nginx/templates/
 COPY infra/nginx/settings.envsh /docker-entrypoint.d/15-settings.envsh
 COPY infra/nginx/self-signed.sh /usr/local/lib/clicktally/
 COPY --from=pages /pages /usr/share/clicktally/pages
+ARG VERSION=dev
+ARG REVISION=
+LABEL org.opencontainers.image.title="Clicktally nginx" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.licenses="Apache-2.0"

@@ -76,12 +76,14 @@ export class StampedChannel {
    * Publishes clicks, one a line. `onOutcome` is called once, and never after close().
    *
    * @param type the AMQP `type`; null publishes without one, as a dead letter may have none.
+   * @param traceparent the header of this name, which ties the message to a trace; undefined for none
    */
   publish(
     content: Buffer,
     clicks: number,
     onOutcome: (outcome: Outcome) => void,
     type: string | null = clicksMessageType,
+    traceparent?: string,
   ): void {
     this.#publishedAtMs = performance.now()
     this.#pending += 1
@@ -92,7 +94,7 @@ export class StampedChannel {
       messageId: randomUUID(),
       timestamp: Math.floor(Date.now() / 1000),
       appId: this.#appId,
-      headers: stampHeaders(stamp),
+      headers: traceparent === undefined ? stampHeaders(stamp) : { ...stampHeaders(stamp), traceparent },
       persistent: true,
       mandatory: true,
     }

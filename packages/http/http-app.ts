@@ -7,6 +7,7 @@ import type { Logger } from 'pino'
 import { Gauge, type Registry } from 'prom-client'
 import { recordMethods } from './allowed-methods.ts'
 import { trackTraffic } from './graceful-close.ts'
+import { type RequestTracing, traceRequests } from './request-spans.ts'
 import { recordResponseTimes } from './response-metrics.ts'
 import { commonProblems, ServiceProblem, toServiceProblem } from './service-problem.ts'
 
@@ -21,6 +22,8 @@ export interface HttpAppOptions {
   readonly explain?: (error: unknown, request: FastifyRequest) => ServiceProblem | undefined
   /** Bytes. Default 1 MiB. */
   readonly bodyLimit?: number
+  /** Default: no request is traced. */
+  readonly requestTracing?: RequestTracing | undefined
 }
 
 const plainId = /^[\w.-]{1,64}$/
@@ -30,7 +33,7 @@ const plainId = /^[\w.-]{1,64}$/
  * application/problem+json, the request id set by nginx, and a histogram of response times. Requests are not logged.
  */
 export function createHttpApp(options: HttpAppOptions) {
-  const { logger, registry, isReady, whyNotReady, explain, bodyLimit = 1_048_576 } = options
+  const { logger, registry, isReady, whyNotReady, explain, bodyLimit = 1_048_576, requestTracing } = options
   const app = fastify({
     loggerInstance: logger as FastifyBaseLogger,
     // A log line for each click would cost more than the click itself.
@@ -58,6 +61,7 @@ export function createHttpApp(options: HttpAppOptions) {
   const traffic = trackTraffic(app.server)
   const methodsOf = recordMethods(app)
   const observeUnrouted = recordResponseTimes(app, registry)
+  if (requestTracing !== undefined) traceRequests(app, requestTracing)
   new Gauge({
     name: 'http_requests_in_flight',
     help: 'Requests that have arrived and are not answered yet.',
@@ -70,7 +74,10 @@ export function createHttpApp(options: HttpAppOptions) {
   app.setErrorHandler((error, request, reply) => {
     const explained = explain?.(error, request as FastifyRequest) ?? toServiceProblem(error)
     if (explained.problem.status === 500)
-      logger.error({ err: explained.cause ?? error, requestId: request.id }, 'request failed')
+      logger.error(
+        { err: explained.cause ?? error, requestId: request.id, ...request.span?.logFields },
+        'request failed',
+      )
     return sendProblem(reply as FastifyReply, explained)
   })
   app.setNotFoundHandler((request, reply) => {

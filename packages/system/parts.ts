@@ -64,6 +64,17 @@ const archiveSettings = [
   'ARCHIVE_S3_SECRET_ACCESS_KEY_FILE',
 ] as const
 
+/** How traces are recorded and sent: packages/tracing/trace-settings.ts. */
+const traceSettings = [
+  'OTEL_EXPORTER_OTLP_ENDPOINT',
+  'OTEL_EXPORTER_OTLP_HEADERS',
+  'OTEL_TRACES_SAMPLER',
+  'OTEL_TRACES_SAMPLER_ARG',
+] as const
+
+/** Of a service whose requests are traced. */
+const requestTraceSettings = [...traceSettings, 'CLICKTALLY_TRACEPARENT'] as const
+
 /** Every part of the system, in the order in which they start. */
 export const parts = {
   secrets: { folder: 'infra/secrets', run: 'at start' },
@@ -97,7 +108,7 @@ export const parts = {
     account: 'processor',
     broker: 'process clicks',
     database: 'clicktally_processor',
-    settings: ['LOG_LEVEL', 'BATCH_MAX_CLICKS', 'BATCH_FLUSH_AFTER_MS', 'PREFETCH'],
+    settings: ['LOG_LEVEL', ...traceSettings, 'BATCH_MAX_CLICKS', 'BATCH_FLUSH_AFTER_MS', 'PREFETCH'],
   },
   notifier: {
     folder: 'services/notifier',
@@ -118,6 +129,7 @@ export const parts = {
     broker: 'publish clicks',
     settings: [
       'LOG_LEVEL',
+      ...requestTraceSettings,
       'CLICK_WINDOW_HOURS',
       'CONFIRM_WITHIN_MS',
       'MAX_HELD_CLICKS',
@@ -136,7 +148,7 @@ export const parts = {
     broker: 'publish keys',
     database: 'clicktally_auth',
     secrets: [{ id: 'first access', file: 'first-access', variable: 'FIRST_ACCESS' }],
-    settings: ['LOG_LEVEL', 'DATABASE_CONNECTIONS', 'CLICKTALLY_WEBHOOK_ADDRESSES'],
+    settings: ['LOG_LEVEL', ...requestTraceSettings, 'DATABASE_CONNECTIONS', 'CLICKTALLY_WEBHOOK_ADDRESSES'],
   },
   api: {
     folder: 'services/api',
@@ -148,6 +160,7 @@ export const parts = {
     database: 'clicktally_api',
     settings: [
       'LOG_LEVEL',
+      ...requestTraceSettings,
       'READ_DATABASE_URL',
       'READ_DATABASE_MAX_LAG_MS',
       'DATABASE_CONNECTIONS',

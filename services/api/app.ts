@@ -1,6 +1,7 @@
 import { createDatabase } from '@clicktally/database/connection.ts'
 import type { Tables } from '@clicktally/database/tables.ts'
 import { createHttpApp, type HttpApp } from '@clicktally/http/http-app.ts'
+import type { RequestTracing } from '@clicktally/http/request-spans.ts'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import { type Kysely, sql } from 'kysely'
@@ -55,6 +56,7 @@ export async function createApp(
   { isOpen, viewers }: { readonly isOpen: boolean; readonly viewers: LiveViewers },
   logger: Logger,
   registry: Registry,
+  requestTracing?: RequestTracing,
 ): Promise<HttpApp> {
   const primary = createDatabase(pool)
   const mayReadReplica = () => replica?.watch.isCurrent === true
@@ -81,6 +83,7 @@ export async function createApp(
       ),
     whyNotReady: () => (replica?.watch.lagMs === undefined ? 'database_unavailable' : 'replica_behind'),
     explain: (error, request) => databaseProblem(error) ?? parameterProblem(error, request),
+    requestTracing,
   })
 
   app.decorateRequest('projectId')

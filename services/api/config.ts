@@ -1,11 +1,14 @@
 import { Environment } from '@clicktally/config/environment.ts'
 import { readHttpSettings } from '@clicktally/http/http-settings.ts'
+import { readTraceparentUse, readTraceSettings } from '@clicktally/tracing/trace-settings.ts'
 
 /** The read api's settings, from environment variables; `.env.example` explains each. */
 export function readConfig(source: NodeJS.ProcessEnv) {
   const env = new Environment(source)
   const config = {
     ...readHttpSettings(env),
+    traces: readTraceSettings(env),
+    traceparentUse: readTraceparentUse(env),
     brokerUrl: env.clusterUrl('BROKER_URL', 'amqp://api@127.0.0.1:5672', ['amqp:', 'amqps:'], 'BROKER_PASSWORD'),
     databaseUrl: env.clusterUrl(
       'DATABASE_URL',

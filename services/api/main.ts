@@ -4,6 +4,7 @@ import { closeGracefully } from '@clicktally/http/graceful-close.ts'
 import { createLogger } from '@clicktally/telemetry/logger.ts'
 import { createRegistry } from '@clicktally/telemetry/metrics.ts'
 import { watchPools } from '@clicktally/telemetry/pool-metrics.ts'
+import { startTracing } from '@clicktally/tracing/start-tracing.ts'
 import closeWithGrace from 'close-with-grace'
 import { createApp } from './app.ts'
 import { readConfig } from './config.ts'
@@ -13,7 +14,9 @@ import { LiveViewers } from './live/live-viewers.ts'
 import { ReplicaWatch } from './replica/replica-watch.ts'
 
 const config = readConfigOrExit(readConfig, process.env)
-const logger = createLogger('api', config.logLevel)
+const tracing = await startTracing('api', config.traces)
+const logger = createLogger('api', config.logLevel, tracing)
+tracing?.reportTo(logger)
 const registry = createRegistry('api')
 // A query takes a few milliseconds. With millions of counters the planner expects it to be slow enough for parallel workers
 // or JIT compilation: starting them takes three times as long, and takes CPU time from storing clicks.
@@ -46,7 +49,8 @@ const viewers: LiveViewers = new LiveViewers({
 })
 const stream = new LiveStream({ brokerUrl: config.brokerUrl, logger, onEntry: (entry) => viewers.add(entry) })
 const databases = { ...primary, ...(replica && { replica }) }
-const app = await createApp(databases, { isOpen: config.isOpen, viewers }, logger, registry)
+const requestTracing = tracing && { tracing, traceparentUse: config.traceparentUse }
+const app = await createApp(databases, { isOpen: config.isOpen, viewers }, logger, registry, requestTracing)
 
 // 15 s: less than compose's 30 s, more than the 10 s of the graceful close.
 closeWithGrace({ delay: 15_000, logger }, async ({ signal, err }) => {
@@ -57,6 +61,7 @@ closeWithGrace({ delay: 15_000, logger }, async ({ signal, err }) => {
   await stream.close()
   await watch?.close()
   await Promise.all([primary, standby].map((pools) => Promise.all([pools?.pool.end(), pools?.exportPool.end()])))
+  await tracing?.close()
   logger.info('stopped')
 })
 

@@ -1,4 +1,5 @@
 import { createHttpApp, type HttpApp } from '@clicktally/http/http-app.ts'
+import type { RequestTracing } from '@clicktally/http/request-spans.ts'
 import { sql } from 'kysely'
 import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
@@ -16,7 +17,12 @@ import { thresholdRoutes } from './webhooks/threshold-routes.ts'
 import { webhookRoutes } from './webhooks/webhook-routes.ts'
 
 /** Creates the HTTP app of the auth service. Neither opens a connection nor listens. */
-export function createApp(context: AuthContext, logger: Logger, registry: Registry): HttpApp {
+export function createApp(
+  context: AuthContext,
+  logger: Logger,
+  registry: Registry,
+  requestTracing?: RequestTracing,
+): HttpApp {
   const app = createHttpApp({
     logger,
     registry,
@@ -27,6 +33,7 @@ export function createApp(context: AuthContext, logger: Logger, registry: Regist
       ),
     explain,
     bodyLimit: 65_536,
+    requestTracing,
   })
   app.addHook('preHandler', requireStorableText)
   projectRoutes(app, context)

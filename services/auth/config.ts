@@ -1,12 +1,15 @@
 import { Environment } from '@clicktally/config/environment.ts'
 import { webhookAddresses } from '@clicktally/config/webhook-addresses.ts'
 import { readHttpSettings } from '@clicktally/http/http-settings.ts'
+import { readTraceparentUse, readTraceSettings } from '@clicktally/tracing/trace-settings.ts'
 
 /** The auth service's settings, from environment variables; `.env.example` explains each. */
 export function readConfig(source: NodeJS.ProcessEnv) {
   const env = new Environment(source)
   const config = {
     ...readHttpSettings(env),
+    traces: readTraceSettings(env),
+    traceparentUse: readTraceparentUse(env),
     databaseUrl: env.clusterUrl(
       'DATABASE_URL',
       'postgres://clicktally_auth@127.0.0.1:5432/clicktally',

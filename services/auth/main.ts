@@ -7,6 +7,7 @@ import { readFirstAccess } from '@clicktally/keys/first-access.ts'
 import { createLogger } from '@clicktally/telemetry/logger.ts'
 import { createRegistry } from '@clicktally/telemetry/metrics.ts'
 import { watchPools } from '@clicktally/telemetry/pool-metrics.ts'
+import { startTracing } from '@clicktally/tracing/start-tracing.ts'
 import closeWithGrace from 'close-with-grace'
 import { createApp } from './app.ts'
 import { readConfig } from './config.ts'
@@ -17,7 +18,9 @@ import { SnapshotPublisher } from './snapshot/snapshot-publisher.ts'
 
 const config = readConfigOrExit(readConfig, process.env)
 const firstAccess = config.firstAccess === undefined ? undefined : readFirstAccess(config.firstAccess)
-const logger = createLogger('auth', config.logLevel)
+const tracing = await startTracing('auth', config.traces)
+const logger = createLogger('auth', config.logLevel, tracing)
+tracing?.reportTo(logger)
 const registry = createRegistry('auth')
 const pool = createPool({
   url: config.databaseUrl,
@@ -37,6 +40,7 @@ const app = createApp(
   },
   logger,
   registry,
+  tracing && { tracing, traceparentUse: config.traceparentUse },
 )
 
 // 15 s: less than compose's 30 s, more than the drain's 10 s.
@@ -46,6 +50,7 @@ closeWithGrace({ delay: 15_000, logger }, async ({ signal, err }) => {
   await closeGracefully(app)
   await snapshots.close()
   await db.destroy()
+  await tracing?.close()
   logger.info('stopped')
 })
 

@@ -1,5 +1,6 @@
 import { batchLimits } from '@clicktally/event/click-event.ts'
 import { createHttpApp, type HttpApp } from '@clicktally/http/http-app.ts'
+import type { RequestTracing } from '@clicktally/http/request-spans.ts'
 import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
 import type { IngestContext } from './ingest-context.ts'
@@ -13,13 +14,19 @@ import { postEvent } from './routes/post-event.ts'
 import { postSegment } from './routes/post-segment.ts'
 
 /** Creates the HTTP app of ingest. Opens no connection and does not listen. */
-export function createApp(context: IngestContext, logger: Logger, registry: Registry): HttpApp {
+export function createApp(
+  context: IngestContext,
+  logger: Logger,
+  registry: Registry,
+  requestTracing?: RequestTracing,
+): HttpApp {
   const app = createHttpApp({
     logger,
     registry,
     isReady: () => context.access.isReady && context.publisher.isReady,
     whyNotReady: () => (context.access.isReady ? context.publisher.refusal : 'no_keys'),
     bodyLimit: batchLimits.bodyBytes,
+    requestTracing,
   })
   app.decorateRequest('senderKey')
   // The routes parse the bodies: Fastify's own parser would reject a whole batch for one invalid event.

@@ -1,11 +1,14 @@
 import { Environment } from '@clicktally/config/environment.ts'
 import { readHttpSettings } from '@clicktally/http/http-settings.ts'
+import { readTraceparentUse, readTraceSettings } from '@clicktally/tracing/trace-settings.ts'
 
 /** The ingest service's settings, from environment variables; `.env.example` explains each. */
 export function readConfig(source: NodeJS.ProcessEnv) {
   const env = new Environment(source)
   const config = {
     ...readHttpSettings(env),
+    traces: readTraceSettings(env),
+    traceparentUse: readTraceparentUse(env),
     brokerUrl: env.clusterUrl('BROKER_URL', 'amqp://ingest@127.0.0.1:5672', ['amqp:', 'amqps:'], 'BROKER_PASSWORD'),
     windowMs: env.integer('CLICK_WINDOW_HOURS', 72, 1, 720) * 3_600_000,
     // Accepts clicks without a key, for the first project. nginx must listen on loopback alone.

@@ -3,6 +3,7 @@ import { closeGracefully } from '@clicktally/http/graceful-close.ts'
 import { KeyRing } from '@clicktally/keys/key-ring.ts'
 import { createLogger } from '@clicktally/telemetry/logger.ts'
 import { createRegistry } from '@clicktally/telemetry/metrics.ts'
+import { startTracing } from '@clicktally/tracing/start-tracing.ts'
 import closeWithGrace from 'close-with-grace'
 import { DerivedVisitors } from './access/derived-visitors.ts'
 import { keyMetrics } from './access/key-metrics.ts'
@@ -16,7 +17,9 @@ import { readConfig } from './config.ts'
 import { ClickPublisher } from './publishing/click-publisher.ts'
 
 const config = readConfigOrExit(readConfig, process.env)
-const logger = createLogger('ingest', config.logLevel)
+const tracing = await startTracing('ingest', config.traces)
+const logger = createLogger('ingest', config.logLevel, tracing)
+tracing?.reportTo(logger)
 const registry = createRegistry('ingest')
 const metrics = new ClickMetrics(registry)
 const publisher = new ClickPublisher({
@@ -24,6 +27,7 @@ const publisher = new ClickPublisher({
   logger,
   ...config.publisher,
   onConfirmed: (clicks, seconds) => metrics.confirmed(clicks, seconds),
+  tracing,
 })
 metrics.watch(publisher, registry)
 const ring = new KeyRing()
@@ -36,9 +40,10 @@ const app = createApp(
   { publisher, metrics, access, visitors: new DerivedVisitors(ring), attributes, windowMs: config.windowMs },
   logger,
   registry,
+  tracing && { tracing, traceparentUse: config.traceparentUse },
 )
 
-// 20 s: less than compose's 30 s, more than the sum of graceful close (10 s), confirms (4 s) and last report (1 s).
+// 20 s: less than compose's 30 s, more than the sum of graceful close (10 s), confirms (4 s), last report (1 s) and traces (2 s).
 closeWithGrace({ delay: 20_000, logger }, async ({ signal, err }) => {
   if (err !== undefined) logger.fatal({ err }, 'unexpected error')
   logger.info({ signal }, 'stopping')
@@ -46,6 +51,7 @@ closeWithGrace({ delay: 20_000, logger }, async ({ signal, err }) => {
   await publisher.close()
   await keys.close()
   countries?.close()
+  await tracing?.close()
   logger.info('stopped')
 })
 

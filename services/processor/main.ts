@@ -8,6 +8,7 @@ import { createHttpApp } from '@clicktally/http/http-app.ts'
 import { createLogger } from '@clicktally/telemetry/logger.ts'
 import { createRegistry } from '@clicktally/telemetry/metrics.ts'
 import { watchPools } from '@clicktally/telemetry/pool-metrics.ts'
+import { startTracing } from '@clicktally/tracing/start-tracing.ts'
 import closeWithGrace from 'close-with-grace'
 import { type BackgroundWork, startBackgroundWork } from './background/background-work.ts'
 import { readConfig } from './config.ts'
@@ -19,10 +20,14 @@ import { BatchWriter } from './queue/batch-writer.ts'
 import { ClickConsumer } from './queue/click-consumer.ts'
 import { persist } from './queue/failure-policy.ts'
 import { TopologyKeeper } from './queue/topology-keeper.ts'
-import { ClickStore } from './store/click-store.ts'
+import { TracedWriter } from './queue/traced-writer.ts'
+import { ClickStore, type ClickStoreOptions } from './store/click-store.ts'
+import { TracedStore } from './store/traced-store.ts'
 
 const config = readConfigOrExit(readConfig, process.env)
-const logger = createLogger('processor', config.logLevel)
+const tracing = await startTracing('processor', config.traces)
+const logger = createLogger('processor', config.logLevel, tracing)
+tracing?.reportTo(logger)
 const registry = createRegistry('processor')
 // A connection each for batches, suspects, dead letters and progress reports.
 const pool = createPool({
@@ -34,15 +39,17 @@ const pool = createPool({
 })
 watchPools({ batches: pool }, registry)
 const live = new LiveFeed({ brokerUrl: config.brokerUrl, logger, registry })
-const store = new ClickStore(pool, { onCounted: (clicks) => live.counted(clicks) })
+const storeOptions: ClickStoreOptions = { onCounted: (clicks) => live.counted(clicks) }
+const store = tracing ? new TracedStore(tracing, pool, storeOptions) : new ClickStore(pool, storeOptions)
 const metrics = new ProcessingMetrics(registry)
-const writer = new BatchWriter({
+const batchWriter = new BatchWriter({
   store,
   metrics,
   logger,
   // Longer than the pool's timeouts for a statement. After that, another processor may be able to count the messages.
   holdWhileAwayMs: 15_000,
 })
+const writer = tracing ? new TracedWriter(batchWriter, tracing) : batchWriter
 const table = new ProgressTable(pool, randomUUID(), `${hostname()}:${config.port || process.pid}`)
 const progress = new ProgressReport({ table, logger })
 const untilReady = (marker: string, gone: AbortSignal) => persist(() => progress.announce(marker), gone, logger)
@@ -70,6 +77,7 @@ closeWithGrace({ delay: 25_000, logger }, async ({ signal, err }) => {
   await backgroundWork?.close()
   await pool.end()
   await closeGracefully(app, 1_000)
+  await tracing?.close()
   logger.info('stopped')
 })
 

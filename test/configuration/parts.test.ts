@@ -16,7 +16,7 @@ import { parse } from 'yaml'
 import { loadConfig, namesReadBy, root } from './config-files.ts'
 
 interface ComposeService {
-  build?: { target: string; args: { SERVICE: string } }
+  build?: { target: string; args: Record<string, string> }
   image?: string
   depends_on?: Record<string, { condition: string }>
   networks?: string[]
@@ -56,8 +56,18 @@ describe('docker-compose.yml', () => {
     'builds or runs what the table names: %s',
     ([name, { folder, image, content, run, profile }]) => {
       const service = compose.services[name]
-      expect(service.image).toBe(content === undefined ? image : undefined)
-      expect(service.build?.args.SERVICE).toBe(folder ?? content)
+      const isBuilt = folder !== undefined || content !== undefined
+      const built = `\${CLICKTALLY_IMAGES:-clicktally}/${name}:\${CLICKTALLY_VERSION:-dev}`
+      expect(service.image).toBe(isBuilt ? built : image)
+      expect(service.build?.args).toEqual(
+        isBuilt
+          ? {
+              VERSION: `\${CLICKTALLY_VERSION:-dev}`,
+              REVISION: `\${CLICKTALLY_REVISION:-}`,
+              SERVICE: folder ?? content,
+            }
+          : undefined,
+      )
       if (content !== undefined) {
         expect(service.build?.target).toBe(name)
         expect(dockerfile).toContain(`ARG ${name.toUpperCase()}_IMAGE=${image}\n`)

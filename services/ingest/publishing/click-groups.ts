@@ -1,4 +1,5 @@
 import { maxClicksPerMessage } from '@clicktally/message/clicks-message.ts'
+import type { MessageSpan, RequestSpan } from '@clicktally/tracing/tracing.ts'
 import { GroupWindow } from './group-window.ts'
 import { publishFailure } from './publish-failure.ts'
 
@@ -20,6 +21,8 @@ export interface ClickGroup {
   readonly members: readonly HeldClicks[]
   readonly clicks: number
   readonly sentAtMs: number
+  /** Ends with the group. Undefined if the message is not traced. */
+  span?: MessageSpan | undefined
 }
 
 /** The clicks of one request, until they are answered. */
@@ -29,6 +32,7 @@ interface HeldClicks {
   readonly clicks: number
   readonly bytes: number
   readonly sinceMs: number
+  readonly span: RequestSpan | undefined
   settled: boolean
   readonly resolve: () => void
   readonly reject: (error: Error) => void
@@ -81,22 +85,23 @@ export class ClickGroups {
    * than a message is split, and its promise resolves when all parts are confirmed.
    *
    * @param lines no line may be larger than a message
+   * @param span of the request, if it is traced
    * @throws {ServiceProblem} with status 503. After `overloaded` none of the clicks is counted; otherwise some or all may be.
    */
-  add(lines: string, clicks: number): Promise<void> {
+  add(lines: string, clicks: number, span?: RequestSpan): Promise<void> {
     const { maxHeldClicks, maxHeldBytes } = this.#options
     const bytes = Buffer.byteLength(lines)
     if (this.#heldClicks + clicks > maxHeldClicks || this.#heldBytes + bytes > maxHeldBytes) {
       return Promise.reject(publishFailure('overloaded'))
     }
-    if (bytes <= maxGroupBytes) return this.#hold(lines, clicks, bytes)
-    const parts = splitLines(lines).map((part) => this.#hold(part.join('\n'), part.length, bytesOf(part)))
+    if (bytes <= maxGroupBytes) return this.#hold(lines, clicks, bytes, span)
+    const parts = splitLines(lines).map((part) => this.#hold(part.join('\n'), part.length, bytesOf(part), span))
     return Promise.all(parts).then(() => {})
   }
 
-  #hold(lines: string, clicks: number, bytes: number): Promise<void> {
+  #hold(lines: string, clicks: number, bytes: number, span: RequestSpan | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ lines, clicks, bytes, sinceMs: this.#now(), settled: false, resolve, reject })
+      this.#waiting.push({ lines, clicks, bytes, sinceMs: this.#now(), span, settled: false, resolve, reject })
       this.#waitingClicks += clicks
       this.#heldClicks += clicks
       this.#heldBytes += bytes
@@ -115,12 +120,14 @@ export class ClickGroups {
   confirmed(group: ClickGroup): void {
     if (!this.#removeInFlight(group)) return
     this.#window.confirmed(this.#now() - group.sentAtMs)
+    group.span?.end()
     this.#settle(group.members)
     this.flush()
   }
 
   failed(group: ClickGroup, error: Error): void {
     if (!this.#removeInFlight(group)) return
+    group.span?.end(error)
     this.#settle(group.members, error)
     this.flush()
   }
@@ -132,7 +139,10 @@ export class ClickGroups {
     const waiting = this.#waiting
     this.#waiting = []
     this.#waitingClicks = 0
-    for (const group of groups) this.#settle(group.members, error)
+    for (const group of groups) {
+      group.span?.end(error)
+      this.#settle(group.members, error)
+    }
     this.#settle(waiting, error)
   }
 

@@ -3,6 +3,7 @@ import { BrokerLink } from '@clicktally/broker/broker-link.ts'
 import { type Outcome, StampedChannel } from '@clicktally/broker/stamped-channel.ts'
 import { checkPublishing } from '@clicktally/broker/topology.ts'
 import type { PreviousProducer } from '@clicktally/message/ledger-stamp.ts'
+import type { MessageSpan, RequestSpan, Tracing } from '@clicktally/tracing/tracing.ts'
 import type { ChannelModel } from 'amqplib'
 import type { Logger } from 'pino'
 import { type ClickGroup, ClickGroups } from './click-groups.ts'
@@ -19,6 +20,7 @@ export interface ClickPublisherOptions {
   /** After this many milliseconds without a message, one without clicks is sent to check that the queue works. */
   readonly probeEveryMs: number
   readonly onConfirmed: (clicks: number, seconds: number) => void
+  readonly tracing?: Pick<Tracing, 'startMessage'> | undefined
 }
 
 /** Why clicks are refused at once. */
@@ -112,9 +114,10 @@ export class ClickPublisher {
    * Resolves when the broker has routed the clicks to the queue and written them to disk.
    *
    * @param lines one or more clicks, encoded by encodeClick(), one a line.
+   * @param span of the request that sent them, if it is traced
    * @throws {ServiceProblem} with status 503: the clicks may or may not be counted, and may be sent again with the same ids.
    */
-  publish(lines: string, clicks: number): Promise<void> {
+  publish(lines: string, clicks: number, span?: RequestSpan): Promise<void> {
     const { refusal } = this
     if (refusal !== undefined) return Promise.reject(publishFailure(refusal))
     if (!this.#flushScheduled) {
@@ -125,7 +128,7 @@ export class ClickPublisher {
         this.#groups.flush()
       })
     }
-    return this.#groups.add(lines, clicks)
+    return this.#groups.add(lines, clicks, span)
   }
 
   /** Waits for the held clicks, which have a deadline, reports their confirms to the ledger, and closes. */
@@ -174,7 +177,8 @@ export class ClickPublisher {
     // Released now: garbage collections until the confirm would only copy the text.
     for (const member of group.members) member.lines = ''
     const publishedAtMs = performance.now()
-    this.#channel.publish(content, group.clicks, (outcome) => {
+    group.span = this.#startSpan(group)
+    const onOutcome = (outcome: Outcome) => {
       if (outcome === 'confirmed') {
         this.#options.onConfirmed(group.clicks, (performance.now() - publishedAtMs) / 1000)
         this.#groups.confirmed(group)
@@ -182,7 +186,15 @@ export class ClickPublisher {
         this.#groups.failed(group, publishFailure(outcome === 'returned' ? 'unroutable' : 'queue_full'))
       }
       this.#noteOutcome(outcome)
-    })
+    }
+    this.#channel.publish(content, group.clicks, onOutcome, undefined, group.span?.traceparent)
+  }
+
+  #startSpan({ members, clicks }: ClickGroup): MessageSpan | undefined {
+    const { tracing } = this.#options
+    if (tracing === undefined) return undefined
+    const requests = members.flatMap(({ span }) => span ?? [])
+    return requests.length === 0 ? undefined : tracing.startMessage(requests, clicks)
   }
 
   #tick(): void {

@@ -16,6 +16,8 @@ export interface ConsumedMessage {
   readonly deadLetters: readonly DeadLetter[]
   /** When the last of its clicks was received, milliseconds since 1970; 0 if it has none. */
   readonly receivedThroughMs: number
+  /** Of the span that published it, if that was recorded. */
+  readonly traceparent?: string | undefined
 }
 
 /** What cannot be counted, with what a person needs to judge it and to replay it. */
@@ -85,6 +87,7 @@ export function createClickReader(fields: readonly EventField[]): ClickReader {
       clicks,
       deadLetters,
       receivedThroughMs,
+      traceparent: asText(properties.headers?.traceparent),
     }
   }
 }
