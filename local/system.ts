@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { ensureSecrets } from '@clicktally/secrets/secrets.ts'
 import { serviceNames } from '@clicktally/system/parts.ts'
 import { cachedPages } from '@clicktally/web/build/pages.ts'
-import { openBackup } from './backup.ts'
+import { openBackup, refuseUnfinishedRestore } from './backup.ts'
 import { claimFolder } from './files/claimed-folder.ts'
 import { localDir } from './files/local-folder.ts'
 import { removeSystemFile, writeSystemFile } from './files/system-file.ts'
@@ -130,6 +130,7 @@ async function startAll(
   const secretsDir = join(dir, 'secrets')
   const logPath = (name: string) => join(logsDir, `${name}.log`)
   const services = new Map<string, RunningService>()
+  if (restore === undefined) refuseUnfinishedRestore(dir)
   const backup = restore === undefined ? undefined : await openBackup(restore, dir)
   await ensureSecrets(secretsDir)
   const secret = (path: string) => readFileSync(join(secretsDir, path), 'utf8')

@@ -43,14 +43,12 @@ async function backUp(context: CliContext, folder: string, { secrets, json }: Op
   const logger = createLogger('cli', 'silent')
   const pool = createPool({ url: databaseUrl, name: 'backup', logger, maxConnections: 1, statementTimeoutMs })
   try {
-    const manifest = await backUpDatabase(
-      pool,
-      folder,
-      async (partial) => {
+    const manifest = await backUpDatabase(pool, folder, {
+      async more(partial) {
         if (secrets && secretsDir !== undefined) await cp(secretsDir, join(partial, 'secrets'), { recursive: true })
       },
-      ({ name, rows }) => context.notices.line(`${name}: ${plural(rows, 'row')}`),
-    )
+      onTable: ({ name, rows }) => context.notices.line(`${name}: ${plural(rows, 'row')}`),
+    })
     if (json) context.print(jsonLine(manifest))
     else {
       const rows = manifest.tables.reduce((sum, table) => sum + table.rows, 0)

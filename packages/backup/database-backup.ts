@@ -16,26 +16,44 @@ const newline = 10
 /** Level 6 takes three times as long and saves a tenth. */
 const gzipLevel = 1
 
+/** The steps of a backup that leave something behind. */
+export const backupSteps = [
+  'begun',
+  'first table written',
+  'rows read',
+  'other files written',
+  'manifest written',
+  'complete',
+] as const
+
+export interface BackupOptions {
+  /** Writes other files to the folder before it is complete. */
+  readonly more?: (partial: string) => Promise<void>
+  /** Receives each table when it is written. */
+  readonly onTable?: (table: BackedUpTable) => void
+  /** Called after each step. Tests kill the process there. */
+  readonly onStep?: (step: (typeof backupSteps)[number]) => void | Promise<void>
+}
+
 /**
- * Writes all rows of the database to a folder, as of one moment, while the system runs. The folder appears when it is complete.
+ * Writes all rows of the database to a folder, as of one moment, while the system runs. The folder appears when it is complete. Until
+ * then it is named `<folder>.partial`; what a killed backup left there is removed by the next one.
  *
  * @param pool as the owner of the tables
  * @param folder must not exist
- * @param more writes other files to the folder before it is complete
- * @param onTable receives each table when it is written
  * @throws the database error, or the error of the disk; nothing is left then
  */
 export async function backUpDatabase(
   pool: Pool,
   folder: string,
-  more: (partial: string) => Promise<void> = async () => {},
-  onTable: (table: BackedUpTable) => void = () => {},
+  { more = async () => {}, onTable = () => {}, onStep = () => {} }: BackupOptions = {},
 ): Promise<BackupManifest> {
   if (existsSync(folder)) throw new Error(`${folder} exists already: a backup is a folder of its own.`)
   const partial = `${folder}.partial`
   // Its clicks have visitors.
   await rm(partial, { recursive: true, force: true })
   await mkdir(join(partial, 'tables'), { recursive: true, mode: 0o700 })
+  await onStep('begun')
   const client = await pool.connect()
   let failure: Error | undefined
   try {
@@ -47,16 +65,21 @@ export async function backUpDatabase(
       const written = await writeTable(client, table, partial)
       tables.push(written)
       onTable(written)
+      if (tables.length === 1) await onStep('first table written')
     }
     const balance = { ...(await readBalance(createDatabaseOn(client))) }
     await client.query('commit')
+    await onStep('rows read')
     await more(partial)
+    await onStep('other files written')
     const manifest: BackupManifest = { version: 1, ...described, tables, balance }
     await writeSynced(join(partial, manifestFile), `${JSON.stringify(manifest, null, 2)}\n`)
+    await onStep('manifest written')
     await sync(join(partial, 'tables'))
     await sync(partial)
     await rename(partial, folder)
     await sync(dirname(folder))
+    await onStep('complete')
     return manifest
   } catch (error) {
     failure = error as Error

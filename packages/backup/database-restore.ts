@@ -9,6 +9,12 @@ import type { BackupManifest } from './backup-manifest.ts'
 import { endTimeLimit } from './copy-time-limit.ts'
 import { tablesToCopy } from './table-list.ts'
 
+/** The steps of a restore that leave something behind. */
+export const restoreSteps = ['schema created', 'first table loaded', 'rows loaded', 'committed', 'migrated'] as const
+
+/** Called after each step. Tests kill the process there. */
+export type OnRestoreStep = (step: (typeof restoreSteps)[number]) => void | Promise<void>
+
 export interface Migrations {
   /** Brings an empty database to the schema of the backup: exactly these migrations. */
   readonly migrateTo: (migrations: readonly string[]) => Promise<void>
@@ -35,7 +41,8 @@ export async function verifyBackup(folder: string, { tables }: BackupManifest): 
 }
 
 /**
- * Restores a verified backup into a database without tables, in one transaction, and migrates it to the present schema.
+ * Restores a verified backup into a database without tables, in one transaction, and migrates it to the present schema. Before it
+ * resolves, the database may have the tables without the rows: the caller sees to it that nobody takes that for a whole one.
  *
  * @param pool as the owner, with one connection or more
  * @throws {Error} if the database is not empty; the database error. Then remove the database and begin anew.
@@ -45,19 +52,23 @@ export async function restoreDatabase(
   folder: string,
   manifest: BackupManifest,
   { migrateTo, migrate }: Migrations,
+  onStep: OnRestoreStep = () => {},
 ): Promise<void> {
   const { rows } = await pool.query(
     `select from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')`,
   )
   if (rows.length > 0) throw new Error('The database has tables already. A backup is restored into an empty one.')
   await migrateTo(manifest.migrations)
+  await onStep('schema created')
   const client = await pool.connect()
   let failure: Error | undefined
   try {
     await client.query(`begin; set local statement_timeout = 0; set local timezone = 'UTC'`)
     await createPartitions(client, manifest)
-    await load(client, folder, manifest)
+    await load(client, folder, manifest, onStep)
+    await onStep('rows loaded')
     await client.query('commit')
+    await onStep('committed')
     await client.query('analyze')
   } catch (error) {
     failure = error as Error
@@ -66,6 +77,7 @@ export async function restoreDatabase(
     client.release(failure)
   }
   await migrate()
+  await onStep('migrated')
   // Their function comes with the migration.
   for (const { name, isClosed } of manifest.partitions) {
     if (!isClosed) continue
@@ -81,7 +93,12 @@ async function createPartitions(client: PoolClient, { partitions }: BackupManife
   }
 }
 
-async function load(client: PoolClient, folder: string, { tables, sequences }: BackupManifest): Promise<void> {
+async function load(
+  client: PoolClient,
+  folder: string,
+  { tables, sequences }: BackupManifest,
+  onStep: OnRestoreStep,
+): Promise<void> {
   const known = await tablesToCopy(client)
   const order = new Map(known.map(({ name }, index) => [name, index]))
   const missing = tables.find(({ name }) => !order.has(name))
@@ -89,13 +106,13 @@ async function load(client: PoolClient, folder: string, { tables, sequences }: B
     throw new Error(`The backup has a table ${missing.name}, which its migrations do not create.`)
   // Migrations insert some rows.
   await client.query(`truncate ${known.map(({ name }) => name).join(', ')}`)
-  for (const { name, columns, rows, file } of tables.toSorted(
-    (one, other) => (order.get(one.name) ?? 0) - (order.get(other.name) ?? 0),
-  )) {
+  const sorted = tables.toSorted((one, other) => (order.get(one.name) ?? 0) - (order.get(other.name) ?? 0))
+  for (const [index, { name, columns, rows, file }] of sorted.entries()) {
     const copy = client.query(copyFrom(`copy ${name} (${columns.join(', ')}) from stdin`))
     await pipeline(createReadStream(join(folder, file)), createGunzip(), copy)
     endTimeLimit(copy)
     if (copy.rowCount !== rows) throw new Error(`${file} has ${copy.rowCount} rows, and the manifest says ${rows}.`)
+    if (index === 0) await onStep('first table loaded')
   }
   for (const { name, lastValue } of sequences) await client.query('select setval($1::regclass, $2)', [name, lastValue])
 }
