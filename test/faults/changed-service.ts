@@ -3,7 +3,7 @@ import type { SupervisedProgram } from '@clicktally/local/processes/supervised-p
 
 /** Environment variables that load a file of preload/ before the service's own code. */
 export function preloading(
-  preload: 'clock-shift' | 'crash-after-commit' | 'crash-on-sight',
+  preload: 'clock-shift' | 'crash-after-commit' | 'crash-at-step' | 'crash-on-sight',
   variables: Record<string, string> = {},
 ): Record<string, string> {
   const path = fileURLToPath(new URL(`preload/${preload}.ts`, import.meta.url))

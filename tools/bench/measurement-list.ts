@@ -1,6 +1,7 @@
 import type { Measurement } from './measurement.ts'
 import { accepting, acceptingBatches } from './measurements/accepting.ts'
 import { acceptingLatency, loneClick } from './measurements/accepting-latency.ts'
+import { archiving } from './measurements/archiving.ts'
 import { breakdowns } from './measurements/breakdowns.ts'
 import { bytesPerClick, costliestBody } from './measurements/click-size.ts'
 import { endToEnd } from './measurements/end-to-end.ts'
@@ -12,5 +13,5 @@ import { storing } from './measurements/storing.ts'
 /** All measurements, in the order in which they run. */
 export const measurements: readonly Measurement[] = [
   ...[accepting, acceptingBatches, loneClick, acceptingLatency, storing, endToEnd, processors, memory],
-  ...[microCache, costliestBody, yearCount, breakdowns, bytesPerClick],
+  ...[microCache, costliestBody, yearCount, breakdowns, archiving, bytesPerClick],
 ]

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { hashKey, parseKey } from '@clicktally/keys/key-text.ts'
 import { migrate } from '@clicktally/migrations/migrate.ts'
+import type { DatabaseAccount } from '@clicktally/system/parts.ts'
 import { Client, type Pool } from 'pg'
 import { pino } from 'pino'
 
@@ -23,8 +24,8 @@ export interface DatabaseServer {
 export interface FreshDatabase {
   /** For the role that owns the tables. */
   readonly ownerUrl: string
-  /** For a service, with its role and password. */
-  urlFor(service: 'processor' | 'api'): string
+  /** For an account, with its role and password. */
+  urlFor(account: DatabaseAccount): string
   drop(): Promise<void>
 }
 
@@ -36,10 +37,10 @@ export async function createFreshDatabase(server: DatabaseServer): Promise<Fresh
   const password = (account: string) => readSecret(server, `migrate/${account}-password`)
   await migrate(ownerUrl, password, pino({ level: 'silent' }))
   await allowOperator(ownerUrl, readSecret(server, 'operator/owner-key'))
-  const urlFor = (service: 'processor' | 'api') => {
+  const urlFor = (account: DatabaseAccount) => {
     const url = new URL(ownerUrl)
-    url.username = `clicktally_${service}`
-    url.password = encodeURIComponent(readSecret(server, `${service}/database-password`))
+    url.username = `clicktally_${account}`
+    url.password = encodeURIComponent(readSecret(server, `${account}/database-password`))
     return url.href
   }
   return { ownerUrl, urlFor, drop: () => dropDatabase(server.postgresUrl, name) }
