@@ -1,8 +1,7 @@
-import Type from 'typebox'
-import { Compile } from 'typebox/compile'
+import { Buffer } from 'node:buffer'
 
 /** The AMQP `type` of a message with clicks that were just counted. */
-export const liveMessageType = 'live.v1'
+export const liveMessageType = 'live.v2'
 
 /** A counted click as the viewers of its project see it. It has no visitor. */
 export interface LiveClick {
@@ -22,70 +21,88 @@ export interface LiveMessage {
   readonly clicks: readonly LiveClick[]
 }
 
-const maxClicks = 500
-/** A character takes at most three bytes of UTF-8, and the broker refuses messages above 128 KiB. */
-const maxChars = 40_000
+/*
+ * The format, all numbers big-endian:
+ *   sentAtMs float64, hasGap uint8, then for each click:
+ *   id 16 bytes, projectId int32, occurredAtMs float64, bot uint8, bytes of the target uint16, target as UTF-8
+ *
+ * Binary, because every counted click is encoded, whether or not somebody watches. As JSON it took 1.8 µs of a processor, a quarter of
+ * all that a click took there.
+ */
+const headBytes = 9
+const idBytes = 16
+const fixedBytes = 31
 
-const schema = Compile(
-  Type.Object({
-    sentAtMs: Type.Integer(),
-    hasGap: Type.Boolean(),
-    clicks: Type.Array(
-      Type.Tuple([
-        Type.String(),
-        Type.Integer(),
-        Type.String(),
-        Type.Number(),
-        Type.Union([Type.Literal(0), Type.Literal(1)]),
-      ]),
-    ),
-  }),
-)
+const maxClicks = 500
+/** The broker refuses messages above 128 KiB. */
+const maxBytes = 100_000
 
 /**
  * Encodes clicks as the bodies of as few messages as their size allows; one without clicks if there are none.
  *
+ * @param copyId writes the 16 bytes of a click's id into a buffer
  * @param hasGap of the first message
  */
-export function* encodeLiveMessages(
-  clicks: Iterable<LiveClick>,
+export function* encodeLiveMessages<Source extends Omit<LiveClick, 'id'>>(
+  clicks: Iterable<Source>,
+  copyId: (click: Source, into: Buffer, at: number) => void,
   sentAtMs: number,
   hasGap: boolean,
-): Generator<{ readonly body: string; readonly clicks: number }> {
-  let isFirst = true
-  let lines = ''
+): Generator<{ readonly body: Buffer; readonly clicks: number }> {
+  const bytes = Buffer.allocUnsafe(maxBytes)
+  let at = 0
   let count = 0
-  const finish = () => {
-    const message = {
-      body: `{"sentAtMs":${sentAtMs},"hasGap":${isFirst && hasGap},"clicks":[${lines}]}`,
-      clicks: count,
-    }
-    isFirst = false
-    lines = ''
+  let isFirst = true
+  const begin = () => {
+    bytes.writeDoubleBE(sentAtMs, 0)
+    bytes[8] = isFirst && hasGap ? 1 : 0
+    at = headBytes
     count = 0
-    return message
+    isFirst = false
   }
-  for (const { id, projectId, target, occurredAtMs, bot } of clicks) {
-    const line = `["${id}",${projectId},${JSON.stringify(target)},${occurredAtMs},${bot ? 1 : 0}]`
-    if (count === maxClicks || lines.length + line.length > maxChars) yield finish()
-    lines = count === 0 ? line : `${lines},${line}`
+  const finish = () => ({ body: Buffer.from(bytes.subarray(0, at)), clicks: count })
+  begin()
+  for (const click of clicks) {
+    const { projectId, target, occurredAtMs, bot } = click
+    // A character takes at most three bytes.
+    if (count === maxClicks || at + fixedBytes + 3 * target.length > maxBytes) {
+      yield finish()
+      begin()
+    }
+    copyId(click, bytes, at)
+    bytes.writeInt32BE(projectId, at + 16)
+    bytes.writeDoubleBE(occurredAtMs, at + 20)
+    bytes[at + 28] = bot ? 1 : 0
+    const targetBytes = bytes.write(target, at + fixedBytes, 'utf8')
+    bytes.writeUInt16BE(targetBytes, at + 29)
+    at += fixedBytes + targetBytes
     count += 1
   }
-  if (isFirst || count > 0) yield finish()
+  yield finish()
 }
 
 /** @throws if it is no such message */
 export function decodeLiveMessage(type: string | undefined, content: Buffer): LiveMessage {
   if (type !== liveMessageType) throw new Error(`the message has the type ${type}, known is ${liveMessageType}`)
-  const message = JSON.parse(content.toString('utf8')) as unknown
-  if (!schema.Check(message)) throw new Error('the message is malformed')
-  const { sentAtMs, hasGap, clicks } = message
-  return {
-    sentAtMs,
-    hasGap,
-    clicks: clicks.map(([id, projectId, target, occurredAtMs, bot]) => ({
-      ...{ id, projectId, target, occurredAtMs },
-      bot: bot === 1,
-    })),
+  const clicks: LiveClick[] = []
+  let at = headBytes
+  while (at + fixedBytes <= content.length) {
+    const targetAt = at + fixedBytes
+    const end = targetAt + content.readUInt16BE(at + 29)
+    clicks.push({
+      id: uuidText(content, at),
+      projectId: content.readInt32BE(at + 16),
+      target: content.toString('utf8', targetAt, end),
+      occurredAtMs: content.readDoubleBE(at + 20),
+      bot: content[at + 28] === 1,
+    })
+    at = end
   }
+  if (at !== content.length) throw new Error(`the message of ${content.length} bytes is cut off or malformed`)
+  return { sentAtMs: content.readDoubleBE(0), hasGap: content[8] === 1, clicks }
+}
+
+function uuidText(bytes: Buffer, at: number): string {
+  const hex = bytes.toString('hex', at, at + idBytes)
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
 }

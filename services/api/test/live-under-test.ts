@@ -18,10 +18,14 @@ export function createLiveClick(overrides: Partial<LiveClick> = {}): LiveClick {
 
 /** Publishes as a processor does. */
 export async function publishLive({ channel }: TestBroker, clicks: readonly LiveClick[], hasGap = false) {
-  for (const { body } of encodeLiveMessages(clicks, Date.now(), hasGap)) {
-    channel.publish(liveTopology.exchange, '', Buffer.from(body), { type: liveMessageType, mandatory: true })
+  for (const { body } of encodeLiveMessages(clicks, copyId, Date.now(), hasGap)) {
+    channel.publish(liveTopology.exchange, '', body, { type: liveMessageType, mandatory: true })
   }
   await channel.waitForConfirms()
+}
+
+function copyId({ id }: LiveClick, into: Buffer, at: number): void {
+  into.write(id.replaceAll('-', ''), at, 'hex')
 }
 
 /** An api that listens and reads the stream of this broker. */

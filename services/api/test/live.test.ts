@@ -1,6 +1,7 @@
 import { Socket } from 'node:net'
 import { assertLiveTopology, liveTopology } from '@clicktally/broker/live-topology.ts'
 import { makeKey } from '@clicktally/keys/key-text.ts'
+import { liveMessageType } from '@clicktally/message/live-message.ts'
 import type { EventStream } from '@clicktally/testing/event-stream.ts'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createApi, keys } from './api-under-test.ts'
@@ -148,7 +149,7 @@ describe('where clicks may be missing, viewers are told', () => {
   test('when a message cannot be read', async () => {
     const { broker, watch } = await createLiveBench()
     const live = await watch()
-    broker.channel.publish(liveTopology.exchange, '', Buffer.from('{'), { type: 'live.v1' })
+    broker.channel.publish(liveTopology.exchange, '', Buffer.from('{'), { type: liveMessageType })
     await vi.waitFor(() => expect(gapsIn(live)).toEqual([{ reason: 'missed' }]), patience)
   })
 })

@@ -1,10 +1,10 @@
 import { BrokerLink } from '@clicktally/broker/broker-link.ts'
 import { assertLiveTopology, liveTopology } from '@clicktally/broker/live-topology.ts'
-import { encodeLiveMessages, type LiveClick, liveMessageType } from '@clicktally/message/live-message.ts'
+import { encodeLiveMessages, liveMessageType } from '@clicktally/message/live-message.ts'
 import type { ChannelModel, ConfirmChannel } from 'amqplib'
 import type { Logger } from 'pino'
 import { Counter, type Registry } from 'prom-client'
-import { type ClickRow, idOf } from '../rows/click-row.ts'
+import { type ClickRow, copyId } from '../rows/click-row.ts'
 
 export interface LiveFeedOptions {
   readonly brokerUrl: string
@@ -101,9 +101,8 @@ export class LiveFeed {
     this.#hasGap = false
     this.#sentAtMs = performance.now()
     try {
-      for (const { body, clicks } of encodeLiveMessages(liveClicks(rows), Date.now(), hasGap)) {
-        this.#send(channel, Buffer.from(body), clicks)
-      }
+      for (const { body, clicks } of encodeLiveMessages(rows, copyId, Date.now(), hasGap))
+        this.#send(channel, body, clicks)
     } catch {
       // The channel is closing. `close` is emitted too.
       this.#drop(rows.length)
@@ -112,7 +111,12 @@ export class LiveFeed {
 
   #send(channel: ConfirmChannel, content: Buffer, clicks: number): void {
     this.#unconfirmedBytes += content.length
-    const options = { type: liveMessageType, contentType: 'application/json', persistent: false, mandatory: true }
+    const options = {
+      type: liveMessageType,
+      contentType: 'application/octet-stream',
+      persistent: false,
+      mandatory: true,
+    }
     channel.publish(liveTopology.exchange, '', content, options, (error: unknown) => {
       if (channel !== this.#channel) return
       this.#unconfirmedBytes -= content.length
@@ -124,12 +128,5 @@ export class LiveFeed {
   #drop(clicks: number): void {
     this.#hasGap = true
     this.#clicks.inc({ outcome: 'dropped' }, clicks)
-  }
-}
-
-function* liveClicks(rows: readonly ClickRow[]): Generator<LiveClick> {
-  for (const row of rows) {
-    const { projectId, target, occurredAtMs, bot } = row
-    yield { id: idOf(row), projectId, target, occurredAtMs, bot }
   }
 }

@@ -74,6 +74,12 @@ export class BinaryCopy {
     return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
   }
 
+  /** Writes the UUID at this position into a buffer. */
+  copyUuid(at: number, into: Buffer, intoAt: number): void {
+    const bytes = this.#bytes
+    for (let index = 0; index < uuidBytes; index += 1) into[intoAt + index] = bytes[at + index] as number
+  }
+
   /** The 32 bits at this position, as a signed number. */
   wordAt(at: number): number {
     const bytes = this.#bytes

@@ -35,6 +35,11 @@ export function idOf({ rows, rowFrom }: ClickRow): string {
   return rows.uuidAt(rowFrom + keyFrom)
 }
 
+/** Writes the 16 bytes of its id into a buffer. Only valid until the batch ends. */
+export function copyId({ rows, rowFrom }: ClickRow, into: Buffer, at: number): void {
+  rows.copyUuid(rowFrom + keyFrom, into, at)
+}
+
 /** The primary key as text: `id/project`. Only valid until the batch ends. */
 export function keyOf(click: ClickRow): string {
   return `${idOf(click)}/${click.projectId}`
