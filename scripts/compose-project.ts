@@ -1,4 +1,4 @@
-import { type SpawnSyncOptions, spawnSync } from 'node:child_process'
+import { type SpawnSyncOptions, type StdioOptions, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 
 export const root = join(import.meta.dirname, '..')
@@ -22,7 +22,8 @@ export class ComposeProject {
   /** Like compose(). @returns what it printed */
   output(...args: string[]): string {
     const all = ['compose', '--progress', 'quiet', '-p', this.#name, ...args]
-    const { stdout, status } = spawnSync('docker', all, { cwd: root, env: this.env, encoding: 'utf8' })
+    const stdio: StdioOptions = ['ignore', 'pipe', 'inherit']
+    const { stdout, status } = spawnSync('docker', all, { cwd: root, env: this.env, encoding: 'utf8', stdio })
     if (status !== 0) throw new Error(`docker ${all.join(' ')} ended with ${status}`)
     return stdout
   }
