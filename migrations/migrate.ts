@@ -5,11 +5,12 @@ import { Kysely, PostgresDialect, sql } from 'kysely'
 import type { Pool } from 'pg'
 import type { Logger } from 'pino'
 import { applyFunctions, changedFunctions } from './functions.ts'
+import { roleSettings } from './role-settings.ts'
 import { createMigrator, notesOf } from './schema.ts'
 
 /**
- * Migrates the schema and the stored functions to the current version, in one transaction, then sets the passwords of the
- * login roles. Forward only. Idempotent; concurrent runs wait for each other.
+ * Migrates the schema and the stored functions to the current version, in one transaction, then sets the passwords and the settings of
+ * the login roles. Forward only. Idempotent; concurrent runs wait for each other.
  *
  * @throws the database error, naming the migration or function that failed. Schema and functions are unchanged then.
  */
@@ -21,7 +22,8 @@ export async function migrate(
   const pool = createPool({ url: ownerUrl, name: 'migrations', logger, maxConnections: 2, statementTimeoutMs: 600_000 })
   try {
     await migrateSchema(pool, logger)
-    for (const { account, role } of loginRoles) await setPassword(pool, role, passwordOf(account))
+    for (const { account, role } of loginRoles)
+      await prepareRole(pool, role, passwordOf(account), roleSettings[account])
   } finally {
     await pool.end()
   }
@@ -51,7 +53,7 @@ export async function pendingChanges(ownerUrl: string, logger: Logger): Promise<
   }
 }
 
-/** Migrates like {@link migrate}, without the passwords. */
+/** Migrates like {@link migrate}, without the roles' passwords and settings. */
 export async function migrateSchema(pool: Pool, logger: Logger): Promise<void> {
   await over(pool)
     .transaction()
@@ -85,14 +87,21 @@ function over(pool: Pool): Kysely<unknown> {
   return new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) })
 }
 
-async function setPassword(pool: ReturnType<typeof createPool>, role: string, password: string): Promise<void> {
+async function prepareRole(
+  pool: ReturnType<typeof createPool>,
+  role: string,
+  password: string,
+  settings: Readonly<Record<string, string>>,
+): Promise<void> {
   // ALTER ROLE accepts no parameters; format() quotes the password.
   const { rows } = await pool.query<{ statement: string }>(
     `select format('alter role %I login password %L', $1::text, $2::text) as statement`,
     [role, password],
   )
+  const statements = Object.entries(settings).map(([name, value]) => `alter role ${role} set ${name} = '${value}'`)
+  const all = [rows[0]?.statement, ...statements].join('; ')
   // Roles belong to the server: concurrent migrations of two databases would update the same row.
   await pool.query(
-    `do $clicktally$ begin perform pg_advisory_xact_lock(hashtext('clicktally roles')); ${rows[0]?.statement}; end $clicktally$`,
+    `do $clicktally$ begin perform pg_advisory_xact_lock(hashtext('clicktally roles')); ${all}; end $clicktally$`,
   )
 }

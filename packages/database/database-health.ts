@@ -43,7 +43,12 @@ export async function readDatabaseHealth(db: Kysely<Tables>): Promise<DatabaseHe
       -- Of the replication other roles see only that it exists.
       (select count(*) from pg_stat_replication) as standbys,
       current_setting('synchronous_standby_names') <> ''
-        and current_setting('synchronous_commit') in ('on', 'remote_apply') as "isSynchronous",
+        and current_setting('synchronous_commit') in ('on', 'remote_apply')
+        -- Of the roles that write, too.
+        and not exists (
+          select from pg_db_role_setting, unnest(setconfig) as setting
+          where setting ~ '^synchronous_commit=(?!on$|remote_apply$)'
+        ) as "isSynchronous",
       (select count(*) from generate_series(1, 30) as ahead
         where to_regclass('public.clicks_' || to_char((now() at time zone 'UTC')::date + ahead, 'YYYYMMDD')) is not null
       ) as "partitionsAhead",

@@ -21,6 +21,8 @@ export interface PostgresPair {
   urlAs(account: 'owner' | DatabaseAccount): string
   /** Makes commits wait for the standby. */
   synchronize(): Promise<void>
+  /** Cuts the standby off from the primary: it receives nothing more. */
+  disconnect(): Promise<void>
   /** Makes the standby a primary. */
   promote(): Promise<void>
 }
@@ -72,6 +74,10 @@ export async function createPostgresPair(): Promise<PostgresPair> {
     async synchronize() {
       await primaryServer.query(`alter system set synchronous_standby_names = 'standby'`)
       await primaryServer.query('select pg_reload_conf()')
+    },
+    async disconnect() {
+      await standbyServer.query(`alter system set primary_conninfo = ''`)
+      await standbyServer.query('select pg_reload_conf()')
     },
     promote: () => standbyServer.query('select pg_promote()'),
   }

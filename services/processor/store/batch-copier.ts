@@ -1,4 +1,5 @@
 import type { ClickColumn } from '@clicktally/database/click-columns.ts'
+import { committedDurably } from '@clicktally/database/durable-commit.ts'
 import type { DatabaseError, Pool, PoolClient } from 'pg'
 import type { BinaryCopy } from '../rows/binary-copy.ts'
 import { type ArrangedBatch, type ClickBatch, copyOf, copyStatements } from '../rows/click-batch.ts'
@@ -109,9 +110,11 @@ export class BatchCopier {
   /** Returns what was known already, so that nothing is done; undefined when everything is done. */
   async #send(client: PoolClient, copy: BinaryCopy): Promise<'message_known' | 'click_known' | undefined> {
     const statement = new CopyStatement(this.#statements, copy.content)
-    client.query(statement)
     try {
-      await statement.done
+      await committedDurably(client, () => {
+        client.query(statement)
+        return statement.done
+      })
       return undefined
     } catch (error) {
       const { code, table } = error as DatabaseError

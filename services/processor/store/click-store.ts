@@ -1,9 +1,10 @@
 import { clickColumns } from '@clicktally/database/click-columns.ts'
+import { committedDurably } from '@clicktally/database/durable-commit.ts'
 import { type EventField, eventFields } from '@clicktally/event/event-fields.ts'
 import { timeOfUuidV7 } from '@clicktally/event/uuid-v7.ts'
 import type { Pool, PoolClient } from 'pg'
 import { verdictOn } from '../queue/failure-policy.ts'
-import type { ClickBatch } from '../rows/click-batch.ts'
+import type { ArrangedBatch, ClickBatch } from '../rows/click-batch.ts'
 import { type ClickRow, idOf } from '../rows/click-row.ts'
 import type { ConsumedMessage, DeadLetter } from '../rows/consumed-message.ts'
 import { BatchCopier } from './batch-copier.ts'
@@ -63,7 +64,7 @@ export class ClickStore {
   async count(batch: ClickBatch): Promise<Counted> {
     await this.#producers.add(batch.messages)
     const clicks = batch.isCopyable
-      ? ((await this.#copier.copy(batch)) ?? (await this.#countClicks(this.#pool, batch.arranged)))
+      ? ((await this.#copier.copy(batch)) ?? (await this.#count(batch.arranged)))
       : await this.#holdLedger((client) => this.#countClicks(client, batch.arranged))
     this.#onCounted(clicks)
     return { counted: clicks.length, duplicates: batch.clicks - clicks.length }
@@ -97,21 +98,32 @@ export class ClickStore {
     }
   }
 
+  /** The statement alone, which is a transaction. */
+  async #count(batch: ArrangedBatch): Promise<readonly ClickRow[]> {
+    return await this.#connected((client) => committedDurably(client, () => this.#countClicks(client, batch)))
+  }
+
   /**
    * A transaction that may store dead letters. It keeps the ledger from being folded meanwhile, because a message that is being folded
    * looks like one that was never seen.
    */
   async #holdLedger<Result>(work: (client: PoolClient) => Promise<Result>): Promise<Result> {
-    const client = await this.#pool.connect()
-    let failure: Error | undefined
-    try {
+    return await this.#connected(async (client) => {
       await client.query('begin')
       await client.query('select hold_ledger()')
       const result = await work(client)
-      const { command } = await client.query('commit')
+      const { command } = await committedDurably(client, () => client.query('commit'))
       // COMMIT of a failed transaction raises no error, it answers ROLLBACK.
       if (command !== 'COMMIT') throw new Error(`the transaction ended with ${command}`)
       return result
+    })
+  }
+
+  async #connected<Result>(work: (client: PoolClient) => Promise<Result>): Promise<Result> {
+    const client = await this.#pool.connect()
+    let failure: Error | undefined
+    try {
+      return await work(client)
     } catch (error) {
       failure = error as Error
       throw error
