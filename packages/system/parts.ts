@@ -92,7 +92,12 @@ export const parts = {
     port: 5432,
     networks: ['database'],
     account: 'postgres',
-    secrets: [{ id: `database role ${databaseOwner}`, file: 'owner-password', variable: 'POSTGRES_PASSWORD' }],
+    secrets: [
+      { id: `database role ${databaseOwner}`, file: 'owner-password', variable: 'POSTGRES_PASSWORD' },
+      // Used only in a cluster: of the standby, and to change which server is the primary.
+      { id: 'database role clicktally_replication', file: 'replication-password' },
+      { id: 'patroni', file: 'patroni-password' },
+    ],
   },
   migrate: {
     folder: 'migrations',

@@ -16,7 +16,7 @@ export function readConfig(source: NodeJS.ProcessEnv) {
       ['postgres:', 'postgresql:'],
       'DATABASE_PASSWORD',
     ),
-    // Of a standby, or of an address that leads to one, with the same role and password.
+    // Of a standby, or of addresses that lead to one, with the same role and password.
     readDatabaseUrl: env.optionalText('READ_DATABASE_URL') && readDatabaseUrl(env),
     readDatabaseMaxLagMs: env.integer('READ_DATABASE_MAX_LAG_MS', 5_000, 500, 3_600_000),
     databaseConnections: env.integer('DATABASE_CONNECTIONS', 10, 1, 100),
@@ -30,5 +30,5 @@ export function readConfig(source: NodeJS.ProcessEnv) {
 
 function readDatabaseUrl(env: Environment): string {
   const example = 'postgres://clicktally_api@127.0.0.1:5433/clicktally'
-  return env.serverUrl('READ_DATABASE_URL', example, ['postgres:', 'postgresql:'], 'DATABASE_PASSWORD')
+  return env.clusterUrl('READ_DATABASE_URL', example, ['postgres:', 'postgresql:'], 'DATABASE_PASSWORD')
 }

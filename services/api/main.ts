@@ -21,8 +21,8 @@ const registry = createRegistry('api')
 // A query takes a few milliseconds. With millions of counters the planner expects it to be slow enough for parallel workers
 // or JIT compilation: starting them takes three times as long, and takes CPU time from storing clicks.
 const settings = { max_parallel_workers_per_gather: '0', jit: 'off' }
-const connect = (url: string) => {
-  const shared = { url, logger, settings }
+const connect = (url: string, accepts: 'primary' | 'any') => {
+  const shared = { url, accepts, logger, settings }
   const limits = { maxConnections: config.databaseConnections, statementTimeoutMs: 5_000 }
   const exportLimits = { maxConnections: maxExports, statementTimeoutMs: exportStatementTimeoutMs }
   return {
@@ -30,8 +30,8 @@ const connect = (url: string) => {
     exportPool: createPool({ ...shared, ...exportLimits, name: 'api export' }),
   }
 }
-const primary = connect(config.databaseUrl)
-const standby = config.readDatabaseUrl === undefined ? undefined : connect(config.readDatabaseUrl)
+const primary = connect(config.databaseUrl, 'primary')
+const standby = config.readDatabaseUrl === undefined ? undefined : connect(config.readDatabaseUrl, 'any')
 const { readDatabaseMaxLagMs: maxLagMs } = config
 const watch = standby && new ReplicaWatch({ primary: primary.pool, replica: standby.pool, maxLagMs, logger })
 const replica = standby && watch && { ...standby, watch }

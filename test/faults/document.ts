@@ -5,26 +5,25 @@ import { type Findings, seconds } from './findings.ts'
 import type { Versions } from './versions.ts'
 
 export interface DocumentOptions {
+  /** The heading, and what the suite does: some sentences, the command included. */
+  readonly heading: string
+  readonly introduction: string
   readonly findings: Findings
   readonly versions: Versions
-  /** The command line of this run. */
-  readonly command: string
   readonly date: Date
   readonly tookMs: number
 }
 
-/** Returns the text of docs/faults.md, which is generated completely. */
-export function faultsDocument({ findings, versions, command, date, tookMs }: DocumentOptions): string {
+/** Returns the text of a document about faults, which is generated completely. */
+export function faultsDocument({ heading, introduction, findings, versions, date, tookMs }: DocumentOptions): string {
   const { rows, promises, balances, notes, problems } = findings
   const repeated = rows.reduce((sum, { times }) => sum + times, 0)
   const accepted = rows.reduce((sum, row) => sum + row.accepted, 0)
   const checked = (figure: keyof AnswerTally) =>
     rows.reduce((sum, { apiAnswers: { counts, balance } }) => sum + counts[figure] + balance[figure], 0)
-  return `# Faults
+  return `# ${heading}
 
-What happens to clicks when something fails. The fault suite generates this page: \`${command}\`. It starts the whole
-system (two ingests, three processors, an api, nginx, RabbitMQ, PostgreSQL), sends clicks, and injects real faults. After each
-fault it waits until the system has settled, and looks up every id that it sent in the database.
+${introduction}
 
 ${date.toISOString().slice(0, 10)}, ${Math.round(tookMs / 60_000)} minutes, ${versions.machine}, running both the load
 and the servers. Node ${versions.node}, PostgreSQL ${versions.postgres}, RabbitMQ ${versions.rabbitmq}.

@@ -1,11 +1,11 @@
 import { readBalance } from '@clicktally/database/balance.ts'
-import type { FaultSystem } from './fault-system.ts'
 import type { Findings } from './findings.ts'
 import { RowPlay } from './row-play.ts'
 import type { Breaking, Row, RowOptions, Scenario, Stage } from './stage.ts'
+import type { SystemUnderTest } from './system-under-test.ts'
 
-export interface FaultStageOptions {
-  readonly system: FaultSystem
+export interface FaultStageOptions<System extends SystemUnderTest> {
+  readonly system: System
   readonly short: boolean
   readonly findings: Findings
   readonly onRow: (row: Row) => void
@@ -16,17 +16,17 @@ const answerWithinMs = 5_000
 const maxNameLength = 40
 
 /** Runs the scenarios one after the other and collects their findings. */
-export class FaultStage implements Stage {
-  readonly system: FaultSystem
+export class FaultStage<System extends SystemUnderTest> implements Stage<System> {
+  readonly system: System
   readonly short: boolean
   readonly #findings: Findings
   readonly #onRow: (row: Row) => void
-  #scenario: Scenario | undefined
+  #scenario: Scenario<System> | undefined
   #rows = 0
   #play: RowPlay | undefined
   #doing = ''
 
-  constructor({ system, short, findings, onRow }: FaultStageOptions) {
+  constructor({ system, short, findings, onRow }: FaultStageOptions<System>) {
     this.system = system
     this.short = short
     this.#findings = findings
@@ -43,7 +43,7 @@ export class FaultStage implements Stage {
     return this.#findings.problems.length > 0
   }
 
-  async play(scenario: Scenario): Promise<void> {
+  async play(scenario: Scenario<System>): Promise<void> {
     this.#scenario = scenario
     this.#doing = scenario.title
     try {

@@ -12,13 +12,7 @@ import { type ConfirmChannel, connect } from 'amqplib'
 import type { Kysely } from 'kysely'
 import type { Pool } from 'pg'
 import { pino } from 'pino'
-
-export interface FaultSystemOptions {
-  /** The folder of the system, which the caller removes. */
-  readonly dir: string
-  onLine(line: string): void
-  readonly signal?: AbortSignal
-}
+import type { StartOptions, SystemUnderTest } from './system-under-test.ts'
 
 /** Proxies between the services and their servers. The api connects directly. */
 export interface Links {
@@ -43,7 +37,7 @@ const processors = 3
  * The whole system, as `npm start` runs it, with two ingests and three processors that connect through proxies. The suite's own
  * connections to the database and the broker bypass the proxies.
  */
-export class FaultSystem {
+export class FaultSystem implements SystemUnderTest {
   readonly system: System
   readonly links: Links
   /** Connects as the owner of the database. */
@@ -64,7 +58,7 @@ export class FaultSystem {
     this.database = createDatabase(this.pool)
   }
 
-  static async start({ dir, onLine, signal }: FaultSystemOptions): Promise<FaultSystem> {
+  static async start({ dir, onLine, signal }: StartOptions): Promise<FaultSystem> {
     const proxies = new Map<keyof Links, Promise<TcpProxy>>()
     const between = async ({ kind, server, port }: ServiceLink) => {
       if (kind !== 'ingest' && kind !== 'processor') return port

@@ -5,19 +5,17 @@ export interface Options {
   readonly only?: readonly number[]
   readonly short: boolean
   readonly list: boolean
-  /** Whether to write docs/faults.md even if the run is not complete. A complete run always writes it. */
+  /** Whether to write the document even if the run is not complete. A complete run always writes it. */
   readonly write: boolean
 }
 
-export function createCommand(): Command {
-  return new Command('npm run test:faults --')
-    .description(
-      'Injects faults into a system under load and verifies that every click answered with 202 is counted exactly ' +
-        'once. A full run takes about 35 minutes and writes docs/faults.md.',
-    )
+/** @param documentPath of what a full run writes, below the root of the repository */
+export function createCommand(name: string, description: string, documentPath: string): Command {
+  return new Command(`${name} --`)
+    .description(`${description} A full run writes ${documentPath}.`)
     .option('--only <numbers>', 'run only these scenarios, such as 3,5; does not write the document', scenarioNumbers)
     .option('--short', 'seconds instead of minutes, fewer repetitions; does not write the document', false)
-    .option('--write', 'write docs/faults.md despite --only or --short', false)
+    .option('--write', `write ${documentPath} despite --only or --short`, false)
     .option('--list', 'list the scenarios', false)
 }
 

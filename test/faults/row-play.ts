@@ -5,13 +5,13 @@ import { until } from '@clicktally/testing/until.ts'
 import { AcceptLog } from './accept-log.ts'
 import { AnswerWatch } from './answer-watch.ts'
 import { lettersSince, newestLetter } from './dead-letters.ts'
-import type { FaultSystem } from './fault-system.ts'
 import { askOracle } from './oracle.ts'
 import { RowWatch } from './row-watch.ts'
 import type { Breaking, Recovery, Row, RowOptions } from './stage.ts'
+import type { SystemUnderTest } from './system-under-test.ts'
 
 export interface RowPlayOptions extends RowOptions {
-  readonly system: FaultSystem
+  readonly system: SystemUnderTest
   readonly number: number
   readonly name: string
   /** Prefix of the row's targets, which no other row uses. */
@@ -194,7 +194,7 @@ async function recovered(watch: RowWatch, withinMs: number): Promise<Recovery> {
 }
 
 /** Clicks on all targets, as the api counts them. */
-async function countedClicks({ pool }: FaultSystem): Promise<number> {
+async function countedClicks({ pool }: SystemUnderTest): Promise<number> {
   const { rows } = await pool.query<{ counted: number }>(
     'select coalesce(sum(total + bots), 0) as counted from counters',
   )

@@ -1,18 +1,19 @@
 import type { ClickLoad, ClickLoadOptions } from '@clicktally/load/click-load.ts'
 import type { AnswerVerdict } from './answer-watch.ts'
 import type { FaultSystem } from './fault-system.ts'
+import type { SystemUnderTest } from './system-under-test.ts'
 
 /** A group of related faults: a file in scenarios/. */
-export interface Scenario {
+export interface Scenario<System extends SystemUnderTest = FaultSystem> {
   readonly number: number
   /** The fault, in a few words. */
   readonly title: string
-  run(stage: Stage): Promise<void>
+  run(stage: Stage<System>): Promise<void>
 }
 
 /** What a scenario uses to inject faults and to report results. */
-export interface Stage {
-  readonly system: FaultSystem
+export interface Stage<System extends SystemUnderTest = FaultSystem> {
+  readonly system: System
   /** Whether to run the short form: seconds instead of minutes, 3 kills instead of 50. */
   readonly short: boolean
   /**

@@ -1,20 +1,28 @@
 import { FaultStage } from './fault-stage.ts'
-import type { FaultSystem } from './fault-system.ts'
-import { Findings } from './findings.ts'
+import type { Findings } from './findings.ts'
 import { miscounted } from './oracle.ts'
 import type { Row, Scenario } from './stage.ts'
+import type { SystemUnderTest } from './system-under-test.ts'
 
-export interface SuiteOptions {
-  readonly system: FaultSystem
-  readonly scenarios: readonly Scenario[]
+export interface SuiteOptions<System extends SystemUnderTest> {
+  readonly system: System
+  readonly scenarios: readonly Scenario<System>[]
   readonly short: boolean
+  /** Where results are put, as they come. */
+  readonly findings: Findings
   readonly onRow: (row: Row) => void
-  readonly onStage: (stage: FaultStage) => void
+  readonly onStage: (stage: FaultStage<System>) => void
 }
 
-/** Runs the scenarios one after the other on the same system, and returns the findings. */
-export async function runSuite({ system, scenarios, short, onRow, onStage }: SuiteOptions): Promise<Findings> {
-  const findings = new Findings()
+/** Runs the scenarios one after the other on the same system. */
+export async function runSuite<System extends SystemUnderTest>({
+  system,
+  scenarios,
+  short,
+  findings,
+  onRow,
+  onStage,
+}: SuiteOptions<System>): Promise<void> {
   const stage = new FaultStage({ system, short, findings, onRow })
   onStage(stage)
   for (const scenario of scenarios) {
@@ -27,5 +35,4 @@ export async function runSuite({ system, scenarios, short, onRow, onStage }: Sui
   // Each row checks its own targets once it has settled. This finds later changes.
   const off = await miscounted(system.pool)
   if (off !== 0) findings.failures.push(`at the end, the counters of all targets differ from their clicks by ${off}`)
-  return findings
 }

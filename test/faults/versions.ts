@@ -1,5 +1,5 @@
 import { availableParallelism, totalmem } from 'node:os'
-import type { FaultSystem } from './fault-system.ts'
+import type { SystemUnderTest } from './system-under-test.ts'
 
 export interface Versions {
   readonly node: string
@@ -9,7 +9,7 @@ export interface Versions {
   readonly machine: string
 }
 
-export async function readVersions(system: FaultSystem): Promise<Versions> {
+export async function readVersions(system: SystemUnderTest): Promise<Versions> {
   const { rows } = await system.pool.query<{ version: string }>(`select current_setting('server_version') as version`)
   const overview = (await system.manage('GET', '/overview')) as { rabbitmq_version: string; erlang_version: string }
   const memory = Math.round(totalmem() / 1024 ** 3)

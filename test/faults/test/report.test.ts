@@ -58,10 +58,12 @@ test('the document contains every row, time limit, balance and note', () => {
   const text = faultsDocument({
     findings,
     versions: { node: '24.0.0', postgres: '18.0', rabbitmq: '4.0', machine: 'linux x64, 2 cores' },
-    command: 'npm run test:faults',
+    heading: 'Faults',
+    introduction: 'What happens when something fails.',
     date: new Date('2026-01-02T03:04:05Z'),
     tookMs: 1_800_000,
   })
+  expect(text).toMatch(/^# Faults\n\nWhat happens when something fails\.\n\n/)
   expect(text).toContain('2026-01-02, 30 minutes, linux x64, 2 cores')
   expect(text).toContain('400,000 clicks accepted, 0 lost, 0 overcounted;\n1,666 responses')
   expect(text).toContain('| 10 | a name that is as long as a name may be! | 50 × 123.5 s | 400,000 |')
@@ -73,7 +75,7 @@ test('the document contains every row, time limit, balance and note', () => {
 
 test('only a complete run writes the document, unless --write is given', () => {
   const parse = (...args: string[]) => {
-    const command = createCommand()
+    const command = createCommand('test', 'A test.', 'docs/test.md')
       .exitOverride()
       .configureOutput({ writeErr: () => {} })
     return command.parse(args, { from: 'user' }).opts<Options>()

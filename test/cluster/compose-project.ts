@@ -1,0 +1,120 @@
+import { join } from 'node:path'
+import { lastLines, runCommand } from '@clicktally/local/processes/run-command.ts'
+import { childEnvironment } from '@clicktally/local/services/child-environment.ts'
+
+export interface ComposeProjectOptions {
+  readonly name: string
+  /** Below the root of the repository. */
+  readonly files: readonly string[]
+  /** Values for the variables in the files. */
+  readonly variables: Readonly<Record<string, string>>
+  readonly signal?: AbortSignal
+}
+
+const root = join(import.meta.dirname, '../..')
+/** Where the engine is. */
+const dockerSettings = ['DOCKER_HOST', 'DOCKER_CONTEXT', 'DOCKER_CONFIG']
+/** Images are built, and a standby copies the database. */
+const commandWithinMs = 900_000
+
+/** The containers of a compose project, each with one fault of its own: killed, silent or cut off. */
+export class ComposeProject {
+  readonly #options: ComposeProjectOptions
+
+  constructor(options: ComposeProjectOptions) {
+    this.#options = options
+  }
+
+  /** The container of a service; `instance` counts from 1. */
+  container(service: string, instance = 1): string {
+    return `${this.#options.name}-${service}-${instance}`
+  }
+
+  /** All containers that keep running, sorted. */
+  async containers(): Promise<string[]> {
+    const list = ['ps', '--all', '--filter', `label=com.docker.compose.project=${this.#options.name}`]
+    const names = await this.docker([...list, '--format', '{{.Names}}'])
+    const inspected = await this.docker([
+      'inspect',
+      '--format',
+      '{{.Name}} {{.HostConfig.RestartPolicy.Name}}',
+      ...names.split('\n'),
+    ])
+    return [...inspected.matchAll(/^\/(\S+) unless-stopped$/gm)].map(([, name = '']) => name).sort()
+  }
+
+  /** @throws with the last lines of its output if it fails */
+  async compose(...args: string[]): Promise<string> {
+    const { name, files, variables } = this.#options
+    const chosen = files.flatMap((file) => ['--file', join(root, file)])
+    return await this.#run(['compose', '--progress', 'quiet', '--project-name', name, ...chosen, ...args], variables)
+  }
+
+  /** @throws with the last lines of its output if it fails */
+  async docker(args: readonly string[]): Promise<string> {
+    return await this.#run([...args], {})
+  }
+
+  /** The output of a command in a container, without white space around it. */
+  async exec(container: string, ...command: string[]): Promise<string> {
+    return await this.docker(['exec', container, ...command])
+  }
+
+  /** SIGKILL for all processes of the container, which stays down: as when its machine fails. */
+  async kill(...containers: string[]): Promise<void> {
+    await this.docker(['kill', ...containers])
+  }
+
+  async start(...containers: string[]): Promise<void> {
+    await this.docker(['start', ...containers])
+  }
+
+  /** Freezes all processes of the container: connections stay open and are silent, as when its machine hangs. */
+  async pause(...containers: string[]): Promise<void> {
+    await this.docker(['pause', ...containers])
+  }
+
+  async resume(...containers: string[]): Promise<void> {
+    await this.docker(['unpause', ...containers])
+  }
+
+  /**
+   * Drops every packet to and from a container, or only those of some TCP ports, in silence. Rules are in the container's own network
+   * namespace, so this needs Linux and root.
+   */
+  async isolate(container: string, ports?: readonly number[]): Promise<void> {
+    const packets = ports === undefined ? [] : ['-p', 'tcp', '-m', 'multiport', '--ports', ports.join(',')]
+    await this.#iptables(container, ['-A', 'INPUT', '!', '-i', 'lo', ...packets, '-j', 'DROP'])
+    await this.#iptables(container, ['-A', 'OUTPUT', '!', '-o', 'lo', ...packets, '-j', 'DROP'])
+  }
+
+  async reconnect(container: string): Promise<void> {
+    await this.#iptables(container, ['-F'])
+  }
+
+  /** Whether each container runs and, by its health check, works. */
+  async areHealthy(containers: readonly string[]): Promise<boolean> {
+    const states = await this.docker(['inspect', '--format', '{{.State.Health.Status}}', ...containers])
+    return states.split('\n').every((state) => state === 'healthy')
+  }
+
+  async #iptables(container: string, rule: readonly string[]): Promise<void> {
+    const pid = await this.docker(['inspect', '--format', '{{.State.Pid}}', container])
+    const { code, output } = await runCommand('nsenter', ['-t', pid, '-n', 'iptables', '-w', ...rule], {
+      withinMs: 30_000,
+    })
+    if (code !== 0)
+      throw new Error(`The network of ${container} cannot be cut, which needs root:\n${lastLines(output)}`)
+  }
+
+  async #run(args: string[], variables: Readonly<Record<string, string>>): Promise<string> {
+    const { code, stdout, output } = await runCommand('docker', args, {
+      cwd: root,
+      env: childEnvironment(variables, dockerSettings),
+      withinMs: commandWithinMs,
+      signal: this.#options.signal,
+    })
+    if (code !== 0) throw new Error(`docker ${args.join(' ')} ended with ${code}:\n${lastLines(output)}`)
+    return stdout.trim()
+  }
+}

@@ -1,0 +1,54 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Breaking, Stage } from '@clicktally/faults/stage.ts'
+import type { ClusterSystem } from './cluster-system.ts'
+
+export interface Outage {
+  /** Completes `accepting resumes after …`. */
+  readonly what: string
+  /** Limits until clicks are accepted and counted again, in milliseconds. Without one the time is only reported. */
+  readonly acceptingWithinMs?: number
+  readonly countingWithinMs?: number
+  begin(): Promise<unknown>
+  /** Brings back what `begin` took away. Nothing to do if that comes back by itself. */
+  end?(): Promise<unknown>
+  /** How long it lasts at least, in milliseconds. In the short form it ends when clicks are accepted and counted again. */
+  readonly forMs: number
+}
+
+/** Longer than Patroni needs to replace a primary. */
+const recoveryWithinMs = 120_000
+
+/** An outage during which the system goes on: times are measured from its begin, and it ends afterwards. */
+export async function survive(stage: Stage<ClusterSystem>, breaking: Breaking, outage: Outage): Promise<void> {
+  const beginsAtMs = performance.now()
+  breaking.broken()
+  try {
+    await outage.begin()
+    breaking.restored()
+    await report(stage, breaking, outage)
+    if (!stage.short) await sleep(Math.max(0, beginsAtMs + outage.forMs - performance.now()))
+  } finally {
+    await outage.end?.()
+    await stage.system.whole()
+  }
+}
+
+/** An outage during which clicks are refused or not counted, for `forMs`: times are measured from its end. */
+export async function outlast(stage: Stage<ClusterSystem>, breaking: Breaking, outage: Outage): Promise<void> {
+  breaking.broken()
+  try {
+    await outage.begin()
+    await sleep(outage.forMs)
+  } finally {
+    await outage.end?.()
+    breaking.restored()
+  }
+  await report(stage, breaking, outage)
+  await stage.system.whole()
+}
+
+async function report(stage: Stage<ClusterSystem>, breaking: Breaking, outage: Outage): Promise<void> {
+  const { acceptedAgainMs, countedAgainMs } = await breaking.recovered(recoveryWithinMs)
+  stage.promise(`accepting resumes after ${outage.what}`, outage.acceptingWithinMs, acceptedAgainMs)
+  stage.promise(`counting resumes after ${outage.what}`, outage.countingWithinMs, countedAgainMs)
+}

@@ -1,0 +1,45 @@
+import type { Scenario } from '@clicktally/faults/stage.ts'
+import type { ClusterSystem } from '../cluster-system.ts'
+import { survive } from '../outage.ts'
+
+export const scenario: Scenario<ClusterSystem> = {
+  number: 3,
+  title: 'etcd and HAProxy killed, silent, away',
+  async run(stage) {
+    const { project } = stage.system
+    const etcds = ['etcd', 'etcd-2', 'etcd-3'].map((service) => project.container(service))
+    await stage.row('etcd: each member killed in turn', async (breaking) => {
+      for (const member of etcds) {
+        await survive(stage, breaking, {
+          what: 'a member of etcd is killed',
+          begin: () => project.kill(member),
+          end: () => project.start(member),
+          forMs: 10_000,
+        })
+      }
+    })
+    await stage.row('etcd: all members silent (paused)', async (breaking) => {
+      await survive(stage, breaking, {
+        what: 'etcd is away',
+        begin: () => project.pause(...etcds),
+        end: () => project.resume(...etcds),
+        forMs: 60_000,
+      })
+    })
+    for (const [name, begin, end] of [
+      ['killed', 'kill', 'start'],
+      ['silent (paused)', 'pause', 'resume'],
+    ] as const) {
+      await stage.row(`HAProxy: each ${name} in turn`, async (breaking) => {
+        for (const proxy of ['haproxy', 'haproxy-2'].map((service) => project.container(service))) {
+          await survive(stage, breaking, {
+            what: begin === 'kill' ? 'an HAProxy is killed' : 'an HAProxy falls silent',
+            begin: () => project[begin](proxy),
+            end: () => project[end](proxy),
+            forMs: 20_000,
+          })
+        }
+      })
+    }
+  },
+}

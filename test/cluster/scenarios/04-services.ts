@@ -1,0 +1,51 @@
+import type { Scenario } from '@clicktally/faults/stage.ts'
+import type { ClusterSystem } from '../cluster-system.ts'
+import { outlast, survive } from '../outage.ts'
+
+export const scenario: Scenario<ClusterSystem> = {
+  number: 4,
+  title: 'services killed, silent',
+  async run(stage) {
+    const { project } = stage.system
+    await stage.row('each ingest killed in turn', async (breaking) => {
+      for (const instance of [1, 2]) {
+        const ingest = project.container('ingest', instance)
+        await outlast(stage, breaking, {
+          what: 'an ingest is started again',
+          begin: () => project.kill(ingest),
+          end: () => project.start(ingest),
+          forMs: 5_000,
+        })
+      }
+    })
+    await stage.row('each processor killed in turn', async (breaking) => {
+      for (const instance of [1, 2]) {
+        const processor = project.container('processor', instance)
+        await survive(stage, breaking, {
+          what: 'a processor is killed',
+          begin: () => project.kill(processor),
+          end: () => project.start(processor),
+          forMs: 5_000,
+        })
+      }
+    })
+    await stage.row('a processor silent (paused)', async (breaking) => {
+      const processor = project.container('processor', 1)
+      await survive(stage, breaking, {
+        what: 'a processor falls silent',
+        begin: () => project.pause(processor),
+        end: () => project.resume(processor),
+        forMs: 40_000,
+      })
+    })
+    await stage.row('one of each other service killed', async (breaking) => {
+      const others = ['api', 'auth', 'notifier', 'janitor', 'nginx'].map((service) => project.container(service))
+      await survive(stage, breaking, {
+        what: 'the other services are killed',
+        begin: () => project.kill(...others),
+        end: () => project.start(...others),
+        forMs: 5_000,
+      })
+    })
+  },
+}
