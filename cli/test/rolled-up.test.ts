@@ -83,6 +83,49 @@ describe('derived counters', () => {
     )
   })
 
+  test('verify finds packed minutes that are wrong or lost, and rebuild repairs them', async () => {
+    const bench = await createCliBench()
+    const { hour, minute } = await countOld(bench)
+    const pack = async () => {
+      await bench.ask('delete from stale_hours')
+      while ((await bench.ask('select from minute_counters')).length > 0) await bench.ask('select pack_minutes()')
+    }
+    await pack()
+    expect(await bench.ask('select count(*)::int as minutes from packed_minutes')).toEqual([{ minutes: 9 }])
+    expect(await differencesOf(bench)).toEqual([])
+    expect(await bench.json('balance')).toMatchObject([{ counted: 6, counters: 6 }])
+    // A click more in the first minute of "a"; all minutes of "b"; a visitor of all targets together.
+    await bench.ask(`update hour_counters set minutes[2] = minutes[2] + (1 << 23) where target = 'a' and hour = $1`, [
+      hour,
+    ])
+    await bench.ask(`update hour_counters set minutes = null where target = 'b' and hour = $1`, [hour])
+    const seen = (await differencesOf(bench)).map(({ bucket, target, start, counter, clicks }) => [
+      ...[bucket, target, start, counter?.total, clicks?.total],
+    ])
+    const next = new Date(Date.parse(minute) + minuteMs).toISOString()
+    expect(seen.sort()).toEqual(
+      [
+        ['minute', 'a', minute, 2, 1],
+        ['minute', 'b', minute, undefined, 1],
+        ['minute', 'b', next, undefined, 1],
+      ].sort(),
+    )
+    expect(await bench.run('rebuild', '--yes')).toMatchObject({ code: 0 })
+    expect(await differencesOf(bench)).toEqual([])
+    await pack()
+    await bench.ask(`update hour_counters set minutes[2] = minutes[2] + (1 << 23) where target = '' and hour = $1`, [
+      hour,
+    ])
+    expect(await differencesOf(bench)).toMatchObject([
+      { bucket: 'hour', target: '', start: hour, counter: { total: 4 }, clicks: { total: 5 } },
+      { bucket: 'minute', target: '', start: minute, counter: { total: 3 }, clicks: { total: 2 } },
+    ])
+    expect(await bench.run('rebuild', '--yes')).toMatchObject({ code: 0 })
+    expect(await differencesOf(bench)).toEqual([])
+    await pack()
+    expect(await differencesOf(bench)).toEqual([])
+  })
+
   test('verify and rebuild are exact if a fold has processed only some targets', async () => {
     const bench = await createCliBench()
     await bench.ask('select create_click_partition(current_date)')

@@ -12,7 +12,11 @@ export interface Tables extends KeysTables, WebhookTables {
   counters: CountersView
   counter_deltas: CounterDeltasTable
   minute_counters: RolledUp<'minute'>
-  hour_counters: RolledUp<'hour'>
+  packed_minutes: PackedMinutesView
+  hour_counters: RolledUp<'hour'> & {
+    /** Minutes that are packed: see packed_minutes. */
+    minutes: number[] | null
+  }
   day_counters: RolledUp<'day'>
   month_counters: RolledUp<'month'>
   rollup_horizon: RollupHorizonTable
@@ -78,6 +82,14 @@ export interface CountersView {
   visitors: number[]
 }
 
+/**
+ * Minutes that pack_minutes() has moved from `minute_counters` to their hour in `hour_counters`. The counter of a minute is the sum of
+ * its rows in both. To read a range of minutes, restrict `hour` as well: it is in the index.
+ */
+export interface PackedMinutesView extends CountersView {
+  hour: Date
+}
+
 /** Additions to the counters that are not folded yet, including those of all targets together (target ''). */
 export interface CounterDeltasTable extends CountersView {
   /** If PostgreSQL refuses to add the delta to a counter: when that is retried. Otherwise null. */
@@ -109,6 +121,8 @@ export interface RollupHorizonTable {
   months_target: Generated<string>
   /** Every delta committed before this time is folded or set aside. */
   folded_through: Generated<Date>
+  /** No minutes are packed before this time. */
+  packs_minutes_from: Generated<Date>
 }
 
 /** The ids that stand for values in `click_columns`. */

@@ -4,6 +4,8 @@ import type { Logger } from 'pino'
 import { eraseVisitors } from './archiving/erasures.ts'
 import { type ArchivingOptions, archiveRawClicks } from './archiving/raw-click-archiving.ts'
 import type { Step } from './archiving/step.ts'
+import { compactKeys } from './compaction/key-compaction.ts'
+import { shrinkMinutes } from './compaction/minute-table.ts'
 import { type Ages, expireRecords } from './expiry/expiry.ts'
 
 export interface JanitorOptions {
@@ -20,7 +22,7 @@ export interface JanitorOptions {
 }
 
 /**
- * Removes what has become too old: records of past work, and raw clicks after they were archived.
+ * Removes what has become too old: records of past work, and raw clicks after they were archived. Returns space that is no longer needed.
  *
  * Everything that it does in the database goes through one connection, whose session holds a lock. If the connection is lost, so is the lock,
  * and the run fails before another one can begin.
@@ -74,6 +76,8 @@ export class Janitor {
       () => expireRecords(client, ages, logger, signal),
       () => archiveRawClicks(client, { store, metrics, logger, signal, onStep }),
       () => eraseVisitors(client, { store, logger, signal, onStep, afterMs: eraseAfterMs }),
+      () => shrinkMinutes(client),
+      () => compactKeys(client, { logger, signal }),
     ]) {
       try {
         await part()

@@ -95,6 +95,7 @@ async function main({ minutes, rate, plot: plotPath }: Options): Promise<boolean
     const counted = async () => {
       const { rows } = await owner.query<{ sum: string }>(
         `select (select coalesce(sum(total + bots), 0) from minute_counters where target = '')
+           + (select coalesce(sum(total + bots), 0) from packed_minutes where target = '')
            + (select coalesce(sum(total + bots), 0) from counter_deltas where target = '') as sum`,
       )
       return Number(rows[0]?.sum)

@@ -1,6 +1,7 @@
 import type { BucketWidth } from '@clicktally/database/counter-buckets.ts'
 import { type RawBuilder, sql } from 'kysely'
 import { countersFromClicks } from './counters-from-clicks.ts'
+import { countedMinutes } from './minutes-of-range.ts'
 import { summedBuckets } from './summed-buckets.ts'
 
 /** Two queries for (project_id, target, start, total, bots, visitors) of whole buckets in a time range. */
@@ -23,14 +24,14 @@ export function besideClicks(from: Date, to: Date): Comparison {
       select
         project_id, target, minute as start,
         sum(total) as total, sum(bots) as bots, visitor_sketch_union(visitors) as visitors
-      from counters
-      where minute >= ${from} and minute < ${to} and ${isComplete('counters', 'minute')}
+      from (${countedMinutes({ from, to })}) as counter
+      where target <> '' and ${isComplete('counter', 'minute')}
       group by 1, 2, 3`,
     truth: countersFromClicks(from, to, isComplete('clicks', 'occurred_at')),
   }
 }
 
-function isComplete(table: 'counters' | 'clicks', time: string): RawBuilder<unknown> {
+function isComplete(table: 'counter' | 'clicks', time: string): RawBuilder<unknown> {
   return sql`not exists (
     select from project_horizons as horizon
     where horizon.project_id = ${sql.ref(`${table}.project_id`)} and ${sql.ref(time)} < horizon.complete_since)`
@@ -42,7 +43,6 @@ function isComplete(table: 'counters' | 'clicks', time: string): RawBuilder<unkn
  */
 export function besideThoseBelow(bucket: BucketWidth, from: Date, to: Date): Comparison {
   const start = sql.ref(bucket)
-  const ofRange = sql`${start} >= ${from} and ${start} < ${to}`
   return {
     bucket,
     kept:
@@ -51,15 +51,12 @@ export function besideThoseBelow(bucket: BucketWidth, from: Date, to: Date): Com
           select
             project_id, target, minute as start,
             sum(total) as total, sum(bots) as bots, visitor_sketch_union(visitors) as visitors
-          from (
-            select project_id, target, minute, total, bots, visitors from minute_counters where target = '' and ${ofRange}
-            union all
-            select project_id, target, minute, total, bots, visitors from counter_deltas where target = '' and ${ofRange}
-          ) as part
+          from (${countedMinutes({ from, to })}) as part
+          where target = ''
           group by 1, 2, 3`
         : sql`
           select project_id, target, ${start} as start, total, bots, visitors from ${sql.table(`${bucket}_counters`)}
-          where ${ofRange}`,
-    truth: summedBuckets(bucket, sql`below_start >= ${from} and below_start < ${to}`),
+          where ${start} >= ${from} and ${start} < ${to}`,
+    truth: summedBuckets(bucket, { from, to }),
   }
 }

@@ -1,5 +1,6 @@
 import type { Tables } from '@clicktally/database/tables.ts'
 import { sql, type Transaction } from 'kysely'
+import { countedMinutes } from './minutes-of-range.ts'
 
 export interface CountingRange {
   /** Half-open, whole minutes. Null if there is nothing. */
@@ -23,8 +24,8 @@ export async function countingRange(
       select coalesce(${from ?? null}::timestamptz, '-infinity') as "from", coalesce(${to ?? null}::timestamptz, 'infinity') as "to"
     ), counter as (
       select min(minute) as "from", max(minute) + interval '1 minute' as "to", coalesce(sum(total + bots), 0) as clicks
-      from counters
-      where minute >= (select "from" from bound) and minute < (select "to" from bound)
+      from (${countedMinutes({ from: from ?? '-infinity', to: to ?? 'infinity' })}) as part
+      where target <> ''
     ), earlier as (
       select min(occurred_at) as "from", max(occurred_at) as "to" from clicks
       where occurred_at >= (select "from" from bound)

@@ -1,9 +1,10 @@
-import { type BucketWidth, bucketWidths, floorToBucket } from '@clicktally/database/counter-buckets.ts'
+import { type BucketWidth, bucketWidths, ceilToBucket, floorToBucket } from '@clicktally/database/counter-buckets.ts'
 import type { Tables } from '@clicktally/database/tables.ts'
 import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely'
 import type { CounterKey } from './counter-differences.ts'
 import { countersFromClicks } from './counters-from-clicks.ts'
 import { summedBuckets } from './summed-buckets.ts'
+import { unpackMinutes } from './unpack-minutes.ts'
 
 const minuteMs = 60_000
 
@@ -36,6 +37,8 @@ export async function mendCounters(
       await sql`select hold_counters()`.execute(transaction)
       await before?.(transaction)
       const ofTargets = keys.filter(({ bucket, target }) => bucket === 'minute' && target !== '')
+      const minutes = keys.filter(({ bucket }) => bucket === 'minute')
+      if (minutes.length > 0) await unpackMinutes(transaction, minutes)
       let mended = ofTargets.length === 0 ? 0 : await mendMinutes(transaction, ofTargets)
       await markStale(transaction, ofTargets)
       // From narrow to wide: wide buckets are derived from narrow ones.
@@ -107,10 +110,8 @@ async function sumAnew(
       ? sql`(project_id, below_start) in (select project_id, start from key)`
       : sql`(project_id, target, date_trunc(${sql.lit(width)}, below_start, 'UTC')) in (select project_id, target, start from key)`
   const times = keys.map(({ start }) => start.getTime())
-  const from = new Date(Math.min(...times))
-  const last = new Date(Math.max(...times))
-  const near = sql`below_start >= ${from} and below_start < ${last}::timestamptz + ${sql.lit(`1 ${width}`)}::interval`
-  const summed = summedBuckets(width, sql`${near} and ${ofTheseKeys}`)
+  const near = { from: new Date(Math.min(...times)), to: new Date(ceilToBucket(Math.max(...times) + 1, width)) }
+  const summed = summedBuckets(width, near, ofTheseKeys)
   return await replace(transaction, width, keys, width === 'minute' ? lessWaiting(summed) : summed)
 }
 

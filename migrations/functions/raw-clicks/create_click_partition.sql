@@ -44,6 +44,7 @@ begin
   -- Created separately and attached, because CREATE … PARTITION OF would block writers.
   execute format('create table public.%I (like public.clicks including defaults including constraints)', partition);
   execute format('alter table public.%I add primary key (id, project_id)', partition);
+  execute format('grant maintain on public.%I to clicktally_janitor', partition);
   -- A partition that was dropped is created again for a project that keeps its clicks longer than others.
   if exists (select from project_horizons where project_horizons.kept_since > from_day) then
     execute format('create trigger before_horizon before insert on public.%I for each row execute function refuse_click()',

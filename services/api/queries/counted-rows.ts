@@ -1,12 +1,12 @@
-import { bucketWidths } from '@clicktally/database/counter-buckets.ts'
+import { bucketWidths, floorToBucket } from '@clicktally/database/counter-buckets.ts'
 import { type RawBuilder, sql } from 'kysely'
 import type { CountsFilter } from '../request/counts-filter.ts'
 import type { BucketPieces, Piece } from '../time/bucket-pieces.ts'
 
 /**
  * The rows (width, start, target, total, bots, visitors, visitors_below, version) that match the filter: buckets of several widths,
- * and deltas that are not folded yet. Minutes have no version, because they keep changing. Exact in one statement, since a fold
- * moves clicks from deltas to buckets in one transaction.
+ * minutes that are packed in their hour, and deltas that are not folded yet. Minutes have no version, because they keep changing. Exact in
+ * one statement, since folds and packing move clicks in one transaction.
  *
  * @param allTogether if the filter names no target: whether to read the rows of all targets together instead of each target's
  */
@@ -20,7 +20,8 @@ export function countedRows(filter: CountsFilter, pieces: BucketPieces, allToget
         : allTogether
           ? sql`target = ''`
           : sql`target <> ''`
-  const rows = bucketWidths
+  const chosen = sql`project_id = ${projectId} and ${ofTargets}`
+  const buckets = bucketWidths
     .filter((width) => pieces[width].length > 0)
     .flatMap((width) =>
       pieces[width].map(
@@ -29,21 +30,27 @@ export function countedRows(filter: CountsFilter, pieces: BucketPieces, allToget
             ${sql.lit(width)} as width, ${sql.ref(width)} as start, target, total::bigint, bots::bigint,
             visitors, visitors_below, ${width === 'minute' ? sql`null` : sql`xmin::text`} as version
           from ${sql.table(`${width}_counters`)}
-          where project_id = ${projectId} and ${ofTargets} and ${within(width, piece)}`,
+          where ${chosen} and ${within(width, piece)}`,
       ),
     )
-  return sql.join(
-    [
-      ...rows,
-      sql`
-        select
-          'minute' as width, minute as start, target, total::bigint, bots::bigint,
-          visitors, case when cardinality(visitors) = 2048 then visitors[2048] end as visitors_below, null as version
-        from counter_deltas
-        where project_id = ${projectId} and ${ofTargets} and ${within('minute', { fromMs, toMs })}`,
-    ],
-    sql` union all `,
+  const packed = pieces.minute.map((piece) =>
+    ofMinutes('packed_minutes', sql`${chosen} and ${hoursOf(piece)} and ${within('minute', piece)}`),
   )
+  const deltas = ofMinutes('counter_deltas', sql`${chosen} and ${within('minute', { fromMs, toMs })}`)
+  return sql.join([...buckets, ...packed, deltas], sql` union all `)
+}
+
+function ofMinutes(table: string, condition: RawBuilder<unknown>): RawBuilder<unknown> {
+  return sql`
+    select
+      'minute' as width, minute as start, target, total::bigint, bots::bigint,
+      visitors, case when cardinality(visitors) = 2048 then visitors[2048] end as visitors_below, null as version
+    from ${sql.table(table)} where ${condition}`
+}
+
+/** The hours in which these minutes are packed. */
+function hoursOf({ fromMs, toMs }: Piece): RawBuilder<unknown> {
+  return within('hour', { fromMs: floorToBucket(fromMs, 'hour'), toMs })
 }
 
 function within(column: string, { fromMs, toMs }: Piece): RawBuilder<unknown> {

@@ -77,12 +77,22 @@ function statement(condition: string): string {
         from ${width}_counters where ${ofProject} and ${within(width)}`,
     ),
   )
-  const deltas = `
+  const ofMinutes = (table: string, condition: string) => `
         select 'minute', minute, target, total, bots,
           visitors, case when cardinality(visitors) = 2048 then visitors[2048] end, null
-        from counter_deltas where ${ofProject} and ${within('minute')}`
+        from ${table} where ${ofProject} and ${condition}`
+  // With the bounds of the pieces of minutes, which are the last ones.
+  const packed = Array.from({ length: piecesOfWidth.minute }, (_, at) => {
+    const to = parameter - 2 * at
+    const hours = `hour > $${to - 1}::timestamptz - interval '1 hour' and hour < $${to}::timestamptz`
+    return ofMinutes(
+      'packed_minutes',
+      `${hours} and minute >= $${to - 1}::timestamptz and minute < $${to}::timestamptz`,
+    )
+  })
+  const deltas = ofMinutes('counter_deltas', within('minute'))
   return `
-    with chosen as materialized (${[...buckets, deltas].join('\n        union all')}
+    with chosen as materialized (${[...buckets, ...packed, deltas].join('\n        union all')}
     ), largest as (
       select min(visitors_below) as below from chosen
     ), sums as (

@@ -76,10 +76,19 @@ const happening = fc.oneof(
       parts: fc.oneof(fc.integer({ min: 1, max: 4 }), fc.constant(1_000)),
     }),
   },
+  // Minutes of hours that are rolled up are packed, often not to the end; clicks that are folded later come beside them, and are packed too.
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      does: fc.constant('pack' as const),
+      maxRows: fc.oneof(fc.integer({ min: 1, max: 150 }), fc.constant(6_000)),
+      parts: fc.oneof(fc.integer({ min: 1, max: 4 }), fc.constant(1_000)),
+    }),
+  },
   { weight: 4, arbitrary: question },
 )
 
-describe('counters, folded or unfolded', () => {
+describe('counters, folded or unfolded, packed or not', () => {
   test('always match a plain list of clicks, with any known horizon', async () => {
     const { ownerUrl, apiUrl } = await createTestDatabase()
     const limits = { name: 'test', logger, maxConnections: 2, statementTimeoutMs: 60_000 }
@@ -93,12 +102,16 @@ describe('counters, folded or unfolded', () => {
 
     // So small that sketches are evicted.
     const sketches = new SketchCache(1_000)
+    let packed = 0
+    const folded = `(
+      select project_id, minute, target, total, bots from minute_counters
+      union all select project_id, minute, target, total, bots from packed_minutes)`
     await fc.assert(
       fc.asyncProperty(
         fc.array(happening, { minLength: 4, maxLength: 25 }),
         withinTime(20_000, async (happenings) => {
           await owner.query(`
-          truncate counter_deltas, minute_counters, hour_counters, day_counters, month_counters;
+          truncate counter_deltas, stale_hours, minute_counters, hour_counters, day_counters, month_counters;
           update rollup_horizon set
             hours_before = '2026-02-28', days_before = '2026-02-28', months_before = '2026-02-01',
             hours_project = 0, days_project = 0, months_project = 0, hours_target = '', days_target = '', months_target = ''`)
@@ -122,6 +135,18 @@ describe('counters, folded or unfolded', () => {
               }
               await expectRolledUp()
               horizons.push((await counterState(db)).rolledUpBefore)
+            } else if (happens.does === 'pack') {
+              // As if the columns of all hours had been packed.
+              await owner.query('truncate stale_hours')
+              for (let part = 0; part < happens.parts; part += 1) {
+                const { rows } = await owner.query('select pack_minutes($1) as packed', [happens.maxRows])
+                packed += rows[0].packed
+                if (rows[0].packed === 0) {
+                  expect(await looseMinutes()).toBe(0)
+                  break
+                }
+              }
+              await expectRolledUp()
             } else {
               const { projectId, range, open, targets, interval, tz } = happens
               const filter = {
@@ -177,6 +202,15 @@ describe('counters, folded or unfolded', () => {
       // Fewer on a busy machine.
       { numRuns: 60 },
     )
+    expect(packed).toBeGreaterThan(0)
+
+    /** Minutes that wait to be packed. */
+    async function looseMinutes(): Promise<number> {
+      const { rows } = await owner.query(
+        'select count(*)::int as loose from minute_counters, rollup_horizon where minute < hours_before',
+      )
+      return rows[0].loose
+    }
 
     /** Adds deltas as a processor does: for each target and minute, and for all targets together. */
     async function add(clicks: readonly Click[]): Promise<void> {
@@ -211,7 +245,7 @@ describe('counters, folded or unfolded', () => {
             select project_id, ${wide} as start, target, total::bigint, bots::bigint from ${wide}_counters
           ), truth as (
             select project_id, date_trunc('${wide}', ${narrow}, 'UTC') as start, target, sum(total)::bigint, sum(bots)::bigint
-            from ${narrow}_counters
+            from ${narrow === 'minute' ? folded : `${narrow}_counters`} as part
             where (date_trunc('${wide}', ${narrow}, 'UTC'), project_id, target)
               <= (select ${wide}s_before, ${wide}s_project, ${wide}s_target from rollup_horizon)
             group by 1, 2, 3
@@ -222,7 +256,7 @@ describe('counters, folded or unfolded', () => {
     }
   })
 
-  test('are correct for readers during concurrent folds', async () => {
+  test('are correct for readers during concurrent folds, roll-ups and packing', async () => {
     const { ownerUrl, apiUrl } = await createTestDatabase()
     const limits = { name: 'test', logger, maxConnections: 4, statementTimeoutMs: 5_000 }
     const owner = createPool({ ...limits, url: ownerUrl })
@@ -232,6 +266,10 @@ describe('counters, folded or unfolded', () => {
       await owner.end()
       await db.destroy()
     })
+    await owner.query(
+      `update rollup_horizon set hours_before = date, days_before = date, months_before = date
+       from date_trunc('month', now() - interval '40 days', 'UTC') as date`,
+    )
     const horizon = (await counterState(db)).rolledUpBefore
     const filter = { projectId: 1, targets: undefined, fromMs: undefined, toMs: undefined }
     const sketches = new SketchCache()
@@ -254,6 +292,17 @@ describe('counters, folded or unfolded', () => {
       while (open) taken += Number((await owner.query('select fold_counters()')).rows[0].fold_counters)
       return taken
     })
+    const packing = (async () => {
+      let packed = 0
+      while (open) {
+        // As if columns had been packed. In the lock of the folds, which add marks.
+        await owner.query(
+          'select hold_counters(); delete from stale_hours; select roll_up_counters_at(clock_timestamp(), 30)',
+        )
+        packed += (await owner.query('select pack_minutes(120) as packed')).rows[0].packed
+      }
+      return packed
+    })()
     let before = 0
     while (open) {
       const [a, b] = await top(db, filter, horizon, 10, undefined)
@@ -264,6 +313,7 @@ describe('counters, folded or unfolded', () => {
       before = total
     }
     await writing
+    expect(await packing).toBeGreaterThan(0)
     const taken = await Promise.all(folding)
     const last = Number((await owner.query('select fold_counters()')).rows[0].fold_counters)
     expect(taken.reduce((sum, each) => sum + each, last)).toBe(3 * turns)

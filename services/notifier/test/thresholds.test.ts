@@ -126,6 +126,22 @@ describe('a threshold', () => {
     )
   })
 
+  test('is judged by minutes that are packed in their hour, with those that came late', async () => {
+    const watch = await createWatch()
+    await watch.addThreshold(1, 5, 'button')
+    await watch.addThreshold(90, 13)
+    for (const minute of [1, 60, 130]) await watch.count(minute, 4)
+    await watch.ask('delete from stale_hours')
+    while ((await watch.ask('select from minute_counters')).length > 0) await watch.ask('select pack_minutes()')
+    await watch.count(130, 1)
+    await watch.count(140, 4)
+    await watch.countedThrough(300)
+    expect((await watch.events()).map(({ data }) => [data.target, data.clicks, data.to])).toEqual([
+      ['button', 5, at(131).toISOString()],
+      [null, 13, at(141).toISOString()],
+    ])
+  })
+
   test('that cannot be told stays unjudged, so that it is told later', async () => {
     const watch = await createWatch()
     await watch.addThreshold(1, 1)

@@ -11,7 +11,7 @@ export interface Window {
 
 /**
  * Clicks by people in each minute of some windows. One statement, so that no click is missed or seen twice while a fold moves it
- * from the deltas to the counters.
+ * from the deltas to the counters, or packing moves it to its hour.
  *
  * @returns for each window a map from the beginning of a minute, in milliseconds since 1970, to its clicks, without minutes that
  *   have none
@@ -37,6 +37,16 @@ export async function clicksInWindows(db: Kysely<Tables>, windows: readonly Wind
           where (project_id, minute, target) = ("window".project_id, each.minute, "window".target)
           limit 1
         ) as counter
+      union all
+      -- Hours that are over may have their minutes packed.
+      select place, packed.minute, packed.total
+      from "window",
+        generate_series(date_trunc('hour', "from", 'UTC'), "to" - interval '1 minute', interval '1 hour') as each (hour),
+        lateral (
+          select minute, total from packed_minutes
+          where (project_id, hour, target) = ("window".project_id, each.hour, "window".target)
+            and minute >= "from" and minute < "to"
+        ) as packed
       union all
       select place, minute, total
       from counter_deltas join "window" using (project_id, target)

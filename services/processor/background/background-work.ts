@@ -19,7 +19,7 @@ export interface BackgroundWork {
 }
 
 /**
- * Starts the periodic work on the database that does not belong to any message: folding and rolling up counters, packing
+ * Starts the periodic work on the database that does not belong to any message: folding, rolling up and packing counters, packing
  * hours, folding the ledger, creating partitions. Any number of processes may run it; locks in the database let one at a time do each task.
  *
  * It needs only a database, with the rights of the role `clicktally_processor`.

@@ -9,7 +9,7 @@ const vacuumEveryDeltas = 20_000
 const vacuumInBacklogEveryDeltas = 250_000
 /** A nearly empty table above this size was not vacuumed after the last fold, by another or a stopped process. */
 const restingBytes = 4_000_000
-/** A third of the interval between two runs, so that rolling up a huge day leaves most of the database's time to writers. */
+/** A third of the interval between two runs, so that a huge day leaves most of the database's time to writers. */
 const rollUpForMs = 1_000
 
 export interface CounterFoldingOptions {
@@ -27,8 +27,8 @@ interface Fold {
 }
 
 /**
- * Folds deltas into the counters and rolls these up (decisions 0010 and 0018). If several processes do so at the same time, a
- * lock lets one of them proceed.
+ * Folds deltas into the counters, rolls these up, and packs the minutes of hours that are over (decisions 0010, 0018 and 0044). If several
+ * processes do so at the same time, a lock lets one of them proceed.
  */
 export class CounterFolding {
   readonly #options: CounterFoldingOptions
@@ -41,9 +41,9 @@ export class CounterFolding {
   }
 
   /**
-   * Folds until few deltas are left, then rolls up for about a second. Each step is a transaction.
+   * Folds until few deltas are left, then rolls up and packs for about a second. Each step is a transaction.
    *
-   * @throws the database error. Deltas that are not folded, and counters not rolled up, stay valid for readers.
+   * @throws the database error. Deltas that are not folded, and counters not rolled up or packed, stay valid for readers.
    */
   async fold(): Promise<void> {
     const { pool, metrics, logger } = this.#options
@@ -52,7 +52,7 @@ export class CounterFolding {
     let failure: Error | undefined
     try {
       await this.#foldDeltas(client)
-      await this.#rollUp(client)
+      await this.#rollUpAndPack(client)
     } catch (error) {
       failure = error as Error
       if (!this.#closed) {
@@ -96,11 +96,17 @@ export class CounterFolding {
     }
   }
 
-  async #rollUp(client: PoolClient): Promise<void> {
-    const stopAtMs = performance.now() + rollUpForMs
-    for (let isMore = true; isMore && !this.#closed && performance.now() < stopAtMs; ) {
-      const { rows } = await client.query<{ read: number }>('select roll_up_counters() as read')
-      isMore = (rows[0]?.read ?? 0) > 0
+  async #rollUpAndPack(client: PoolClient): Promise<void> {
+    const endMs = performance.now() + rollUpForMs
+    await this.#repeat(client, 'roll_up_counters()', endMs)
+    await this.#repeat(client, 'pack_minutes()', endMs)
+  }
+
+  /** Calls a function that returns the number of rows it has processed, until nothing is due. */
+  async #repeat(client: PoolClient, step: string, endMs: number): Promise<void> {
+    for (let rowsOfStep = 1; rowsOfStep > 0 && !this.#closed && performance.now() < endMs; ) {
+      const { rows } = await client.query<{ rows: number }>(`select ${step} as rows`)
+      rowsOfStep = rows[0]?.rows ?? 0
     }
   }
 }

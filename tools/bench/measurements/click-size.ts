@@ -36,8 +36,8 @@ export const bytesPerClick: Measurement = {
       about: [
         `${formatCount(denseClicks)} synthetic clicks, spread evenly over ${denseDays} days, on 1,500 targets by 100,000 visitors, were counted
 into a database with ${formatCount(evenClicks)} clicks of a year. The bytes are the growth of the database on disk after a checkpoint, with all counters
-folded and rolled up and all hours packed, without the write-ahead log, whose size is constant. Counters have a row for each target and minute with clicks, so their share
-shrinks with more clicks on the same targets.`,
+folded and rolled up, all hours and their minutes packed, and the keys of past days compacted, without the write-ahead log, whose size is
+constant. Counters have a row for each target and hour with clicks, so their share shrinks with more clicks on the same targets.`,
       ],
       tables: [
         {

@@ -14,7 +14,7 @@ import {
 } from '../system/databases.ts'
 import { type RunningProgram, startService } from '../system/programs.ts'
 import { fillClicks, purgeClicks } from '../system/queue.ts'
-import { packHours } from './packing.ts'
+import { compact, packHours } from './packing.ts'
 import { processedClicks, watchDrain } from './queue-drain.ts'
 
 /** A database with the clicks of a year and one with few clicks, counted by processors like imported old clicks. */
@@ -29,7 +29,7 @@ export interface LongHistory {
   readonly denseDays: number
   /** Rate at which the dense clicks were generated, sent and counted. */
   readonly clicksPerSecond: number
-  /** Of the large database before and after the dense clicks, with all counters folded and rolled up, and all hours packed. */
+  /** Of the large database before and after the dense clicks, with all counters folded and rolled up, all hours packed, and keys compacted. */
   readonly sizeBefore: DatabaseSize
   readonly sizeAfter: DatabaseSize
   readonly voided: readonly string[]
@@ -91,11 +91,13 @@ async function createHistory(stage: Stage, system: BenchSystem): Promise<LongHis
     const smallLoad = await load(small, { ...year, clicks: few, seed: 5 }, 'loading few clicks', 0, 0.03)
     const evenLoad = await load(large, { ...year, clicks: even, seed: 6 }, 'loading a year of clicks', 0.03, 0.15)
     await packHours(large, stage.signal)
+    await compact(large, stage.signal)
     const sizeBefore = await withClient(large.ownerUrl, readDatabaseSize)
     const denseRange = { ...year, fromMs: nowMs - denseDays * dayMs, clicks: dense, seed: 7 }
     const denseLoad = await load(large, denseRange, 'loading many clicks', 0.15, 0.9)
     stage.progress('packing hours', 0.9)
     await packHours(large, stage.signal)
+    await compact(large, stage.signal)
     const sizeAfter = await withClient(large.ownerUrl, readDatabaseSize)
     const largeClicks = evenLoad.clicks + denseLoad.clicks
     const voided = [

@@ -1,0 +1,130 @@
+import { createPool } from '@clicktally/database/pool.ts'
+import { createTestDatabase } from '@clicktally/testing/test-database.ts'
+import { pino } from 'pino'
+import { expect, onTestFinished, test } from 'vitest'
+import { compactKeys } from '../compaction/key-compaction.ts'
+import { shrinkMinutes } from '../compaction/minute-table.ts'
+
+const logger = pino({ level: 'silent' })
+const dayMs = 86_400_000
+
+async function createCompaction() {
+  const { ownerUrl, janitorUrl, processorUrl } = await createTestDatabase()
+  const limits = { name: 'test', logger, maxConnections: 2, statementTimeoutMs: 60_000 }
+  const [owner, janitor, processor] = [ownerUrl, janitorUrl, processorUrl].map((url) => createPool({ ...limits, url }))
+  if (!owner || !janitor || !processor) throw new Error('a pool is missing')
+  onTestFinished(() => Promise.all([owner.end(), janitor.end(), processor.end()]).then(() => {}))
+  const ask = async <Row extends object>(text: string, values: unknown[] = []) =>
+    (await owner.query<Row>(text, values)).rows
+  return {
+    ...{ owner, ask },
+    /** What the janitor does with its connection. */
+    async run<Result>(act: (client: Parameters<typeof compactKeys>[0]) => Promise<Result>): Promise<Result> {
+      const client = await janitor.connect()
+      try {
+        return await act(client)
+      } finally {
+        client.release(true)
+      }
+    },
+    /** Adds clicks of a day, and returns the name of their key. */
+    async addDay(daysAgo: number): Promise<string> {
+      const startMs = Math.floor(Date.now() / dayMs - daysAgo) * dayMs
+      const day = new Date(startMs).toISOString().slice(0, 10)
+      await processor.query('select create_click_partition($1)', [day])
+      // In random order, from which a key suffers most.
+      await ask(
+        `insert into clicks (id, project_id, occurred_at, received_at, bot, target)
+         select uuidv7(make_interval(secs => random() * 80000) + ($1::timestamptz - now())), 1, $1, $1, false, 'a'
+         from generate_series(1, 20000)`,
+        [new Date(startMs + 600_000)],
+      )
+      await ask('analyze clicks')
+      return `clicks_${day.replaceAll('-', '')}_pkey`
+    },
+    bytes: async (table: string) =>
+      (await ask<{ n: number }>('select pg_total_relation_size($1::regclass) as n', [table]))[0]?.n ?? 0,
+    indexes: async () =>
+      (
+        await ask<{ name: string }>(
+          `select relname as name from pg_class where relname ~ '^clicks_\\d+_pkey' order by 1`,
+        )
+      ).map(({ name }) => name),
+  }
+}
+
+const options = { logger, signal: new AbortController().signal, minBytes: 100_000 }
+
+test('keys of past days are made anew, once, while others write', async () => {
+  const { owner, ask, run, addDay, bytes, indexes } = await createCompaction()
+  const [past, present] = [await addDay(3), await addDay(0)]
+  const before = await bytes(past)
+  let isOver = false
+  const writing = (async () => {
+    while (!isOver)
+      await ask(
+        `insert into clicks (id, project_id, occurred_at, received_at, bot, target)
+         select uuidv7(interval '-3 days'), 1, now(), now(), false, 'late' on conflict do nothing`,
+      )
+  })()
+  expect(await run((client) => compactKeys(client, options))).toEqual([past])
+  isOver = true
+  await writing
+  expect(await bytes(past)).toBeLessThan(0.85 * before)
+  expect(await run((client) => compactKeys(client, options))).toEqual([])
+  expect(await indexes()).toEqual([past, present].sort())
+  const [counted] = await ask<{ clicks: number; ids: number }>(
+    'select count(*)::int as clicks, count(distinct id)::int as ids from clicks',
+  )
+  expect(counted?.clicks).toBe(counted?.ids)
+  await expect(owner.query(`insert into clicks select * from clicks where target = 'a' limit 1`)).rejects.toMatchObject(
+    {
+      code: '23505',
+    },
+  )
+})
+
+test('what an interrupted compaction leaves behind is removed by the next', async () => {
+  const { owner, ask, run, addDay, indexes } = await createCompaction()
+  const key = await addDay(3)
+  // It waits for this transaction.
+  const reader = await owner.connect()
+  await reader.query('begin; set local idle_in_transaction_session_timeout = 0; select from clicks limit 1')
+  const compacting = run((client) => compactKeys(client, options)).catch((error: unknown) => error)
+  while ((await indexes()).length < 2) await new Promise(setImmediate)
+  await ask(
+    `select pg_terminate_backend(pid) from pg_stat_activity where query like 'reindex%' and datname = current_database()`,
+  )
+  expect(await compacting).toBeInstanceOf(Error)
+  reader.release(true)
+  expect(await indexes()).toEqual([key, `${key}_ccnew`])
+  expect(await run((client) => compactKeys(client, options))).toEqual([key])
+  expect(await indexes()).toEqual([key])
+})
+
+test('the space of packed minutes is returned, unless somebody reads the table or many rows are left', async () => {
+  const { owner, ask, run, bytes } = await createCompaction()
+  await ask('alter table minute_counters set (autovacuum_enabled = false)')
+  const add = (rows: number) =>
+    ask(
+      `insert into minute_counters (project_id, minute, target, total, bots, visitors)
+       select 1, now(), 'target ' || n, 1, 0, '{}' from generate_series(1, $1) n on conflict do nothing`,
+      [rows],
+    )
+  await add(210_000)
+  const full = await bytes('minute_counters')
+  const shrink = () => run((client) => shrinkMinutes(client, 1024 * 1024))
+  expect(await shrink()).toBe(false)
+  await ask(`delete from minute_counters where target <> 'target 7'`)
+  const reader = await owner.connect()
+  await reader.query(
+    'begin; set local idle_in_transaction_session_timeout = 0; lock table minute_counters in access share mode',
+  )
+  expect(await shrink()).toBe(false)
+  expect(await bytes('minute_counters')).toBeGreaterThan(0.9 * full)
+  reader.release(true)
+  await expect.poll(shrink, { timeout: 60_000 }).toBe(true)
+  expect(await bytes('minute_counters')).toBeLessThan(100_000)
+  expect(await ask('select target from minute_counters')).toEqual([{ target: 'target 7' }])
+  expect(await shrink()).toBe(false)
+})
