@@ -68,6 +68,9 @@ test('webhooks are created, tested, disabled, enabled and deleted', async () => 
   expect([created.code, created.stdout]).toEqual([0, expect.stringMatching(/^whsec_[\w+/]{43}=\n$/)])
   const [webhook] = await json('hooks', 'list')
   expect(webhook).toMatchObject({ url, project: 'default', state: 'enabled' })
+  const rotated = await run('webhooks', 'rotate', webhook.id, '--overlap', '1h')
+  expect(rotated.stdout).toMatch(/^whsec_\S{44}\n$/)
+  expect(rotated.stdout).not.toBe(created.stdout)
   const event = (await run('webhooks', 'test', webhook.id)).stdout.trim()
   expect(await json('webhooks', 'deliveries', webhook.id)).toMatchObject([{ event, type: 'test', state: 'waiting' }])
   await owner.query(

@@ -14,6 +14,9 @@ export interface WebhooksTable {
   url: string
   /** The key of the signatures, 32 bytes. Only the notifier can read it. */
   secret: Buffer
+  /** The one before, with which requests are signed too for some time. The database keeps it when `secret` is replaced. */
+  previous_secret: Generated<Buffer | null>
+  previous_secret_until: Generated<Date | null>
   created_at: Generated<Date>
   disabled_at: Date | null
   /** `failing`: a delivery was given up. `gone`: the receiver answered 410. Null while the webhook is enabled. */

@@ -10,7 +10,7 @@ import { watchPools } from '@clicktally/telemetry/pool-metrics.ts'
 import closeWithGrace from 'close-with-grace'
 import { sql } from 'kysely'
 import { readConfig } from './config.ts'
-import { deleteOldEvents } from './deliveries/delivery-queue.ts'
+import { deleteOldEvents, deleteOldSecrets } from './deliveries/delivery-queue.ts'
 import { DeliveryWork } from './deliveries/delivery-work.ts'
 import { notifierMetrics } from './notifier-metrics.ts'
 import { judgeThresholds } from './thresholds/threshold-watch.ts'
@@ -53,6 +53,13 @@ const tasks = [
     intervalMs: 3_600_000,
     retryAfterMs: 60_000,
     run: () => deleteOldEvents(db),
+  }),
+  new PeriodicTask({
+    name: 'delete old secrets',
+    logger,
+    intervalMs: 60_000,
+    retryAfterMs: 60_000,
+    run: () => deleteOldSecrets(db),
   }),
 ]
 const app = createHttpApp({

@@ -1,11 +1,11 @@
 import type { Delivery, Webhook } from '@clicktally/operations/owner/webhook-operations.ts'
 import { wholeNumber } from '@clicktally/terminal/option-values.ts'
 import { type Column, renderTable } from '@clicktally/terminal/table.ts'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { HttpApi } from '../../api/http-api.ts'
 import type { CliContext } from '../../cli-context.ts'
 import { jsonLine } from '../../json-line.ts'
-import { formatMoment } from '../../moment.ts'
+import { durationOption, formatMoment } from '../../moment.ts'
 
 interface ListOptions {
   readonly project?: string
@@ -74,6 +74,25 @@ export function registerWebhooks(program: Command, context: CliContext): void {
         context.print(`The webhook ${id} is ${name}d.${waiting}`)
       })
   }
+  webhooks
+    .command('rotate')
+    .description('replaces the secret of a webhook and prints the new one; for some time requests are signed with both')
+    .argument('<id>', 'from "webhooks list"')
+    .addOption(
+      new Option('--overlap <duration>', 'how long requests are signed with the old one too; 0s if others may know it')
+        .argParser(durationOption)
+        .default(86_400_000, '24h'),
+    )
+    .option('--json', 'print webhook and secret as a JSON object')
+    .action(async (id: string, { overlap, json }: { readonly overlap: number; readonly json?: true }) => {
+      const api = await HttpApi.find(context)
+      const body = { overlapSeconds: Math.round(overlap / 1_000) }
+      const made = await api.call('rotateWebhookSecret', { params: { id }, body })
+      context.print(json ? jsonLine(made) : made.secret)
+      const end = formatMoment(new Date(Date.now() + overlap))
+      if (!json)
+        context.notices.line(`The secret is shown only now. Requests are signed with the old one too until ${end}.`)
+    })
   webhooks
     .command('test')
     .description('sends an event of the type "test"')

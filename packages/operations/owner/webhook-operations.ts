@@ -133,6 +133,32 @@ export const webhookOperations = {
       response: { 200: Webhook, ...refusals, ...missing },
     },
   },
+  rotateWebhookSecret: {
+    method: 'POST',
+    url: '/v1/webhooks/:id/rotate',
+    schema: {
+      operationId: 'rotateWebhookSecret',
+      summary: 'Replace the secret of a webhook; for some time requests are signed with both',
+      description:
+        'Such a request has two signatures, of which receivers accept either. A secret that was replaced earlier is no longer used.',
+      tags,
+      params: params({ id }),
+      body: Type.Object(
+        {
+          overlapSeconds: Type.Optional(
+            Type.Integer({
+              description: 'How long requests are signed with the old secret too. 0 if others may know it.',
+              minimum: 0,
+              maximum: 31_536_000,
+              default: 86_400,
+            }),
+          ),
+        },
+        { ...closed, examples: [{ overlapSeconds: 3_600 }] },
+      ),
+      response: { 200: NewWebhook, ...refusals, ...missing },
+    },
+  },
   testWebhook: {
     method: 'POST',
     url: '/v1/webhooks/:id/test',

@@ -28,6 +28,7 @@ export type AuditAction =
   | 'webhook.create'
   | 'webhook.enable'
   | 'webhook.disable'
+  | 'webhook.rotate'
   | 'webhook.test'
   | 'webhook.redeliver'
   | 'webhook.delete'

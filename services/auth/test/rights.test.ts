@@ -19,6 +19,7 @@ const bodies: Record<string, object> = {
   createLink: { url: 'https://shop.example/' },
   createWebhook: { url: 'https://hooks.example/' },
   changeWebhook: { enabled: true },
+  rotateWebhookSecret: {},
   redeliver: {},
   createThreshold: { type: 'silent', windowMinutes: 60 },
   inviteUser: { email: 'matrix@example.org', role: 'auditor' },

@@ -37,6 +37,32 @@ describe('a webhook', () => {
     await expect(db.selectFrom('webhooks').select('secret').execute()).rejects.toThrow('permission denied')
   })
 
+  test('gets a new secret, and the service can read neither that nor the old one', async () => {
+    const { asOwner, owner, db, path } = await createWithWebhook()
+    const secrets = async () => (await owner.query('select secret, previous_secret from webhooks')).rows[0]
+    const { secret: first } = await secrets()
+    const { status, headers, body } = await asOwner('POST', `${path}/rotate`, {})
+    expect([status, headers['cache-control']]).toEqual([200, 'no-store'])
+    const second = await secrets()
+    expect(body.secret).toBe(`whsec_${second.secret.toString('base64')}`)
+    expect(second.previous_secret).toEqual(first)
+    expect(second.secret).not.toEqual(first)
+    const { rows } = await owner.query(
+      'select round(extract(epoch from previous_secret_until - now()) / 3600) as hours from webhooks',
+    )
+    expect(rows).toEqual([{ hours: 24 }])
+    await asOwner('POST', `${path}/rotate`, { overlapSeconds: 0 })
+    expect((await secrets()).previous_secret).toBeNull()
+    for (const column of ['secret', 'previous_secret'] as const)
+      await expect(db.selectFrom('webhooks').select(column).execute()).rejects.toThrow('permission denied')
+    expect((await asOwner('POST', '/v1/webhooks/nobody/rotate', {})).body.code).toBe('webhook_not_found')
+    const { entries } = (await asOwner('GET', '/v1/audit')).body
+    expect(entries.filter(({ action }: { action: string }) => action === 'webhook.rotate')).toMatchObject([
+      { detail: { overlapSeconds: 0 } },
+      { detail: { overlapSeconds: 86_400 } },
+    ])
+  })
+
   test.each([
     [{ url: 'http://hooks.example/' }, 422, 'url_invalid'],
     [{ url: 'hooks.example' }, 422, 'url_invalid'],

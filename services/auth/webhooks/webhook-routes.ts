@@ -3,10 +3,11 @@ import { ownerOperations } from '@clicktally/operations/owner-operations.ts'
 import type { AuthContext } from '../auth-context.ts'
 import { authenticate } from '../authentication.ts'
 import { listDeliveries, redeliver, testWebhook } from './deliveries.ts'
-import { changeWebhook, createWebhook, deleteWebhook, listWebhooks } from './webhooks.ts'
+import { changeWebhook, createWebhook, deleteWebhook, listWebhooks, rotateSecret } from './webhooks.ts'
 
 export function webhookRoutes(app: HttpApp, { db, webhookAddresses }: AuthContext): void {
   const { listWebhooks: list, createWebhook: create, changeWebhook: change, deleteWebhook: remove } = ownerOperations
+  const { rotateWebhookSecret: rotate } = ownerOperations
   const { testWebhook: test, listDeliveries: deliveries, redeliver: again } = ownerOperations
   app.route({
     ...{ method: list.method, url: list.url, schema: { querystring: list.schema.querystring } },
@@ -29,6 +30,15 @@ export function webhookRoutes(app: HttpApp, { db, webhookAddresses }: AuthContex
     async handler(request) {
       const actor = await authenticate(db, request, 'manage')
       return await changeWebhook(db, actor, request.params.id, request.body.enabled)
+    },
+  })
+  app.route({
+    ...{ method: rotate.method, url: rotate.url },
+    schema: { params: rotate.schema.params, body: rotate.schema.body },
+    async handler(request, reply) {
+      const actor = await authenticate(db, request, 'manage')
+      const made = await rotateSecret(db, actor, request.params.id, request.body.overlapSeconds ?? 86_400)
+      return reply.header('cache-control', 'no-store').send(made)
     },
   })
   app.route({

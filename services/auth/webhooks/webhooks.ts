@@ -69,7 +69,32 @@ export async function createWebhook(
       .returning('id')
       .executeTakeFirstOrThrow()
     await audit(transaction, actor, 'webhook.create', id, { project, url: withoutSecrets(allowed) })
-    return { webhook: await webhookById(transaction, id), secret: `whsec_${secret.toString('base64')}` }
+    return { webhook: await webhookById(transaction, id), secret: secretText(secret) }
+  })
+}
+
+/**
+ * Replaces the secret of a webhook. The database keeps the old one, which this service cannot read.
+ *
+ * @param overlapSeconds how long requests are signed with the old one too; 0: not at all
+ * @throws {ServiceProblem} webhook_not_found
+ */
+export async function rotateSecret(
+  db: Kysely<Tables>,
+  actor: Actor,
+  id: string,
+  overlapSeconds: number,
+): Promise<NewWebhook> {
+  const secret = randomBytes(32)
+  return await db.transaction().execute(async (transaction) => {
+    const webhook = await webhookById(transaction, id)
+    await transaction
+      .updateTable('webhooks')
+      .set({ secret, previous_secret_until: sql<Date>`now() + make_interval(secs => ${overlapSeconds})` })
+      .where('id', '=', webhook.id)
+      .execute()
+    await audit(transaction, actor, 'webhook.rotate', webhook.id, { overlapSeconds })
+    return { webhook, secret: secretText(secret) }
   })
 }
 
@@ -139,6 +164,11 @@ function readUrl(text: string, addresses: WebhookAddresses): string {
   }
   url.hash = ''
   return url.href
+}
+
+/** As Standard Webhooks writes it. */
+function secretText(secret: Buffer): string {
+  return `whsec_${secret.toString('base64')}`
 }
 
 /** Paths and queries of webhooks often are secrets: who knows them may send. The audit log has the host only. */

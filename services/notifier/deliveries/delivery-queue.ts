@@ -8,7 +8,8 @@ export interface Delivery {
   readonly webhookId: string
   readonly eventId: string
   readonly url: string
-  readonly secret: Buffer
+  /** With each of which the request is signed: one, or two while an old one is replaced. */
+  readonly secrets: readonly Buffer[]
   readonly body: string
   /** This attempt included. */
   readonly attempts: number
@@ -33,9 +34,10 @@ export async function takeDeliveries(db: Kysely<Tables>, limit: number): Promise
       for update skip locked
     ), taken as (
       update webhooks set busy_until = now() + make_interval(secs => ${leaseSeconds}) from free where webhooks.id = free.id
-      returning webhooks.id, url, secret
+      returning webhooks.id, url, array_remove(array[
+        secret, case when previous_secret_until > now() then previous_secret end], null) as secrets
     ), due as (
-      select distinct on (webhook_id) webhook_id, event_id, url, secret
+      select distinct on (webhook_id) webhook_id, event_id, url, secrets
       from webhook_deliveries join taken on taken.id = webhook_id
       where next_attempt_at <= now()
       order by webhook_id, next_attempt_at, event_id
@@ -46,7 +48,7 @@ export async function takeDeliveries(db: Kysely<Tables>, limit: number): Promise
       next_attempt_at = now() + make_interval(secs => ${leaseSeconds})
     from due join webhook_events on webhook_events.id = due.event_id
     where (delivery.webhook_id, delivery.event_id) = (due.webhook_id, due.event_id)
-    returning delivery.webhook_id as "webhookId", delivery.event_id as "eventId", url, secret, body, attempts`.execute(
+    returning delivery.webhook_id as "webhookId", delivery.event_id as "eventId", url, secrets, body, attempts`.execute(
     db,
   )
   return rows
@@ -124,4 +126,11 @@ async function disable(
 /** Deletes events of which every trace is older than 30 days, with their deliveries. */
 export async function deleteOldEvents(db: Kysely<Tables>): Promise<void> {
   await sql`delete from webhook_events where created_at < now() - interval '30 days'`.execute(db)
+}
+
+/** Removes secrets that were replaced and are no longer used. */
+export async function deleteOldSecrets(db: Kysely<Tables>): Promise<void> {
+  await sql`
+    update webhooks set previous_secret = null, previous_secret_until = null
+    where previous_secret_until <= now()`.execute(db)
 }

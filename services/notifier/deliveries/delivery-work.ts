@@ -55,11 +55,11 @@ export class DeliveryWork {
     }
   }
 
-  async #send({ eventId, url, secret, body }: Delivery): Promise<Outcome> {
+  async #send({ eventId, url, secrets, body }: Delivery): Promise<Outcome> {
     const headers = {
       'content-type': 'application/json',
       'user-agent': 'Clicktally-Webhooks/1',
-      ...sign(eventId, Date.now(), body, secret),
+      ...sign(eventId, Date.now(), body, secrets),
     }
     return await send(url, headers, body, this.#options)
   }

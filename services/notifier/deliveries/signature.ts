@@ -9,13 +9,16 @@ export interface SignedHeaders {
 }
 
 /**
- * Signs a request: HMAC-SHA256 of id, time and body. The id is the same at each attempt, the time is not.
+ * Signs a request: HMAC-SHA256 of id, time and body, with each of the secrets. The id is the same at each attempt, the time is not.
  *
  * @param id without a dot
- * @param secret the key, not its text `whsec_…`
+ * @param secrets the keys, not their texts `whsec_…`
  */
-export function sign(id: string, nowMs: number, body: string, secret: Buffer): SignedHeaders {
+export function sign(id: string, nowMs: number, body: string, secrets: readonly Buffer[]): SignedHeaders {
   const timestamp = String(Math.floor(nowMs / 1_000))
-  const signature = createHmac('sha256', secret).update(`${id}.${timestamp}.${body}`).digest('base64')
-  return { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': `v1,${signature}` }
+  const signatures = secrets.map((secret) => {
+    const signature = createHmac('sha256', secret).update(`${id}.${timestamp}.${body}`).digest('base64')
+    return `v1,${signature}`
+  })
+  return { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': signatures.join(' ') }
 }

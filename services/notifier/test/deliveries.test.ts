@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { TcpProxy } from '@clicktally/testing/tcp-proxy.ts'
 import { Webhook } from 'standardwebhooks'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { deleteOldSecrets } from '../deliveries/delivery-queue.ts'
 import { pauseAfter, retryPausesMs } from '../deliveries/retry-schedule.ts'
 import { createNotifier, createReceiver, patience, secretText } from './notifier-under-test.ts'
 
@@ -21,6 +22,42 @@ describe('a delivery', () => {
     expect(await notifier.deliveries()).toMatchObject([
       { attempts: 1, last_status: 204, last_error: null, next_attempt_at: null, delivered_at: expect.any(Date) },
     ])
+  })
+
+  test('is signed with both secrets while an old one is replaced, and then with the new one only', async () => {
+    const notifier = await createNotifier()
+    const receiver = await createReceiver()
+    const webhook = await notifier.addWebhook(receiver.url)
+    const next = Buffer.alloc(32, 9)
+    const texts = [secretText, `whsec_${next.toString('base64')}`]
+    const accepted = async () => {
+      await notifier.addEvent(webhook)
+      await notifier.createWork().deliver()
+      const { body, headers } = receiver.received.at(-1) ?? { body: '', headers: {} }
+      const verifies = (text: string) => {
+        try {
+          return new Webhook(text).verify(body, headers as Record<string, string>) !== undefined
+        } catch {
+          return false
+        }
+      }
+      return [...texts.map(verifies), String(headers['webhook-signature']).split(' ').length]
+    }
+    expect(await accepted()).toEqual([true, false, 1])
+    await notifier.ask(`update webhooks set secret = $1, previous_secret_until = now() + interval '1 hour'`, [next])
+    expect(await accepted()).toEqual([true, true, 2])
+    await deleteOldSecrets(notifier.db)
+    expect(await accepted()).toEqual([true, true, 2])
+    await notifier.ask(`update webhooks set previous_secret_until = now()`)
+    expect(await accepted()).toEqual([false, true, 1])
+    const kept = () => notifier.ask('select previous_secret is not null as old from webhooks')
+    expect(await kept()).toEqual([{ old: true }])
+    await deleteOldSecrets(notifier.db)
+    expect(await kept()).toEqual([{ old: false }])
+    // Without an overlap the old one is not kept at all.
+    await notifier.ask(`update webhooks set secret = $1, previous_secret_until = now()`, [Buffer.alloc(32, 8)])
+    expect(await kept()).toEqual([{ old: false }])
+    expect(await accepted()).toEqual([false, false, 1])
   })
 
   test('that fails is repeated later with the same id and body, until it succeeds', async () => {

@@ -25,6 +25,9 @@ export function Webhooks() {
     created.value = await request<NewWebhook>('/v1/webhooks', { method: 'POST', body })
     version.value++
   }
+  const rotate = async (id: string) => {
+    created.value = await request<NewWebhook>(`/v1/webhooks/${id}/rotate`, { method: 'POST', body: {} })
+  }
   const act = async (method: 'POST' | 'PATCH' | 'DELETE', id: string, path = '', body?: object) => {
     await request(`/v1/webhooks/${id}${path}`, { method, ...(body && { body }) })
     version.value++
@@ -76,7 +79,7 @@ export function Webhooks() {
                   >
                     Deliveries
                   </button>{' '}
-                  {isOwner() && <Actions webhook={webhook} act={act} />}
+                  {isOwner() && <Actions webhook={webhook} act={act} rotate={rotate} />}
                 </td>
               </tr>
             ))}
@@ -94,10 +97,11 @@ export function Webhooks() {
 interface ActionsProps {
   readonly webhook: Webhook
   act(method: 'POST' | 'PATCH' | 'DELETE', id: string, path?: string, body?: object): Promise<void>
+  rotate(id: string): Promise<void>
 }
 
 /** What an owner can do with a webhook. */
-function Actions({ webhook: { id, state, undelivered }, act }: ActionsProps) {
+function Actions({ webhook: { id, state, undelivered }, act, rotate }: ActionsProps) {
   const isDisabled = state === 'disabled'
   return (
     <>
@@ -109,6 +113,7 @@ function Actions({ webhook: { id, state, undelivered }, act }: ActionsProps) {
           run={() => act('POST', id, '/redeliver', {})}
         />
       )}{' '}
+      <ConfirmButton action="New secret" confirm="Replace the secret within 24 hours?" run={() => rotate(id)} />{' '}
       <ConfirmButton
         action={isDisabled ? 'Enable' : 'Disable'}
         confirm={isDisabled ? 'Send what is undelivered?' : 'Send nothing?'}
