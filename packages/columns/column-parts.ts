@@ -1,6 +1,6 @@
 import { CopyOut } from '@clicktally/database/copy-out.ts'
 import { escapeLiteral, type PoolClient } from 'pg'
-import { decodeColumn, decodeVisitors, maxPartRows } from './column.ts'
+import { decodeColumn, decodeVisitors, headerBytes, maxPartRows } from './column.ts'
 import { noValueId } from './dimension-ids.ts'
 import type { Part, PartColumn } from './part.ts'
 
@@ -10,8 +10,10 @@ export interface ColumnRange {
   readonly pieces: readonly { readonly fromMs: number; readonly toMs: number }[]
   /** Hours whose columns must not be used. */
   readonly except: readonly number[]
-  /** Dimensions, `minute`, `bot`, `visitor`. */
+  /** Dimensions, `bot`, `visitor`. */
   readonly names: readonly string[]
+  /** Hours whose minutes are read; the clicks of others are all of the first minute. */
+  readonly minutesOf: readonly number[] | 'all'
 }
 
 const noValues = { ids: Uint32Array.of(noValueId), positions: new Uint16Array(maxPartRows) }
@@ -23,7 +25,7 @@ export async function readColumnParts(client: PoolClient, range: ColumnRange, on
   if (range.pieces.length === 0) return
   const conditions = [
     `project_id = ${range.projectId}`,
-    `dimension in (${[...new Set([target, ...range.names])].map(escapeLiteral).join(', ')})`,
+    columnsOf(range),
     `(${range.pieces.map(within).join(' or ')})`,
     ...(range.except.length > 0 ? [`hour <> all (array[${range.except.map(hour).join(', ')}])`] : []),
   ]
@@ -31,7 +33,7 @@ export async function readColumnParts(client: PoolClient, range: ColumnRange, on
   let [current, at] = [Number.NaN, 0]
   const copy = new CopyOut(
     `copy (
-       select (extract(epoch from hour) / 60)::int, part, dimension, data from click_columns
+       select (extract(epoch from hour) / 60)::int, part, dimension, ${dataFor(range)} from click_columns
        where ${conditions.join(' and ')} order by project_id, hour, part
      ) to stdout (format binary)`,
     (bytes, start) => {
@@ -53,6 +55,21 @@ export async function readColumnParts(client: PoolClient, range: ColumnRange, on
   client.query(copy)
   await copy.done
   if (!part.isEmpty) onPart(part)
+}
+
+/** If targets are not in question, only the header of their column, which has the number of clicks. */
+function dataFor({ names }: ColumnRange): string {
+  return names.includes(target)
+    ? 'data'
+    : `case dimension when '${target}' then substr(data, 1, ${headerBytes}) else data end`
+}
+
+function columnsOf({ names, minutesOf }: ColumnRange): string {
+  const always = [...new Set([target, ...names, ...(minutesOf === 'all' ? ['minute'] : [])])]
+  const chosen = `dimension in (${always.map(escapeLiteral).join(', ')})`
+  return minutesOf === 'all' || minutesOf.length === 0
+    ? chosen
+    : `(${chosen} or dimension = 'minute' and hour = any (array[${minutesOf.map(hour).join(', ')}]))`
 }
 
 function hour(ms: number): string {

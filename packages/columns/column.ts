@@ -17,7 +17,8 @@
 /** The most clicks of a part: a position fits 16 bits. */
 export const maxPartRows = 65_536
 
-const headerBytes = 8
+/** Before the ids. It has the number of clicks. */
+export const headerBytes = 8
 /** Instead of bits per position: the clicks are sorted by id. */
 const runs = 255
 

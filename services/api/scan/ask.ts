@@ -1,6 +1,6 @@
 import type { Meta } from '@clicktally/operations/read/read-schemas.ts'
 import type { ApiContext } from '../api-context.ts'
-import { asOf } from '../queries/as-of.ts'
+import { counterState } from '../queries/counter-state.ts'
 import { declaredProps } from '../queries/declared-props.ts'
 import { inRawSnapshot, type RawSnapshot } from '../queries/snapshot.ts'
 import { type CountsFilter, rangeOf } from '../request/counts-filter.ts'
@@ -36,16 +36,16 @@ export async function ask<Answer extends object>(
   const { projectId } = filter
   return await scans.run(() =>
     inRawSnapshot(pool, async (snapshot) => {
-      const freshness = await asOf(snapshot.db)
+      const { asOf, rolledUpBefore } = await counterState(snapshot.db)
       const props = await declaredProps(snapshot.db, projectId)
       const scan = await Scan.plan(snapshot, {
-        ...{ projectId, range: rangeOf(filter), visitors },
+        ...{ projectId, range: rangeOf(filter), rolledUpBefore, visitors },
         filters: readValueFilters(conditions, filter, props),
         ...(dimension !== undefined && { dimension: readDimension(dimension, props, 'dimension') }),
         ...(edges !== undefined && { edges }),
       })
       const answer = await act(scan, snapshot)
-      return { ...answer, meta: metaOf(freshness, scan.source, filter, zone.name, scan.missing) }
+      return { ...answer, meta: metaOf(asOf, scan.source, filter, zone.name, scan.missing) }
     }),
   )
 }

@@ -1,10 +1,10 @@
 import { floorToBucket } from '@clicktally/database/counter-buckets.ts'
-import type { Tables } from '@clicktally/database/tables.ts'
-import { type Kysely, sql } from 'kysely'
+import { sql } from 'kysely'
 import { problem } from '../errors.ts'
-import { countedRows } from '../queries/counted-rows.ts'
-import { counterState, type RolledUpBefore } from '../queries/counter-state.ts'
-import { bucketPieces, type Piece } from '../time/bucket-pieces.ts'
+import { clicksIn } from '../queries/clicks-in-pieces.ts'
+import type { RolledUpBefore } from '../queries/counter-state.ts'
+import type { RawSnapshot } from '../queries/snapshot.ts'
+import type { Piece } from '../time/bucket-pieces.ts'
 import { type SummedPeriods, splitIntoSums } from './summed-periods.ts'
 
 /** Takes a second or two, of which most is reading from the database. */
@@ -12,6 +12,12 @@ const maxClicks = 25_000_000
 /** Reading a raw click takes about forty times as long as reading it from columns. */
 const maxRawClicks = 1_000_000
 const hourMs = 3_600_000
+
+interface CountedRange {
+  readonly projectId: number
+  readonly range: Piece
+  readonly rolledUpBefore: RolledUpBefore
+}
 
 /** Where the clicks of a range are read. */
 export interface ScanPlan {
@@ -37,9 +43,8 @@ export interface ScanPlan {
  * @throws {ServiceProblem} question_too_large, columns_not_ready
  */
 export async function planScan(
-  db: Kysely<Tables>,
-  projectId: number,
-  range: Piece,
+  { db, client }: RawSnapshot,
+  { projectId, range, rolledUpBefore }: CountedRange,
   props: readonly string[],
   isRaw: boolean,
   isSum: boolean,
@@ -82,12 +87,17 @@ export async function planScan(
     fromMs: Math.max(fromMs, range.fromMs),
     toMs: Math.min(toMs, range.toMs),
   }))
-  const { rolledUpBefore } = await counterState(db)
-  const clicks = await clicksIn(db, projectId, [range], rolledUpBefore)
   const isShort = periods.rest.length === 1 && periods.rest[0] === range
-  const scanned = isShort ? clicks : await clicksIn(db, projectId, periods.rest, rolledUpBefore)
+  const scannedPieces = isShort ? [] : periods.rest
+  const [clicks = 0, ...ofPieces] = await clicksIn(
+    client,
+    projectId,
+    [range, ...scannedPieces, ...rawPieces],
+    rolledUpBefore,
+  )
+  const scanned = isShort ? clicks : sumOf(ofPieces.slice(0, scannedPieces.length))
   if (scanned > maxClicks) throw tooLarge(scanned, range)
-  const rawClicks = await clicksIn(db, projectId, rawPieces, rolledUpBefore)
+  const rawClicks = sumOf(ofPieces.slice(scannedPieces.length))
   if (rawClicks > maxRawClicks) {
     throw problem(
       'columns_not_ready',
@@ -109,22 +119,8 @@ function joined(hours: readonly number[]): Piece[] {
   return pieces
 }
 
-/** The clicks in these pieces, by people and bots, by the counters. */
-async function clicksIn(
-  db: Kysely<Tables>,
-  projectId: number,
-  pieces: readonly Piece[],
-  rolledUpBefore: RolledUpBefore,
-): Promise<number> {
-  let clicks = 0
-  for (const piece of pieces) {
-    const filter = { projectId, targets: undefined, ...piece }
-    const { rows } = await sql<{ clicks: number }>`
-      select coalesce(sum(total + bots), 0) as clicks
-      from (${countedRows(filter, bucketPieces(piece, rolledUpBefore, 'month'), true)}) as counted`.execute(db)
-    clicks += rows[0]?.clicks ?? 0
-  }
-  return clicks
+function sumOf(clicks: readonly number[]): number {
+  return clicks.reduce((sum, each) => sum + each, 0)
 }
 
 function tooLarge(clicks: number, { fromMs, toMs }: Piece) {

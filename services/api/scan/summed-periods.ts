@@ -23,12 +23,10 @@ export async function splitIntoSums(
   range: Piece,
   unpackedHours: readonly number[],
 ): Promise<SummedPeriods> {
-  const { rows } = await sql<{ width: 'day' | 'month'; start: Date }>`
-    select width, start from stale_sums where project_id = ${projectId}`.execute(db)
-  const stale = new Set(rows.map(({ width, start }) => `${width} ${start.getTime()}`))
+  const known = await knownSums(db, projectId)
+  const stale = new Set(known.stale.map(([width, startMs]) => `${width} ${startMs}`))
   for (const hour of unpackedHours)
     for (const width of ['day', 'month'] as const) stale.add(`${width} ${floorToBucket(hour, width)}`)
-  const known = await sumsOf(db, projectId)
   const periods = { month: [] as number[], day: [] as number[] }
   let rest: Piece[] = [range]
   for (const width of ['month', 'day'] as const) {
@@ -67,14 +65,26 @@ export async function addPeriods(
   for (const { data } of rows) addSums(data, counts)
 }
 
-/** Between which times there are sums, rounded to months. */
-async function sumsOf(db: Kysely<Tables>, projectId: number): Promise<Piece> {
-  const { rows } = await sql<{ first: Date | null; last: Date | null }>`
-    select min(start) as first, max(start) as last from dimension_sums
+interface KnownSums extends Piece {
+  readonly stale: readonly (readonly [width: 'day' | 'month', startMs: number])[]
+}
+
+/** Between which times there are sums, rounded to months, and which must not be used. */
+async function knownSums(db: Kysely<Tables>, projectId: number): Promise<KnownSums> {
+  const { rows } = await sql<{ first: Date | null; last: Date | null; stale: KnownSums['stale'] | null }>`
+    select
+      min(start) as first, max(start) as last,
+      (select json_agg(json_build_array(width, date_part('epoch', start) * 1000)) from stale_sums
+        where project_id = ${projectId}) as stale
+    from dimension_sums
     where project_id = ${projectId} and dimension = 'target' and width = 'day'`.execute(db)
-  const { first = null, last = null } = rows[0] ?? {}
-  if (first === null || last === null) return { fromMs: 0, toMs: 0 }
-  return { fromMs: floorToBucket(first.getTime(), 'month'), toMs: ceilToBucket(last.getTime() + 1, 'month') }
+  const { first = null, last = null, stale = null } = rows[0] ?? {}
+  const isNone = first === null || last === null
+  return {
+    fromMs: isNone ? 0 : floorToBucket(first.getTime(), 'month'),
+    toMs: isNone ? 0 : ceilToBucket(last.getTime() + 1, 'month'),
+    stale: stale ?? [],
+  }
 }
 
 /** Appends a piece, or extends the last one. */

@@ -79,6 +79,7 @@ async function sumHours(client: PoolClient, { project_id: projectId, start, ends
       pieces: [{ fromMs: start.getTime(), toMs: end.getTime() }],
       except: [],
       names: [...names, 'bot'],
+      minutesOf: [],
     },
     (part) => {
       const bots = part.bots()
