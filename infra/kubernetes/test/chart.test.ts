@@ -206,6 +206,19 @@ describe('the network', () => {
     assert.deepEqual(portsOut('nginx'), [53, 53, 'http'])
   })
 
+  test('leads to a receiver of traces only if there is one, and only what records traces', () => {
+    const withPort = (rendered: readonly KubernetesObject[]) =>
+      rendered
+        .filter(({ kind, spec }) => kind === 'NetworkPolicy' && JSON.stringify(spec.egress).includes('4318'))
+        .map(({ metadata }) => metadata.name.replace('clicktally-', ''))
+        .sort()
+    assert.deepEqual(withPort(objects), [])
+    const recording = serviceNames.filter((name) =>
+      ((parts[name] as Part).settings ?? []).includes('OTEL_EXPORTER_OTLP_ENDPOINT'),
+    )
+    assert.deepEqual(withPort(render({ 'networkPolicies.collectorNamespace': 'monitoring' })), recording.sort())
+  })
+
   test('has a policy for each workload', () => {
     for (const { metadata } of workloads(objects)) {
       assert.ok(find(objects, 'NetworkPolicy', metadata.name.replace('clicktally-', '')), metadata.name)
