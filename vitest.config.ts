@@ -16,8 +16,8 @@ export default defineConfig({
     expect: { poll: { timeout: 120_000, interval: 20 } },
     // Tests that open processes and connections run in processes of their own.
     pool: 'forks',
-    // Node loads the files, as in production, not Vite.
-    experimental: { viteModuleRunner: false },
+    // Node loads the files, as in production, not Vite; without hooks, because no module is mocked.
+    experimental: { viteModuleRunner: false, nodeLoader: false },
     // More than the two cores of a small machine: most tests wait for a broker, a database or a timeout.
     maxWorkers: 4,
     sequence: { sequencer: SlowestFirst },
