@@ -24,7 +24,7 @@ export const scenario: Scenario<ClusterSystem> = {
       }
     })
     for (const [name, which] of [
-      ['leader of the queue', 0],
+      ['leader', 0],
       ['follower', 1],
     ] as const) {
       await stage.row(`RabbitMQ: ${name} silent (paused)`, async (breaking) => {
