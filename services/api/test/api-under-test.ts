@@ -49,6 +49,8 @@ export async function createApi(live: Partial<LiveViewersOptions> = {}) {
   const app = await createApp({ pool, exportPool: pool }, { isOpen: false, viewers }, logger, registry)
   onTestFinished(async () => {
     viewers.close()
+    // It would wait for clients that have not read everything: until the limit of a stalled export, or 72 s.
+    app.server.closeAllConnections()
     await app.close()
     await db.destroy()
   })
