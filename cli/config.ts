@@ -21,6 +21,16 @@ export function readConfig(source: NodeJS.ProcessEnv) {
       ['amqp:', 'amqps:'],
       'CLICKTALLY_BROKER_PASSWORD',
     ),
+    // Of the other cells.
+    cellDatabaseUrls: env.cellUrls('CLICKTALLY_CELL_DATABASE_URLS', {
+      example: 'eu=postgres://postgres-eu:5432/clicktally',
+      ...{ protocols: ['postgres:', 'postgresql:'], user: 'clicktally_operator' },
+      passwordName: 'CLICKTALLY_DATABASE_PASSWORD',
+    }),
+    cellBrokerUrls: env.cellUrls('CLICKTALLY_CELL_BROKER_URLS', {
+      example: 'eu=amqp://rabbitmq-eu:5672',
+      ...{ protocols: ['amqp:', 'amqps:'], user: 'operator', passwordName: 'CLICKTALLY_BROKER_PASSWORD' },
+    }),
     managementUrl: env.optionalServerUrl('CLICKTALLY_MANAGEMENT_URL', 'http://127.0.0.1:15672', ['http:', 'https:']),
     baseUrl: env.optionalServerUrl('CLICKTALLY_URL', 'http://127.0.0.1:8080', ['http:', 'https:']),
     /** For backups. */

@@ -7,7 +7,13 @@ const isProduction = (file: string) =>
 const isTest = (file: string) => /(^|\/)test\//.test(file)
 
 /** What a browser may load: packages or files of packages, and the npm packages that they may use. */
-const browserSafe = ['packages/event/', 'packages/operations/', 'packages/keys/roles.ts', 'npm:typebox']
+const browserSafe = [
+  'packages/event/',
+  'packages/operations/',
+  'packages/keys/roles.ts',
+  'packages/system/cells.ts',
+  'npm:typebox',
+]
 const isBrowserSafe = (path: string) => browserSafe.some((safe) => path.startsWith(safe))
 
 /** Biome formats the code, so each import begins a line and has single quotes. Matches type-only imports too. */

@@ -11,6 +11,7 @@ export interface Letter {
   readonly clicks: number
 }
 
+type Headers = Readonly<Record<string, string>>
 type OnOutcome = (outcome: Outcome) => void
 
 /** Less than the 10 s after which the database ends an idle transaction. */
@@ -36,9 +37,9 @@ export class LetterPublisher {
   readonly #pending = new Set<(error: CliError) => void>()
   #broken: CliError | undefined
 
-  private constructor(model: ChannelModel, channel: ConfirmChannel, host: string) {
+  private constructor(model: ChannelModel, channel: ConfirmChannel, host: string, headers: Headers) {
     this.#model = model
-    this.#channel = new StampedChannel(channel, { appId: 'cli' })
+    this.#channel = new StampedChannel(channel, { appId: 'cli', headers })
     let cause = ''
     const noteCause = (error: Error) => {
       cause = `: ${error.message}`
@@ -53,14 +54,17 @@ export class LetterPublisher {
     )
   }
 
-  /** @throws {CliError} when the broker cannot be reached or refuses the login. */
-  static async open(url: string): Promise<LetterPublisher> {
+  /**
+   * @param headers of each message, besides those of the ledger
+   * @throws {CliError} when the broker cannot be reached or refuses the login
+   */
+  static async open(url: string, headers: Headers = {}): Promise<LetterPublisher> {
     const { host } = new URL(url)
     try {
       const model = await connectToBroker(url, 'clicktally cli', connectTimeoutMs)
       // Without a listener an error while the channel opens would end the process.
       model.on('error', () => {})
-      return new LetterPublisher(model, await model.createConfirmChannel(), host)
+      return new LetterPublisher(model, await model.createConfirmChannel(), host, headers)
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException
       throw new CliError(`The broker at ${host} can't be reached: ${message || code}. Does it run?`, 1, {

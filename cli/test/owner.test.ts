@@ -25,7 +25,7 @@ test('projects are created, changed and listed', async () => {
   expect((await run('projects', 'change', 'app', '--keep-raw-days', '7')).code).toBe(2)
   expect((await json('projects', 'list')).map(({ name }) => name)).toEqual(['default', 'store', 'blog', 'app'])
   expect((await run('projects', 'list')).stdout).toMatch(
-    /^name +derives visitors +dimensions +raw clicks +created\ndefault +yes +for ever +20/,
+    /^name +derives visitors +dimensions +raw clicks +cell +created\ndefault +yes +for ever +home +20/,
   )
 })
 

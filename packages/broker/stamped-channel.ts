@@ -13,6 +13,8 @@ export interface StampedChannelOptions {
   readonly appId: string
   /** What close() of this publisher's channel before has returned. */
   readonly previous?: PreviousProducer | undefined
+  /** Of each message, besides those of the ledger. */
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 const noContent = Buffer.alloc(0)
@@ -27,6 +29,7 @@ const noContent = Buffer.alloc(0)
 export class StampedChannel {
   readonly #channel: ConfirmChannel
   readonly #appId: string
+  readonly #headers: Readonly<Record<string, string>> | undefined
   readonly #ledger: ProducerLedger
   /** Sequences of messages that were returned and are not yet confirmed. */
   readonly #returned = new Set<number>()
@@ -36,9 +39,10 @@ export class StampedChannel {
   #wasLastRefused = false
   #open = true
 
-  constructor(channel: ConfirmChannel, { appId, previous }: StampedChannelOptions) {
+  constructor(channel: ConfirmChannel, { appId, previous, headers }: StampedChannelOptions) {
     this.#channel = channel
     this.#appId = appId
+    this.#headers = headers
     this.#ledger = new ProducerLedger(previous)
     // An unroutable message is returned, and then confirmed all the same.
     channel.on('return', ({ properties }) => {
@@ -94,7 +98,10 @@ export class StampedChannel {
       messageId: randomUUID(),
       timestamp: Math.floor(Date.now() / 1000),
       appId: this.#appId,
-      headers: traceparent === undefined ? stampHeaders(stamp) : { ...stampHeaders(stamp), traceparent },
+      headers:
+        traceparent === undefined && this.#headers === undefined
+          ? stampHeaders(stamp)
+          : { ...this.#headers, ...stampHeaders(stamp), ...(traceparent !== undefined && { traceparent }) },
       persistent: true,
       mandatory: true,
     }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { hostUrls } from '@clicktally/hosts/host-urls.ts'
+import { cellNamePattern, homeCell } from '@clicktally/system/cells.ts'
 
 /** Names every variable that is invalid or missing. */
 export class ConfigurationError extends Error {
@@ -10,6 +11,14 @@ export class ConfigurationError extends Error {
     this.name = 'ConfigurationError'
     this.problems = problems
   }
+}
+
+interface CellUrls {
+  /** For the error message. */
+  readonly example: string
+  readonly protocols: readonly string[]
+  readonly user: string
+  readonly passwordName: string
 }
 
 type Source = Readonly<Record<string, string | undefined>>
@@ -121,12 +130,33 @@ export class Environment {
   clusterUrl(name: string, fallback: string, protocols: readonly string[], passwordName?: string): string {
     const raw = this.#source[name] || fallback
     const password = passwordName === undefined ? undefined : this.secret(passwordName)
-    const [first] = urlsOf(raw)
-    if (first === undefined || !protocols.includes(first.protocol)) {
+    const url = clusterUrlOf(raw, protocols, password)
+    if (url === undefined) {
       this.#problems.push(`${name} must be a URL like ${fallback}, with one host or several separated by commas`)
-      return raw
     }
-    return password === undefined || first.password !== '' ? raw : withPassword(raw, password)
+    return url ?? raw
+  }
+
+  /**
+   * The URLs of clusters by the name of their cell (decision 0047): words like `eu=amqp://a:5672,b:5672`, separated by spaces. Empty if it
+   * is not set. A URL without a user gets `user` and the secret `passwordName`, so that one list serves all programs.
+   */
+  cellUrls(name: string, { example, protocols, user, passwordName }: CellUrls): ReadonlyMap<string, string> {
+    const urls = new Map<string, string>()
+    const words = (this.#source[name] ?? '').split(/\s+/).filter((word) => word !== '')
+    const password = words.length === 0 ? undefined : this.secret(passwordName)
+    for (const [index, word] of words.entries()) {
+      const [, cell = '', raw = ''] = /^([^=]*)=(.*)$/.exec(word) ?? []
+      const url = clusterUrlOf(raw.includes('@') ? raw : raw.replace('://', `://${user}@`), protocols, password)
+      const isNew = new RegExp(cellNamePattern).test(cell) && cell !== homeCell && !urls.has(cell)
+      if (url !== undefined && isNew) urls.set(cell, url)
+      else {
+        this.#problems.push(
+          `${name}: word ${index + 1} must be like ${example}, with a name of its own in lower-case letters, digits and hyphens, not "${homeCell}"`,
+        )
+      }
+    }
+    return urls
   }
 
   /** Like {@link serverUrl}, but optional. `example` is for the error message. */
@@ -160,6 +190,13 @@ function urlsOf(text: string): readonly URL[] {
   } catch {
     return []
   }
+}
+
+/** The URL with the password, unless it has one. Undefined if it is invalid. */
+function clusterUrlOf(raw: string, protocols: readonly string[], password: string | undefined): string | undefined {
+  const [first] = urlsOf(raw)
+  if (first === undefined || !protocols.includes(first.protocol)) return undefined
+  return password === undefined || first.password !== '' ? raw : withPassword(raw, password)
 }
 
 /** @param url without a password */

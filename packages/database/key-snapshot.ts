@@ -1,4 +1,5 @@
 import type { KeySnapshot } from '@clicktally/keys/key-snapshot.ts'
+import { homeCell } from '@clicktally/system/cells.ts'
 import { type Kysely, sql } from 'kysely'
 import type { Tables } from './tables.ts'
 
@@ -25,7 +26,7 @@ export async function readKeySnapshot(
       const version = await readKeyVersion(snapshot)
       const projects = await snapshot
         .selectFrom('projects')
-        .select(['id', 'name', 'derives_visitors'])
+        .select(['id', 'name', 'derives_visitors', 'cell', 'moving_from', 'moving_since'])
         .orderBy('id')
         .execute()
       const keys = await snapshot
@@ -47,7 +48,12 @@ export async function readKeySnapshot(
       return {
         version,
         publishedAtMs: nowMs,
-        projects: projects.map(({ id, name, derives_visitors }) => ({ id, name, derivesVisitors: derives_visitors })),
+        projects: projects.map(({ id, name, derives_visitors, cell, moving_from, moving_since }) => ({
+          ...{ id, name, derivesVisitors: derives_visitors },
+          ...(cell !== homeCell && { cell }),
+          ...(moving_from !== null &&
+            moving_since !== null && { moving: { from: moving_from, sinceMs: moving_since.getTime() } }),
+        })),
         keys: keys.map((key) => ({
           id: key.id,
           hash: key.hash.toString('base64url'),

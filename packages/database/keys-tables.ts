@@ -25,6 +25,12 @@ export interface ProjectsTable {
   dimensions: Generated<string[]>
   /** For how many days raw clicks are kept at least. Null: for ever. */
   keep_raw_days: number | null
+  /** Where its clicks are counted (decision 0047). */
+  cell: Generated<string>
+  /** While it moves: the cell from which it is read. */
+  moving_from: Generated<string | null>
+  /** The time after which `moving_from` may lack clicks. */
+  moving_since: Generated<Date | null>
 }
 
 export interface KeysTable {

@@ -243,6 +243,8 @@ export interface ProcessorProgressTable {
   /** A UUID, unique for each process. */
   processor: string
   name: string
+  /** Of the queue that the process consumes (decision 0048). Empty: that of the centre. */
+  region: Generated<string>
   /** A number if it is -infinity. */
   counted_through: Date | number
   reports: Generated<number>

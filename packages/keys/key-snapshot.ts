@@ -26,6 +26,10 @@ export const SnapshotProject = Type.Object({
   name: Type.String(),
   /** Whether the visitor of a click without `visitorId` is derived from the browser's address and user agent. */
   derivesVisitors: Type.Boolean(),
+  /** Where its clicks are counted (decision 0047). Absent: in the home cell. */
+  cell: Type.Optional(Type.String()),
+  /** While it moves: the cell from which it is read, and the time after which that may lack clicks. */
+  moving: Type.Optional(Type.Object({ from: Type.String(), sinceMs: TimeMs })),
 })
 export type SnapshotProject = Static<typeof SnapshotProject>
 

@@ -1,3 +1,4 @@
+import { cellNamePattern, homeCell } from '@clicktally/system/cells.ts'
 import Type, { type Static } from 'typebox'
 import { refusals } from './owner/responses.ts'
 import { closed, OptionalTime, Time } from './owner/values.ts'
@@ -63,6 +64,13 @@ export const deadLetterOperations = {
               description: 'Only letters with a smaller id.',
               minimum: 1,
               maximum: Number.MAX_SAFE_INTEGER,
+            }),
+          ),
+          cell: Type.Optional(
+            Type.String({
+              description: 'The cell whose letters are listed, in an installation with several.',
+              pattern: cellNamePattern,
+              default: homeCell,
             }),
           ),
         },

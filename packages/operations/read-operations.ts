@@ -199,28 +199,44 @@ export const ClickReceipt = Type.Object(
 )
 export type ClickReceipt = Static<typeof ClickReceipt>
 
+const balanceFigures = {
+  status: Type.Enum(['current', 'stale', 'unknown'], {
+    description:
+      '`current`: the balance is at most 10 seconds old. `stale`: clicks accepted after `knownThrough` are missing, so `inFlight: 0` does not mean that none are in flight. `unknown`: no processor has ever reported.',
+  }),
+  knownThrough: Type.Union([Type.String(), Type.Null()], {
+    description: 'Every click accepted before this time is included in the balance.',
+  }),
+  accepted: Type.Integer({
+    description:
+      'Clicks that the broker confirmed: all that received a 202 response before `knownThrough`, and those whose response was lost.',
+  }),
+  counted: Type.Integer(),
+  duplicates: Type.Integer({ description: 'Clicks whose id had already been counted.' }),
+  dead: Type.Integer({ description: 'Clicks in dead letters that an operator has not resolved yet.' }),
+  discarded: Type.Integer({ description: 'Clicks in dead letters that an operator discarded.' }),
+  inFlight: Type.Integer({ description: 'Accepted clicks that have not reached any of the states above yet.' }),
+  overdue: Type.Integer({
+    description:
+      'In-flight clicks that later clicks overtook more than a minute ago: they are delayed or lost. Should be 0.',
+  }),
+}
+
+export const CellBalance = Type.Object(
+  { cell: Type.String({ description: 'The name of the cell.' }), ...balanceFigures },
+  { title: 'CellBalance' },
+)
+export type CellBalance = Static<typeof CellBalance>
+
 export const ClickBalance = Type.Object(
   {
-    status: Type.Enum(['current', 'stale', 'unknown'], {
-      description:
-        '`current`: the balance is at most 10 seconds old. `stale`: clicks accepted after `knownThrough` are missing, so `inFlight: 0` does not mean that none are in flight. `unknown`: no processor has ever reported.',
-    }),
-    knownThrough: Type.Union([Type.String(), Type.Null()], {
-      description: 'Every click accepted before this time is included in the balance.',
-    }),
-    accepted: Type.Integer({
-      description:
-        'Clicks that the broker confirmed: all that received a 202 response before `knownThrough`, and those whose response was lost.',
-    }),
-    counted: Type.Integer(),
-    duplicates: Type.Integer({ description: 'Clicks whose id had already been counted.' }),
-    dead: Type.Integer({ description: 'Clicks in dead letters that an operator has not resolved yet.' }),
-    discarded: Type.Integer({ description: 'Clicks in dead letters that an operator discarded.' }),
-    inFlight: Type.Integer({ description: 'Accepted clicks that have not reached any of the states above yet.' }),
-    overdue: Type.Integer({
-      description:
-        'In-flight clicks that later clicks overtook more than a minute ago: they are delayed or lost. Should be 0.',
-    }),
+    ...balanceFigures,
+    cells: Type.Optional(
+      Type.Array(CellBalance, {
+        description:
+          'In an installation with several cells: the balance of each, which the others are the sums of. A click that was copied to another cell with its project is in both.',
+      }),
+    ),
     meta: Meta,
   },
   {

@@ -2,6 +2,7 @@ import { createDatabase } from '@clicktally/database/connection.ts'
 import type { Tables } from '@clicktally/database/tables.ts'
 import { createHttpApp, type HttpApp } from '@clicktally/http/http-app.ts'
 import type { RequestTracing } from '@clicktally/http/request-spans.ts'
+import { homeCell } from '@clicktally/system/cells.ts'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import { type Kysely, sql } from 'kysely'
@@ -10,6 +11,8 @@ import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
 import { ReaderAccess } from './access/reader-access.ts'
 import type { ApiContext } from './api-context.ts'
+import type { Cell } from './cells/cell.ts'
+import { Cells } from './cells/cells.ts'
 import { exportDatabaseMetrics } from './database-metrics.ts'
 import { databaseProblem } from './errors.ts'
 import type { LiveViewers } from './live/live-viewers.ts'
@@ -38,22 +41,32 @@ import { SketchCache } from './visitors/sketch-cache.ts'
 /** The others wait: a scan keeps a connection and a core busy, and other requests need some too. */
 const maxScans = 2
 
-export interface Databases {
-  /** Of the primary. */
+/** Connections to the database of a cell. */
+export interface CellPools {
   readonly pool: Pool
   readonly exportPool: Pool
+}
+
+/** Of the home cell. */
+export interface Databases extends CellPools {
   /** What may be read instead of the primary. */
   readonly replica?: {
     readonly watch: Pick<ReplicaWatch, 'isCurrent' | 'lagMs'>
-    readonly pool: Pool
-    readonly exportPool: Pool
-  }
+  } & CellPools
+}
+
+export interface AppOptions {
+  readonly isOpen: boolean
+  /** Of the home cell. */
+  readonly viewers: LiveViewers
+  /** By the name of the cell. */
+  readonly otherCells?: ReadonlyMap<string, CellPools & { readonly viewers: LiveViewers }>
 }
 
 /** Creates the HTTP app of the read API. Opens no connection and does not listen. */
 export async function createApp(
   { pool, exportPool, replica }: Databases,
-  { isOpen, viewers }: { readonly isOpen: boolean; readonly viewers: LiveViewers },
+  { isOpen, viewers, otherCells = new Map() }: AppOptions,
   logger: Logger,
   registry: Registry,
   requestTracing?: RequestTracing,
@@ -66,12 +79,26 @@ export async function createApp(
   const keys = createDatabase(new FallbackPool(toRead.toReversed()))
   const [primaryExports, replicaExports] = [exportPool, replica?.exportPool].map((each) => each && createDatabase(each))
   const sketches = new SketchCache()
-  const context: ApiContext = {
-    ...{ db: createDatabase(reads), pool: reads, counts: new CountsReader(reads, sketches), sketches, viewers },
-    access: new ReaderAccess(keys, isOpen),
+  const home: Cell = {
+    ...{
+      name: homeCell,
+      db: createDatabase(reads),
+      pool: reads,
+      counts: new CountsReader(reads, sketches),
+      sketches,
+      viewers,
+    },
     exportDb: () => (mayReadReplica() ? replicaExports : undefined) ?? (primaryExports as Kysely<Tables>),
-    scans: new ScanSlots(maxScans),
   }
+  const others = Array.from(otherCells, ([name, { pool, exportPool, viewers }]): Cell => {
+    const exports = createDatabase(exportPool)
+    const sketches = new SketchCache()
+    const counts = new CountsReader(pool, sketches)
+    return { name, db: createDatabase(pool), pool, counts, sketches, viewers, exportDb: () => exports }
+  })
+  const cells = new Cells(home, others)
+  const access = new ReaderAccess(keys, isOpen, cells)
+  const context: ApiContext = { cells, access, scans: new ScanSlots(maxScans) }
   const app = createHttpApp({
     logger,
     registry,
@@ -87,8 +114,9 @@ export async function createApp(
   })
 
   app.decorateRequest('projectId')
+  app.decorateRequest('reading')
   app.decorateRequest('reader')
-  exportDatabaseMetrics(primary, registry)
+  exportDatabaseMetrics(new Map([[homeCell, primary], ...others.map(({ name, db }) => [name, db] as const)]), registry)
   replicaMetrics(replica?.watch, registry)
   const document = await openApiDocument()
   app.get('/openapi.json', (_request, reply) => reply.header('cache-control', 'public, max-age=300').send(document))

@@ -129,35 +129,39 @@ const labelledGauges: readonly LabelledGauge[] = [
 ]
 
 /**
- * Exports what only the database knows: the balance, how fresh the counts are, the folds, partitions, connections. Read at a
- * scrape, once for all. While the database is unavailable, clicktally_database_up is 0 and the others are absent.
+ * Exports what only the databases know, of each cell: the balance, how fresh the counts are, the folds, partitions, connections. Read at
+ * a scrape, once for all. While a database is unavailable, clicktally_database_up is 0 and its others are absent.
+ *
+ * @param databases by the name of their cell
  */
-export function exportDatabaseMetrics(db: Kysely<Tables>, registry: Registry): void {
+export function exportDatabaseMetrics(databases: ReadonlyMap<string, Kysely<Tables>>, registry: Registry): void {
   const registers = [registry]
-  const reading = new CachedReading(async (): Promise<Reading> => {
-    // Before the balance, so that the balance covers at least that time.
-    const known = await readKnownThrough(db)
-    const balance = await readBalance(db)
-    return { known, balance, backlog: await readFoldBacklog(db), health: await readDatabaseHealth(db) }
-  })
+  const readings = new Map(Array.from(databases, ([cell, db]) => [cell, readingOf(db)] as const))
+  /** Of all databases at the same time, so that one that hangs does not hold up the others. */
+  const readAll = () =>
+    Promise.all(Array.from(readings, async ([cell, reading]) => ({ cell, read: await reading.get() })))
   new Gauge({
     name: 'clicktally_database_up',
-    help: '1 if the api could read these metrics from the database within 2 s.',
+    help: '1 if the api could read these metrics from the database of this cell within 2 s.',
+    labelNames: ['cell'],
     registers,
     async collect() {
-      this.set((await reading.get()) === undefined ? 0 : 1)
+      for (const { cell, read } of await readAll()) this.set({ cell }, read === undefined ? 0 : 1)
     },
   })
   for (const { name, help, value } of gauges) {
     new Gauge({
       name,
       help,
+      labelNames: ['cell'],
       registers,
       async collect() {
-        this.remove()
-        const read = await reading.get()
-        const known = read && value(read)
-        if (known != null) this.set(known)
+        const all = await readAll()
+        this.reset()
+        for (const { cell, read } of all) {
+          const known = read && value(read)
+          if (known != null) this.set({ cell }, known)
+        }
       },
     })
   }
@@ -165,13 +169,24 @@ export function exportDatabaseMetrics(db: Kysely<Tables>, registry: Registry): v
     new Gauge({
       name,
       help,
-      labelNames: [label],
+      labelNames: [label, 'cell'],
       registers,
       async collect() {
+        const all = await readAll()
         this.reset()
-        const read = await reading.get()
-        for (const [each, known] of read ? values(read) : []) this.set({ [label]: each }, known)
+        for (const { cell, read } of all) {
+          for (const [each, known] of read ? values(read) : []) this.set({ [label]: each, cell }, known)
+        }
       },
     })
   }
+}
+
+function readingOf(db: Kysely<Tables>): CachedReading<Reading> {
+  return new CachedReading(async () => {
+    // Before the balance, so that the balance covers at least that time.
+    const known = await readKnownThrough(db)
+    const balance = await readBalance(db)
+    return { known, balance, backlog: await readFoldBacklog(db), health: await readDatabaseHealth(db) }
+  })
 }

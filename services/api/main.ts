@@ -6,7 +6,7 @@ import { createRegistry } from '@clicktally/telemetry/metrics.ts'
 import { watchPools } from '@clicktally/telemetry/pool-metrics.ts'
 import { startTracing } from '@clicktally/tracing/start-tracing.ts'
 import closeWithGrace from 'close-with-grace'
-import { createApp } from './app.ts'
+import { type CellPools, createApp } from './app.ts'
 import { readConfig } from './config.ts'
 import { exportStatementTimeoutMs, maxExports } from './export/export-limits.ts'
 import { LiveStream } from './live/live-stream.ts'
@@ -21,7 +21,7 @@ const registry = createRegistry('api')
 // A query takes a few milliseconds. With millions of counters the planner expects it to be slow enough for parallel workers
 // or JIT compilation: starting them takes three times as long, and takes CPU time from storing clicks.
 const settings = { max_parallel_workers_per_gather: '0', jit: 'off' }
-const connect = (url: string, accepts: 'primary' | 'any') => {
+const connect = (url: string, accepts: 'primary' | 'any'): CellPools => {
   const shared = { url, accepts, logger, settings }
   const limits = { maxConnections: config.databaseConnections, statementTimeoutMs: 5_000 }
   const exportLimits = { maxConnections: maxExports, statementTimeoutMs: exportStatementTimeoutMs }
@@ -35,36 +35,54 @@ const standby = config.readDatabaseUrl === undefined ? undefined : connect(confi
 const { readDatabaseMaxLagMs: maxLagMs } = config
 const watch = standby && new ReplicaWatch({ primary: primary.pool, replica: standby.pool, maxLagMs, logger })
 const replica = standby && watch && { ...standby, watch }
+const watchLive = (brokerUrl: string) => {
+  const viewers: LiveViewers = new LiveViewers({
+    ...{ maxViewers: config.maxLiveViewers, registry },
+    isConnected: () => stream.isOpen,
+  })
+  const stream = new LiveStream({ brokerUrl, logger, onEntry: (entry) => viewers.add(entry) })
+  return { viewers, stream }
+}
+const live = watchLive(config.brokerUrl)
+const otherCells = new Map(
+  Array.from(config.cells, ([name, { databaseUrl, brokerUrl }]) => {
+    return [name, { ...connect(databaseUrl, 'primary'), ...watchLive(brokerUrl) }] as const
+  }),
+)
 watchPools(
   {
     ...{ api: primary.pool, export: primary.exportPool },
     ...(standby && { 'api replica': standby.pool, 'export replica': standby.exportPool }),
+    ...Object.fromEntries(
+      Array.from(otherCells).flatMap(([name, { pool, exportPool }]) => [
+        [`api ${name}`, pool],
+        [`export ${name}`, exportPool],
+      ]),
+    ),
   },
   registry,
 )
-const viewers: LiveViewers = new LiveViewers({
-  maxViewers: config.maxLiveViewers,
-  registry,
-  isConnected: () => stream.isOpen,
-})
-const stream = new LiveStream({ brokerUrl: config.brokerUrl, logger, onEntry: (entry) => viewers.add(entry) })
 const databases = { ...primary, ...(replica && { replica }) }
 const requestTracing = tracing && { tracing, traceparentUse: config.traceparentUse }
-const app = await createApp(databases, { isOpen: config.isOpen, viewers }, logger, registry, requestTracing)
+const options = { isOpen: config.isOpen, viewers: live.viewers, otherCells }
+const app = await createApp(databases, options, logger, registry, requestTracing)
 
 // 15 s: less than compose's 30 s, more than the 10 s of the graceful close.
 closeWithGrace({ delay: 15_000, logger }, async ({ signal, err }) => {
   if (err !== undefined) logger.fatal({ err }, 'unexpected error')
   logger.info({ signal }, 'stopping')
   await closeGracefully(app)
-  viewers.close()
-  await stream.close()
+  for (const { viewers, stream } of [live, ...otherCells.values()]) {
+    viewers.close()
+    await stream.close()
+  }
   await watch?.close()
-  await Promise.all([primary, standby].map((pools) => Promise.all([pools?.pool.end(), pools?.exportPool.end()])))
+  const pools = [primary, standby, ...otherCells.values()]
+  await Promise.all(pools.map((each) => Promise.all([each?.pool.end(), each?.exportPool.end()])))
   await tracing?.close()
   logger.info('stopped')
 })
 
-stream.start()
+for (const { stream } of [live, ...otherCells.values()]) stream.start()
 watch?.start()
 await app.listen({ host: config.host, port: config.port })

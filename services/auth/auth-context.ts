@@ -9,6 +9,8 @@ export interface AuthContext {
   readonly signInLimits: SignInLimits
   /** Where webhooks may lead to. */
   readonly webhookAddresses: WebhookAddresses
+  /** The names of the cells that a project may be in. */
+  readonly cells: readonly string[]
   /** Called after each change of keys or projects has been committed. */
   readonly onKeysChanged: () => void
 }

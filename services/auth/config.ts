@@ -18,6 +18,16 @@ export function readConfig(source: NodeJS.ProcessEnv) {
     ),
     databaseConnections: env.integer('DATABASE_CONNECTIONS', 10, 1, 100),
     brokerUrl: env.clusterUrl('BROKER_URL', 'amqp://auth@127.0.0.1:5672', ['amqp:', 'amqps:'], 'BROKER_PASSWORD'),
+    // Of the other cells.
+    cellDatabaseUrls: env.cellUrls('CELL_DATABASE_URLS', {
+      example: 'eu=postgres://postgres-eu:5432/clicktally',
+      ...{ protocols: ['postgres:', 'postgresql:'], user: 'clicktally_auth', passwordName: 'DATABASE_PASSWORD' },
+    }),
+    // Where ingests read keys, besides the broker of BROKER_URL.
+    regionBrokerUrls: env.cellUrls('REGION_BROKER_URLS', {
+      example: 'us=amqp://rabbitmq-us:5672',
+      ...{ protocols: ['amqp:', 'amqps:'], user: 'auth', passwordName: 'BROKER_PASSWORD' },
+    }),
     // The first keys and the owner of a new installation, written by infra/secrets.
     firstAccess: env.secret('FIRST_ACCESS'),
     webhookAddresses: webhookAddresses(env),

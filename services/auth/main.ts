@@ -10,6 +10,7 @@ import { watchPools } from '@clicktally/telemetry/pool-metrics.ts'
 import { startTracing } from '@clicktally/tracing/start-tracing.ts'
 import closeWithGrace from 'close-with-grace'
 import { createApp } from './app.ts'
+import { CellDatabases } from './cells/cell-databases.ts'
 import { readConfig } from './config.ts'
 import { installFirstAccess } from './installation/first-access.ts'
 import { SignInLimits } from './sessions/sign-in-limits.ts'
@@ -31,12 +32,21 @@ const pool = createPool({
 })
 watchPools({ auth: pool }, registry)
 const db = createDatabase(pool)
-const snapshots = new SnapshotPublisher({ db, logger, ...config })
+const { publishEveryMs } = config
+const snapshots = new SnapshotPublisher({ db, logger, brokerUrl: config.brokerUrl, publishEveryMs })
 snapshotMetrics(snapshots, registry)
+const ofRegions = config.regionBrokerUrls
+  .values()
+  .map((brokerUrl) => new SnapshotPublisher({ db, logger, brokerUrl, publishEveryMs }))
+const publishers = [snapshots, ...ofRegions]
+const cells = new CellDatabases({ db, urls: config.cellDatabaseUrls, logger, copyEveryMs: publishEveryMs })
 const app = createApp(
   {
-    ...{ db, signInLimits: new SignInLimits(), webhookAddresses: config.webhookAddresses },
-    onKeysChanged: () => snapshots.publish(),
+    ...{ db, signInLimits: new SignInLimits(), webhookAddresses: config.webhookAddresses, cells: cells.names },
+    onKeysChanged() {
+      for (const publisher of publishers) publisher.publish()
+      cells.copy()
+    },
   },
   logger,
   registry,
@@ -48,7 +58,8 @@ closeWithGrace({ delay: 15_000, logger }, async ({ signal, err }) => {
   if (err !== undefined) logger.fatal({ err }, 'unexpected error')
   logger.info({ signal }, 'stopping')
   await closeGracefully(app)
-  await snapshots.close()
+  await Promise.all(publishers.map((publisher) => publisher.close()))
+  await cells.close()
   await db.destroy()
   await tracing?.close()
   logger.info('stopped')
@@ -64,5 +75,6 @@ while (firstAccess !== undefined) {
     await sleep(1_000)
   }
 }
-snapshots.start()
+for (const publisher of publishers) publisher.start()
+cells.start()
 await app.listen({ host: config.host, port: config.port })

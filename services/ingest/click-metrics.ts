@@ -57,15 +57,17 @@ export class ClickMetrics {
     this.#confirmSeconds.observe(seconds)
   }
 
-  /** Exports the state of the publisher, read at each scrape. */
-  watch(publisher: ClickPublisher, registry: Registry): void {
+  /** Exports the state of the publishers, by the name of their cell, read at each scrape. */
+  watch(publishers: ReadonlyMap<string, ClickPublisher>, registry: Registry): void {
     const registers = [registry]
+    const sum = (figure: (publisher: ClickPublisher) => number) =>
+      publishers.values().reduce((total, publisher) => total + figure(publisher), 0)
     new Gauge({
       name: 'clicktally_held_clicks',
       help: 'Clicks that are waiting for a confirm.',
       registers,
       collect() {
-        this.set(publisher.heldClicks)
+        this.set(sum(({ heldClicks }) => heldClicks))
       },
     })
     new Gauge({
@@ -73,24 +75,26 @@ export class ClickMetrics {
       help: 'Size of the clicks that are waiting for a confirm.',
       registers,
       collect() {
-        this.set(publisher.heldBytes)
+        this.set(sum(({ heldBytes }) => heldBytes))
       },
     })
     new Gauge({
       name: 'clicktally_refusing_clicks',
-      help: '1 while clicks are refused with 503 for this reason.',
-      labelNames: ['reason'],
+      help: '1 while clicks for this cell are refused with 503 for this reason.',
+      labelNames: ['reason', 'cell'],
       registers,
       collect() {
-        for (const reason of refusals) this.set({ reason }, publisher.refusal === reason ? 1 : 0)
+        for (const [cell, publisher] of publishers)
+          for (const reason of refusals) this.set({ reason, cell }, publisher.refusal === reason ? 1 : 0)
       },
     })
     new Gauge({
       name: 'clicktally_broker_connected',
-      help: '1 while the broker is connected and accepts messages.',
+      help: '1 while the broker of this cell is connected and accepts messages.',
+      labelNames: ['cell'],
       registers,
       collect() {
-        this.set(publisher.isReady ? 1 : 0)
+        for (const [cell, { isReady }] of publishers) this.set({ cell }, isReady ? 1 : 0)
       },
     })
   }

@@ -30,6 +30,7 @@ const problems = {
     retryable: true,
     retryAfterSeconds: 2,
   },
+  cell_unknown: { status: 503, title: 'The cell of the project is unknown', retryable: true, retryAfterSeconds: 5 },
   confirm_timeout: { status: 503, title: 'The broker did not confirm in time', retryable: true, retryAfterSeconds: 1 },
   clocks_differ: {
     status: 503,

@@ -2,11 +2,11 @@ import type { DerivedVisitors } from './access/derived-visitors.ts'
 import type { SenderAccess } from './access/sender-access.ts'
 import type { RequestAttributes } from './attributes/request-attributes.ts'
 import type { ClickMetrics } from './click-metrics.ts'
-import type { ClickPublisher } from './publishing/click-publisher.ts'
+import type { CellPublishers } from './publishing/cell-publishers.ts'
 
 /** What the routes need. */
 export interface IngestContext {
-  readonly publisher: Pick<ClickPublisher, 'publish' | 'isReady' | 'refusal'>
+  readonly publisher: Pick<CellPublishers, 'publish' | 'isReady' | 'refusal'>
   readonly metrics: ClickMetrics
   readonly access: SenderAccess
   readonly visitors: DerivedVisitors

@@ -14,6 +14,7 @@ import { CountryFile } from './attributes/country-file.ts'
 import { RequestAttributes } from './attributes/request-attributes.ts'
 import { ClickMetrics } from './click-metrics.ts'
 import { readConfig } from './config.ts'
+import { CellPublishers } from './publishing/cell-publishers.ts'
 import { ClickPublisher } from './publishing/click-publisher.ts'
 
 const config = readConfigOrExit(readConfig, process.env)
@@ -22,16 +23,19 @@ const logger = createLogger('ingest', config.logLevel, tracing)
 tracing?.reportTo(logger)
 const registry = createRegistry('ingest')
 const metrics = new ClickMetrics(registry)
-const publisher = new ClickPublisher({
-  brokerUrl: config.brokerUrl,
-  logger,
-  ...config.publisher,
-  onConfirmed: (clicks, seconds) => metrics.confirmed(clicks, seconds),
-  tracing,
-})
-metrics.watch(publisher, registry)
 const ring = new KeyRing()
 keyMetrics(ring, registry)
+const connect = (brokerUrl: string) =>
+  new ClickPublisher({
+    ...{ brokerUrl, logger, ...config.publisher },
+    onConfirmed: (clicks, seconds) => metrics.confirmed(clicks, seconds),
+    tracing,
+  })
+const home = connect(config.brokerUrl)
+const others = Array.from(config.cellBrokerUrls, ([cell, url]) => [cell, connect(url)] as const)
+const publisher = new CellPublishers(home, new Map(others), ring)
+const publishers = [...publisher.all.values()]
+metrics.watch(publisher.all, registry)
 const keys = new KeyStream({ brokerUrl: config.brokerUrl, logger, ring })
 const countries = config.countryFile === undefined ? undefined : new CountryFile(config.countryFile, logger)
 const attributes = new RequestAttributes(config.countryHeader, countries)
@@ -48,16 +52,16 @@ closeWithGrace({ delay: 20_000, logger }, async ({ signal, err }) => {
   if (err !== undefined) logger.fatal({ err }, 'unexpected error')
   logger.info({ signal }, 'stopping')
   await closeGracefully(app)
-  await publisher.close()
+  await Promise.all(publishers.map((each) => each.close()))
   await keys.close()
   countries?.close()
   await tracing?.close()
   logger.info('stopped')
 })
 
-publisher.start()
+for (const each of publishers) each.start()
 keys.start()
 await countries?.open()
 // nginx uses a new ingest as soon as it listens. Without a broker it listens after the timeout, and answers 503.
-await publisher.untilReady(5_000)
+await Promise.all(publishers.map((each) => each.untilReady(5_000)))
 await app.listen({ host: config.host, port: config.port })

@@ -5,16 +5,22 @@ import { readTraceSettings } from '@clicktally/tracing/trace-settings.ts'
 /** The processor's settings, from environment variables; `.env.example` explains each. */
 export function readConfig(source: NodeJS.ProcessEnv) {
   const env = new Environment(source)
+  const broker = ['amqp://processor@127.0.0.1:5672', ['amqp:', 'amqps:'], 'BROKER_PASSWORD'] as const
+  const brokerUrl = env.clusterUrl('BROKER_URL', ...broker)
   const config = {
     ...readHttpSettings(env),
     traces: readTraceSettings(env),
-    brokerUrl: env.clusterUrl('BROKER_URL', 'amqp://processor@127.0.0.1:5672', ['amqp:', 'amqps:'], 'BROKER_PASSWORD'),
+    brokerUrl,
     databaseUrl: env.clusterUrl(
       'DATABASE_URL',
       'postgres://clicktally_processor@127.0.0.1:5432/clicktally',
       ['postgres:', 'postgresql:'],
       'DATABASE_PASSWORD',
     ),
+    // Of the queue of BROKER_URL. Empty: that of the centre.
+    region: env.parsed('REGION', '', regionName, 'lower-case letters, digits and hyphens'),
+    // Where the apis look for live clicks.
+    liveBrokerUrl: env.optionalText('LIVE_BROKER_URL') ? env.clusterUrl('LIVE_BROKER_URL', ...broker) : brokerUrl,
     batch: {
       // On a full queue, 8,000 was measured to be twice as fast as 2,000. Larger batches lock their rows for longer.
       maxClicks: env.integer('BATCH_MAX_CLICKS', 5_000, 1, 50_000),
@@ -25,4 +31,8 @@ export function readConfig(source: NodeJS.ProcessEnv) {
   }
   env.check()
   return config
+}
+
+function regionName(text: string): string | undefined {
+  return /^[a-z][a-z0-9-]{0,30}$/.test(text) ? text : undefined
 }

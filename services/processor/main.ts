@@ -38,7 +38,7 @@ const pool = createPool({
   statementTimeoutMs: 10_000,
 })
 watchPools({ batches: pool }, registry)
-const live = new LiveFeed({ brokerUrl: config.brokerUrl, logger, registry })
+const live = new LiveFeed({ brokerUrl: config.liveBrokerUrl, logger, registry })
 const storeOptions: ClickStoreOptions = { onCounted: (clicks) => live.counted(clicks) }
 const store = tracing ? new TracedStore(tracing, pool, storeOptions) : new ClickStore(pool, storeOptions)
 const metrics = new ProcessingMetrics(registry)
@@ -50,7 +50,7 @@ const batchWriter = new BatchWriter({
   holdWhileAwayMs: 15_000,
 })
 const writer = tracing ? new TracedWriter(batchWriter, tracing) : batchWriter
-const table = new ProgressTable(pool, randomUUID(), `${hostname()}:${config.port || process.pid}`)
+const table = new ProgressTable(pool, randomUUID(), `${hostname()}:${config.port || process.pid}`, config.region)
 const progress = new ProgressReport({ table, logger })
 const untilReady = (marker: string, gone: AbortSignal) => persist(() => progress.announce(marker), gone, logger)
 const onLost = (marker: string) => progress.lost(marker)

@@ -6,6 +6,7 @@ import type { CliContext } from '../../cli-context.ts'
 import { usageError } from '../../cli-error.ts'
 import { jsonLine } from '../../json-line.ts'
 import { formatMoment } from '../../moment.ts'
+import { registerProjectsMove } from './projects-move.ts'
 
 interface Options {
   readonly rename?: string
@@ -13,6 +14,7 @@ interface Options {
   /** `false`: --no-dimension. */
   readonly dimension?: string[] | false
   readonly keepRawDays?: number | 'forever'
+  readonly cell?: string
   readonly json?: true
 }
 
@@ -21,6 +23,7 @@ const columns: Column[] = [
   { title: 'derives visitors', align: 'left' },
   { title: 'dimensions', align: 'left', flexible: true },
   { title: 'raw clicks', align: 'left' },
+  { title: 'cell', align: 'left' },
   { title: 'created', align: 'left' },
 ]
 const derive = "derive the visitor of a browser's click without visitorId from address and user agent"
@@ -44,6 +47,7 @@ export function registerProjects(program: Command, context: CliContext): void {
       if (json) for (const project of projects) context.print(jsonLine(project))
       else for (const line of renderTable(columns, projects.map(cells))) context.print(line)
     })
+  registerProjectsMove(projects, context)
   projects
     .command('create')
     .description('creates a project; its keys come from "keys create --project"')
@@ -51,9 +55,11 @@ export function registerProjects(program: Command, context: CliContext): void {
     .option('--no-derives-visitors', doNotDerive)
     .option(dimensionFlag, dimensionHelp, addDimension)
     .option(keepFlag, keepHelp, rawDays)
+    .option('--cell <name>', 'where its clicks are counted, in an installation with several cells')
     .option('--json', 'print the project as a JSON object')
-    .action(async (name: string, { derivesVisitors, dimension, keepRawDays, json }: Options) => {
-      const body = { name, derivesVisitors, dimensions: dimension || undefined, keepRawDays: daysOrNull(keepRawDays) }
+    .action(async (name: string, { derivesVisitors, dimension, keepRawDays, cell, json }: Options) => {
+      const dimensions = dimension || undefined
+      const body = { name, derivesVisitors, dimensions, keepRawDays: daysOrNull(keepRawDays), cell }
       const project = await (await HttpApi.find(context)).call('createProject', { body })
       context.print(json ? jsonLine(project) : `The project "${project.name}" was created.`)
     })
@@ -79,9 +85,9 @@ export function registerProjects(program: Command, context: CliContext): void {
     })
 }
 
-function cells({ name, derivesVisitors, dimensions, keepRawDays, createdAt }: Project): string[] {
+function cells({ name, derivesVisitors, dimensions, keepRawDays, cell, createdAt }: Project): string[] {
   const kept = keepRawDays === null ? 'for ever' : `${keepRawDays} days`
-  return [name, derivesVisitors ? 'yes' : 'no', dimensions.join(' '), kept, formatMoment(new Date(createdAt))]
+  return [name, derivesVisitors ? 'yes' : 'no', dimensions.join(' '), kept, cell, formatMoment(new Date(createdAt))]
 }
 
 /** Commander takes null for a missing value. */

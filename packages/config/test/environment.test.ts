@@ -199,3 +199,39 @@ describe('the URL of a cluster', () => {
     ])
   })
 })
+
+describe('the URLs of cells', () => {
+  const databases = {
+    example: 'eu=postgres://postgres-eu:5432/clicktally',
+    ...{ protocols: ['postgres:'], user: 'clicktally_api', passwordName: 'DATABASE_PASSWORD' },
+  }
+
+  test('get the user and the password of the program, unless they have their own', () => {
+    const env = new Environment({
+      CELLS: ' eu=postgres://a:1,b:2/clicktally\n us=postgres://other:own@c/clicktally ',
+      DATABASE_PASSWORD: 'p=w',
+    })
+    expect([...env.cellUrls('CELLS', databases)]).toEqual([
+      ['eu', 'postgres://clicktally_api:p%3Dw@a:1,b:2/clicktally'],
+      ['us', 'postgres://other:own@c/clicktally'],
+    ])
+    expect(problemsOf(env)).toEqual([])
+    expect(new Environment({}).cellUrls('CELLS', databases).size).toBe(0)
+  })
+
+  test.for([
+    'postgres://a/clicktally',
+    'eu=amqp://a',
+    'eu=postgres://',
+    'home=postgres://a/clicktally',
+    'EU=postgres://a/clicktally',
+    'eu=postgres://a/x eu=postgres://b/x',
+  ])('are refused, and never quoted: %s', (text) => {
+    const env = new Environment({ CELLS: text })
+    env.cellUrls('CELLS', databases)
+    const [problem, ...more] = problemsOf(env)
+    expect(problem).toContain('must be like eu=postgres://postgres-eu:5432/clicktally')
+    expect(problem).not.toContain('//a')
+    expect(more).toEqual([])
+  })
+})

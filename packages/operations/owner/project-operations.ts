@@ -1,4 +1,5 @@
 import { clickLimits } from '@clicktally/event/click-event.ts'
+import { cellNamePattern, homeCell } from '@clicktally/system/cells.ts'
 import Type, { type Static } from 'typebox'
 import { conflict, missing, refusals } from './responses.ts'
 import { closed, ProjectName, params, Time } from './values.ts'
@@ -8,6 +9,8 @@ const exampleProject = {
   derivesVisitors: true,
   dimensions: ['plan'],
   keepRawDays: null,
+  cell: homeCell,
+  moving: null,
   createdAt: '2026-11-28T10:00:00.000Z',
 }
 
@@ -28,6 +31,11 @@ const KeepRawDays = Type.Union([Type.Integer({ minimum: 8, maximum: 36_500 }), T
     'For how many days raw clicks are kept; then they are archived and removed, and older clicks are refused. Counts stay. `null`: for ever.',
 })
 
+const Cell = Type.String({
+  description: `Where the clicks are counted. \`${homeCell}\`, unless the installation has several cells.`,
+  pattern: cellNamePattern,
+})
+
 export const Project = Type.Object(
   {
     name: ProjectName,
@@ -37,6 +45,11 @@ export const Project = Type.Object(
     }),
     dimensions: Dimensions,
     keepRawDays: KeepRawDays,
+    cell: Cell,
+    moving: Type.Union([Type.Object({ from: Cell, since: Time }), Type.Null()], {
+      description:
+        'While it moves to another cell: the one that is read, and the time after which that may lack clicks.',
+    }),
     createdAt: Time,
   },
   { title: 'Project', examples: [exampleProject] },
@@ -73,6 +86,7 @@ export const projectOperations = {
           derivesVisitors: Type.Optional(Type.Boolean({ default: true })),
           dimensions: Type.Optional(Dimensions),
           keepRawDays: Type.Optional(KeepRawDays),
+          cell: Type.Optional(Cell),
         },
         { ...closed, examples: [{ name: 'shop' }] },
       ),
@@ -96,6 +110,23 @@ export const projectOperations = {
           keepRawDays: Type.Optional(KeepRawDays),
         },
         { ...closed, examples: [{ derivesVisitors: false }] },
+      ),
+      response: { 200: Project, ...refusals, ...missing, ...conflict },
+    },
+  },
+  moveProject: {
+    method: 'PUT',
+    url: '/v1/projects/:name/cell',
+    schema: {
+      operationId: 'moveProject',
+      summary: 'A step of moving a project to another cell',
+      description:
+        'For `clicktally projects move`, which copies its clicks in between. `announced`: answers say that they may lack clicks from now on. `moving`: new clicks go to `cell`, the old one is still read; refused until 60 s after the announcement, so that every api knows of it. `settled`: `cell` is read.',
+      tags: ['Projects'],
+      params: params({ name: ProjectName }),
+      body: Type.Object(
+        { cell: Cell, state: Type.Enum(['announced', 'moving', 'settled']) },
+        { ...closed, examples: [{ cell: homeCell, state: 'announced' }] },
       ),
       response: { 200: Project, ...refusals, ...missing, ...conflict },
     },

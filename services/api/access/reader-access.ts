@@ -7,12 +7,16 @@ import { parseKey } from '@clicktally/keys/key-text.ts'
 import { type KeyRole, type Right, reachesEveryProject } from '@clicktally/keys/roles.ts'
 import type { FastifyReply, FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
 import type { Kysely } from 'kysely'
+import type { Cell } from '../cells/cell.ts'
+import type { Cells } from '../cells/cells.ts'
 import { KeyCache } from './key-cache.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** The project that requires() lets the request read; undefined in routes that need no key. */
     projectId?: number
+    /** Where that project is read. */
+    reading?: Reading
     /** Who sends the request; undefined in routes that need no key. */
     reader?: Reader
   }
@@ -29,6 +33,13 @@ interface Reader {
   readonly origins: readonly string[]
 }
 
+/** Where a project is read. */
+export interface Reading {
+  readonly cell: Cell
+  /** The time after which the cell may lack clicks, in milliseconds since 1970: the project moves to another one. */
+  readonly completeUntilMs: number | undefined
+}
+
 const firstProjectId = 1
 
 /** Authorizes requests to read, and determines the project that they read. */
@@ -36,15 +47,20 @@ export class ReaderAccess {
   readonly #db: Kysely<Tables>
   readonly #isOpen: boolean
   readonly #keys: KeyCache
+  readonly #cells: Cells
 
-  /** @param isOpen whether requests without a key may read the first project and the balance */
-  constructor(db: Kysely<Tables>, isOpen: boolean) {
+  /**
+   * @param db of the home cell, which has the keys
+   * @param isOpen whether requests without a key may read the first project and the balance
+   */
+  constructor(db: Kysely<Tables>, isOpen: boolean, cells: Cells) {
     this.#db = db
+    this.#cells = cells
     this.#isOpen = isOpen
     this.#keys = new KeyCache(db)
   }
 
-  /** A hook for routes that need this right. Sets `request.projectId` and `request.reader`, and the headers for CORS and caches. */
+  /** A hook for routes that need this right. Sets what cellOf(), projectOf() and readerOf() return, and the headers for CORS and caches. */
   requires(right: Right): onRequestAsyncHookHandler {
     return async (request, reply) => {
       // nginx caches a response per credential, so it is never served to another key or session.
@@ -52,6 +68,20 @@ export class ReaderAccess {
       const { origin } = request.headers
       if (origin !== undefined) await this.#allowOrigin(origin, reply)
       request.projectId = await this.readableProject(request, right)
+      request.reading = await this.readingOf(request.projectId)
+    }
+  }
+
+  /**
+   * Where a project is read: in the cell that counts its clicks or, while it moves, in the one before.
+   *
+   * @throws {ServiceProblem} cell_unknown
+   */
+  async readingOf(projectId: number): Promise<Reading> {
+    const project = await this.#keys.find((keys) => keys.project(projectId))
+    return {
+      cell: this.#cells.named(project?.moving?.from ?? project?.cell),
+      completeUntilMs: project?.moving?.sinceMs,
     }
   }
 
@@ -149,6 +179,12 @@ export function personalCredential(request: FastifyRequest): string {
   requireRight(role, 'audit')
   if (credential === undefined) throw credentialRequired()
   return credential
+}
+
+/** The cell of a request in a route that has the hook of requires(). */
+export function cellOf({ reading }: FastifyRequest): Cell {
+  if (reading === undefined) throw new Error('the route does not authorize its requests')
+  return reading.cell
 }
 
 /** The project of a request in a route that has the hook of requires(). */

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Counter, Gauge, type Registry } from 'prom-client'
+import { Counter, Gauge, type Metric, type Registry } from 'prom-client'
 import { problem } from '../errors.ts'
 import { eventsOf, gapEvent, heartbeatEvent, type LiveFilter } from './live-events.ts'
 import { type LiveEntry, LiveHistory, type LivePosition, type LiveSlice, readPosition } from './live-history.ts'
@@ -45,6 +45,23 @@ const catchUpMs = 2_000
 /** Together with the 45 s for which keys are used while the database is down below the minute after which no revoked key works. */
 const defaultHeartbeatMs = 10_000
 
+const disconnectedMetric = {
+  name: 'clicktally_live_viewers_disconnected_total',
+  help: 'Viewers of /v1/live that were disconnected, by reason: slow or revoked.',
+  labelNames: ['reason'],
+  registers: [],
+}
+const joinedMetric = { name: 'clicktally_live_viewers', help: 'Viewers of /v1/live.', registers: [] }
+
+/** A metric of the registry, created by the first who asks: the viewers of all cells are counted together. */
+function shared<Shared extends Metric>(registry: Registry, name: string, create: () => Shared): Shared {
+  const known = registry.getSingleMetric(name) as Shared | undefined
+  if (known !== undefined) return known
+  const metric = create()
+  registry.registerMetric(metric)
+  return metric
+}
+
 /**
  * The viewers of the live clicks. Each message is compared with each filter once, however many viewers have the filter. Memory is
  * bounded: viewers that are slow are disconnected, and may resume.
@@ -54,6 +71,7 @@ export class LiveViewers {
   readonly #history = new LiveHistory()
   readonly #groups = new Map<string, Group>()
   readonly #disconnected: Counter
+  readonly #joined: Gauge
   readonly #heart: NodeJS.Timeout
   /** Joined, or about to. */
   #count = 0
@@ -63,24 +81,10 @@ export class LiveViewers {
 
   constructor(options: LiveViewersOptions) {
     this.#options = options
-    const registers = [options.registry]
-    const { heartbeatMs = defaultHeartbeatMs } = options
+    const { registry, heartbeatMs = defaultHeartbeatMs } = options
     this.#heart = setInterval(() => this.#beat(), heartbeatMs).unref()
-    this.#disconnected = new Counter({
-      name: 'clicktally_live_viewers_disconnected_total',
-      help: 'Viewers of /v1/live that were disconnected, by reason: slow or revoked.',
-      labelNames: ['reason'],
-      registers,
-    })
-    const count = () => this.#count
-    new Gauge({
-      name: 'clicktally_live_viewers',
-      help: 'Viewers of /v1/live.',
-      registers,
-      collect() {
-        this.set(count())
-      },
-    })
+    this.#disconnected = shared(registry, disconnectedMetric.name, () => new Counter(disconnectedMetric))
+    this.#joined = shared(registry, joinedMetric.name, () => new Gauge(joinedMetric))
   }
 
   /** Adds a message and sends it to the viewers. */
@@ -108,8 +112,10 @@ export class LiveViewers {
     const viewer = { events, isAllowed }
     const key = JSON.stringify(filter)
     this.#count += 1
+    this.#joined.inc()
     events.on('close', () => {
       this.#count -= 1
+      this.#joined.dec()
       this.#leave(key, viewer)
     })
     const position = lastEventId === undefined ? undefined : readPosition(lastEventId)

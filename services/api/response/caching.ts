@@ -1,5 +1,6 @@
 import type { Meta } from '@clicktally/operations/read/read-schemas.ts'
 import type { FastifyReply } from 'fastify'
+import { withTrueAsOf } from './as-of-limit.ts'
 import { entityTag, isKnown } from './entity-tag.ts'
 
 /** After this time (the default of CLICK_WINDOW_HOURS) only a backfill adds clicks to a range. */
@@ -30,9 +31,10 @@ export function setCaching(reply: FastifyReply, range: keyof typeof lifetimes = 
  */
 export function sendCounts<Answer extends { readonly meta: Meta }>(
   reply: FastifyReply,
-  answer: Answer,
+  read: Answer,
   toMs: number | undefined,
 ): Answer | FastifyReply {
+  const answer = withTrueAsOf(reply.request, read)
   const { asOf } = answer.meta
   const isCounted = toMs !== undefined && asOf !== null && toMs < Date.parse(asOf)
   setCaching(reply, isCounted && toMs < Date.now() - closedAfterMs ? 'closed' : 'open')

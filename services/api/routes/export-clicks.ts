@@ -3,7 +3,7 @@ import type { HttpApp } from '@clicktally/http/http-app.ts'
 import type { ClickProperty, ExportFormatName } from '@clicktally/operations/read/click-operations.ts'
 import { readOperations } from '@clicktally/operations/read-operations.ts'
 import type { FastifyReply } from 'fastify'
-import { personalCredential, projectOf, readerOf } from '../access/reader-access.ts'
+import { cellOf, personalCredential, projectOf, readerOf } from '../access/reader-access.ts'
 import type { ApiContext } from '../api-context.ts'
 import { shownProperties } from '../clicks/click-record.ts'
 import { problem } from '../errors.ts'
@@ -15,6 +15,8 @@ import { csvFile, ndjsonFile } from '../export/text-files.ts'
 import { asOf } from '../queries/as-of.ts'
 import type { ClickRow } from '../queries/click-page.ts'
 import { readCountsFilter } from '../request/counts-filter.ts'
+import { withTrueAsOf } from '../response/as-of-limit.ts'
+import { metaOf } from '../response/meta.ts'
 import { timeZoneOf } from '../time/time-zone.ts'
 
 interface FileFormat {
@@ -32,7 +34,7 @@ const formats = {
 } as const satisfies Record<ExportFormatName, FileFormat>
 
 /** GET /v1/export */
-export function exportClicks(app: HttpApp, { exportDb, access }: ApiContext): void {
+export function exportClicks(app: HttpApp, { access }: ApiContext): void {
   const { method, url, schema } = readOperations.exportClicks
   const limits = new ExportLimits()
   app.options(url, access.preflight)
@@ -50,14 +52,15 @@ export function exportClicks(app: HttpApp, { exportDb, access }: ApiContext): vo
       if (after !== undefined && !isUuidV7(after))
         throw problem('id_not_v7', '"after" must be the id of a click, from an earlier part of the export.', 'after')
       // Of the same server as the clicks.
-      const db = exportDb()
+      const db = cellOf(request).exportDb()
       const freshness = await asOf(db)
       const end = limits.begin(readerOf(request).name)
       const { type, encode } = formats[format]
       const pages = exportedClicks(db, { filter, credential }, after)
       const file = fileStream(encode(pages, shownProperties(personal)))
       file.once('close', end)
-      if (freshness !== null) reply.header('clicktally-as-of', freshness.toISOString())
+      const { meta } = withTrueAsOf(request, { meta: metaOf(freshness, 'clicks') })
+      if (meta.asOf !== null) reply.header('clicktally-as-of', meta.asOf)
       return reply
         .header('cache-control', 'no-store')
         .header('content-disposition', `attachment; filename="clicks.${format}"`)

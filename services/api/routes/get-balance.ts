@@ -1,14 +1,12 @@
-import { readBalance } from '@clicktally/database/balance.ts'
-import { balanceStatus, readKnownThrough } from '@clicktally/database/known-through.ts'
 import type { HttpApp } from '@clicktally/http/http-app.ts'
 import { type ClickBalance, readOperations } from '@clicktally/operations/read-operations.ts'
 import type { ApiContext } from '../api-context.ts'
-import { inSnapshot } from '../queries/snapshot.ts'
+import { cellBalance, type KnownBalance, sumOfBalances } from '../queries/cell-balances.ts'
 import { setCaching } from '../response/caching.ts'
 import { metaOf } from '../response/meta.ts'
 
 /** GET /v1/balance */
-export function getBalance(app: HttpApp, { db, access }: ApiContext): void {
+export function getBalance(app: HttpApp, { cells, access }: ApiContext): void {
   const { method, url, schema } = readOperations.getBalance
   app.options(url, access.preflight)
   app.route({
@@ -17,14 +15,20 @@ export function getBalance(app: HttpApp, { db, access }: ApiContext): void {
     onRequest: access.requires('audit'),
     schema: { querystring: schema.querystring },
     async handler(_request, reply): Promise<ClickBalance> {
-      const answer = await inSnapshot(db, async (snapshot) => {
-        const known = await readKnownThrough(snapshot)
-        const knownThrough = known.knownThrough?.toISOString() ?? null
-        const balance = await readBalance(snapshot)
-        return { status: balanceStatus(known), knownThrough, ...balance, meta: metaOf(known.knownThrough, 'ledger') }
-      })
+      const balances = await Promise.all(cells.all.map(cellBalance))
+      const sum = sumOfBalances(balances)
       setCaching(reply)
-      return answer
+      return {
+        ...figuresOf(sum),
+        ...(!cells.isSingle && {
+          cells: cells.all.map(({ name }, index) => ({ cell: name, ...figuresOf(balances[index] as KnownBalance) })),
+        }),
+        meta: metaOf(sum.knownThrough, 'ledger'),
+      }
     },
   })
+}
+
+function figuresOf({ knownThrough, ...figures }: KnownBalance) {
+  return { ...figures, knownThrough: knownThrough?.toISOString() ?? null }
 }

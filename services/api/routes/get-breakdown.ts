@@ -1,7 +1,7 @@
 import type { HttpApp } from '@clicktally/http/http-app.ts'
 import { type Breakdown, readOperations } from '@clicktally/operations/read-operations.ts'
 import type { FastifyReply } from 'fastify'
-import { projectOf } from '../access/reader-access.ts'
+import { cellOf, projectOf } from '../access/reader-access.ts'
 import type { ApiContext } from '../api-context.ts'
 import { readCountsFilter } from '../request/counts-filter.ts'
 import { readCursor, writeCursor } from '../request/cursor.ts'
@@ -25,17 +25,22 @@ export function getBreakdown(app: HttpApp, context: ApiContext): void {
       const zone = timeZoneOf(request.query.tz ?? 'UTC')
       const filter = readCountsFilter(request.query, projectOf(request), zone)
       const after = cursor === undefined ? undefined : readCursor(cursor)
-      const answer = await ask(context, { filter, conditions, dimension, visitors, zone }, async (scan, { db }) => {
-        const { values, sum, other, hasMore } = await breakDown(scan, db, dimension, { limit, after, visitors })
-        const last = values.at(-1)
-        return {
-          dimension,
-          ...sum,
-          values: values.map((count) => ({ ...count, share: sum.total === 0 ? 0 : count.total / sum.total })),
-          other,
-          nextCursor: hasMore && last !== undefined ? writeCursor(last) : null,
-        }
-      })
+      const answer = await ask(
+        context,
+        cellOf(request),
+        { filter, conditions, dimension, visitors, zone },
+        async (scan, { db }) => {
+          const { values, sum, other, hasMore } = await breakDown(scan, db, dimension, { limit, after, visitors })
+          const last = values.at(-1)
+          return {
+            dimension,
+            ...sum,
+            values: values.map((count) => ({ ...count, share: sum.total === 0 ? 0 : count.total / sum.total })),
+            other,
+            nextCursor: hasMore && last !== undefined ? writeCursor(last) : null,
+          }
+        },
+      )
       return sendCounts(reply, answer, filter.toMs)
     },
   })

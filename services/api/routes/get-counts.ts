@@ -1,7 +1,7 @@
 import type { HttpApp } from '@clicktally/http/http-app.ts'
 import { type Counts, readOperations } from '@clicktally/operations/read-operations.ts'
 import type { FastifyReply } from 'fastify'
-import { projectOf } from '../access/reader-access.ts'
+import { cellOf, projectOf } from '../access/reader-access.ts'
 import type { ApiContext } from '../api-context.ts'
 import { latestEnd, readComparison } from '../request/comparison.ts'
 import { type CountsFilter, readCountsFilter } from '../request/counts-filter.ts'
@@ -14,7 +14,7 @@ import { timeZoneOf } from '../time/time-zone.ts'
 
 /** GET /v1/counts */
 export function getCounts(app: HttpApp, context: ApiContext): void {
-  const { counts, access } = context
+  const { access } = context
   const shared = new SharedAnswers<Counts>()
   const { method, url, schema } = readOperations.getCounts
   app.options(url, access.preflight)
@@ -24,11 +24,13 @@ export function getCounts(app: HttpApp, context: ApiContext): void {
     onRequest: access.requires('read'),
     schema: { querystring: schema.querystring },
     async handler(request, reply): Promise<Counts | FastifyReply> {
+      const cell = cellOf(request)
+      const { counts } = cell
       const zone = timeZoneOf(request.query.tz ?? 'UTC')
       const asked = readCountsFilter(request.query, projectOf(request), zone)
       const { filter, compared } = readComparison(request.query, asked, zone)
       const { filter: conditions } = request.query
-      const question = JSON.stringify([filter, compared, conditions, zone.name])
+      const question = JSON.stringify([cell.name, filter, compared, conditions, zone.name])
       const answer = await shared.answer(question, () =>
         conditions === undefined ? readCounters() : scanClicks(conditions),
       )
@@ -50,7 +52,7 @@ export function getCounts(app: HttpApp, context: ApiContext): void {
       /** The comparison is read later, so it is at least as fresh. */
       async function scanClicks(conditions: readonly string[]): Promise<Counts> {
         const scan = (filter: CountsFilter) =>
-          ask(context, { filter, conditions, visitors: true, zone }, async (scan) => {
+          ask(context, cell, { filter, conditions, visitors: true, zone }, async (scan) => {
             const [all] = await countByBucket(scan, [-Infinity, Infinity], true)
             return { visitors: 0, ...(all as BucketCount) }
           })

@@ -4,7 +4,7 @@ import type { ApiContext } from '../api-context.ts'
 import { deadLetters } from '../queries/dead-letters.ts'
 
 /** GET /v1/dead-letters */
-export function getDeadLetters(app: HttpApp, { db, access }: ApiContext): void {
+export function getDeadLetters(app: HttpApp, { access, cells }: ApiContext): void {
   const { method, url, schema } = deadLetterOperations.listDeadLetters
   app.options(url, access.preflight)
   app.route({
@@ -13,9 +13,9 @@ export function getDeadLetters(app: HttpApp, { db, access }: ApiContext): void {
     onRequest: access.requires('audit'),
     schema: { querystring: schema.querystring },
     async handler(request, reply) {
-      const { all = false, limit = 100, before } = request.query
+      const { all = false, limit = 100, before, cell } = request.query
       reply.header('cache-control', 'no-store')
-      return { letters: await deadLetters(db, { all, limit, before }) }
+      return { letters: await deadLetters(cells.named(cell).db, { all, limit, before }) }
     },
   })
 }

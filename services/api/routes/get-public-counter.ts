@@ -40,11 +40,12 @@ export function getPublicCounter(app: HttpApp, context: ApiContext): void {
 }
 
 /** @throws {ServiceProblem} public_counter_not_found: the same for every name that is not public */
-async function readCount({ db }: ApiContext, slug: string): Promise<PublicCount> {
-  return await inSnapshot(db, async (snapshot) => {
-    const counter = await publicCounter(snapshot, slug)
-    if (counter === undefined) throw problem('public_counter_not_found', 'There is no such public counter.')
-    const { project_id: projectId, target, days, label } = counter
+async function readCount({ cells, access }: ApiContext, slug: string): Promise<PublicCount> {
+  const counter = await publicCounter(cells.home.db, slug)
+  if (counter === undefined) throw problem('public_counter_not_found', 'There is no such public counter.')
+  const { project_id: projectId, target, days, label } = counter
+  const { cell } = await access.readingOf(projectId)
+  return await inSnapshot(cell.db, async (snapshot) => {
     const midnightMs = Math.floor(Date.now() / dayMs) * dayMs
     const filter = {
       projectId,

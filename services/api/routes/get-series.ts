@@ -2,7 +2,7 @@ import type { HttpApp } from '@clicktally/http/http-app.ts'
 import type { ServiceProblem } from '@clicktally/http/service-problem.ts'
 import { type Interval, readOperations, type Series, type WeekStart } from '@clicktally/operations/read-operations.ts'
 import type { FastifyReply } from 'fastify'
-import { projectOf } from '../access/reader-access.ts'
+import { cellOf, projectOf } from '../access/reader-access.ts'
 import type { ApiContext } from '../api-context.ts'
 import { problem } from '../errors.ts'
 import { counterState } from '../queries/counter-state.ts'
@@ -33,7 +33,7 @@ const maxPointsWithVisitors = 1_000
 
 /** GET /v1/counts/series */
 export function getSeries(app: HttpApp, context: ApiContext): void {
-  const { db, sketches, access } = context
+  const { access } = context
   const { method, url, schema } = readOperations.getSeries
   app.options(url, access.preflight)
   app.route({
@@ -43,6 +43,7 @@ export function getSeries(app: HttpApp, context: ApiContext): void {
     schema: { querystring: schema.querystring },
     async handler(request, reply): Promise<Series | FastifyReply> {
       const { interval, weekStart, visitors = false, tz = 'UTC' } = request.query
+      const cell = cellOf(request)
       const zone = timeZoneOf(tz)
       const filter = withRange(readCountsFilter(request.query, projectOf(request), zone), interval, zone, weekStart)
       const { compared } = readComparison(request.query, filter, zone, interval)
@@ -62,11 +63,11 @@ export function getSeries(app: HttpApp, context: ApiContext): void {
       return sendCounts(reply, answer, latestEnd(filter, compared))
 
       function readCounters(): Promise<{ series: Series['points'][]; meta: Series['meta'] }> {
-        return inSnapshot(db, async (snapshot) => {
+        return inSnapshot(cell.db, async (snapshot) => {
           const { asOf, rolledUpBefore } = await counterState(snapshot)
           const all: Series['points'][] = []
           for (const { range, edges } of ranges) {
-            const points = await series(snapshot, range, rolledUpBefore, edges, visitors ? sketches : undefined)
+            const points = await series(snapshot, range, rolledUpBefore, edges, visitors ? cell.sketches : undefined)
             all.push(points.map(({ startMs, endMs, ...count }) => pointOf(startMs, endMs, count)))
           }
           return { series: all, meta: metaOf(asOf, 'counters', filter, zone.name) }
@@ -80,7 +81,7 @@ export function getSeries(app: HttpApp, context: ApiContext): void {
         const all: Series[] = []
         for (const { range, edges } of ranges) {
           all.push(
-            await ask(context, { filter: range, conditions, edges, visitors, zone }, async (scan) => {
+            await ask(context, cell, { filter: range, conditions, edges, visitors, zone }, async (scan) => {
               const counts = await countByBucket(scan, edges, visitors)
               return { points: counts.map((count, bucket) => pointOf(edges[bucket], edges[bucket + 1], count)) }
             }),

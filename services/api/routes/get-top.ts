@@ -1,7 +1,7 @@
 import type { HttpApp } from '@clicktally/http/http-app.ts'
 import { readOperations, type Top } from '@clicktally/operations/read-operations.ts'
 import type { FastifyReply } from 'fastify'
-import { projectOf } from '../access/reader-access.ts'
+import { cellOf, projectOf } from '../access/reader-access.ts'
 import type { ApiContext } from '../api-context.ts'
 import { counterState } from '../queries/counter-state.ts'
 import { inSnapshot } from '../queries/snapshot.ts'
@@ -17,7 +17,7 @@ import { timeZoneOf } from '../time/time-zone.ts'
 
 /** GET /v1/counts/top */
 export function getTop(app: HttpApp, context: ApiContext): void {
-  const { db, sketches, access } = context
+  const { access } = context
   const { method, url, schema } = readOperations.getTop
   app.options(url, access.preflight)
   app.route({
@@ -27,19 +27,20 @@ export function getTop(app: HttpApp, context: ApiContext): void {
     schema: { querystring: schema.querystring },
     async handler(request, reply): Promise<Top | FastifyReply> {
       const { limit = 10, cursor, visitors = false } = request.query
+      const cell = cellOf(request)
       const zone = timeZoneOf(request.query.tz ?? 'UTC')
       const asked = readCountsFilter(request.query, projectOf(request), zone)
       const { filter, compared } = readComparison(request.query, asked, zone)
       const after = cursor === undefined ? undefined : readCursor(cursor)
       const { filter: conditions } = request.query
       if (conditions !== undefined) return sendCounts(reply, await scanClicks(conditions), latestEnd(filter, compared))
-      const answer = await inSnapshot(db, async (snapshot) => {
+      const answer = await inSnapshot(cell.db, async (snapshot) => {
         const { asOf, rolledUpBefore } = await counterState(snapshot)
         // One extra row shows whether there is a next page.
         const found = await top(snapshot, filter, rolledUpBefore, limit + 1, after)
         const page = found.slice(0, limit)
         const last = page.at(-1)
-        const counted = visitors ? await withVisitors(snapshot, filter, rolledUpBefore, page, sketches) : page
+        const counted = visitors ? await withVisitors(snapshot, filter, rolledUpBefore, page, cell.sketches) : page
         const targets =
           compared === undefined ? counted : await withComparison(snapshot, compared, rolledUpBefore, counted)
         return {
@@ -54,8 +55,11 @@ export function getTop(app: HttpApp, context: ApiContext): void {
 
       async function scanClicks(conditions: readonly string[]): Promise<Top> {
         const scan = (filter: CountsFilter, page: Page) =>
-          ask(context, { filter, conditions, dimension: 'target', visitors: page.visitors, zone }, (scan, { db }) =>
-            breakDown(scan, db, 'target', page),
+          ask(
+            context,
+            cell,
+            { filter, conditions, dimension: 'target', visitors: page.visitors, zone },
+            (scan, { db }) => breakDown(scan, db, 'target', page),
           )
         const { meta, values, hasMore, other } = await scan(filter, { limit, after, visitors })
         const last = values.at(-1)

@@ -1,7 +1,7 @@
 import type { HttpApp } from '@clicktally/http/http-app.ts'
 import type { ClickList } from '@clicktally/operations/read/click-operations.ts'
 import { readOperations } from '@clicktally/operations/read-operations.ts'
-import { personalCredential, projectOf } from '../access/reader-access.ts'
+import { cellOf, personalCredential, projectOf } from '../access/reader-access.ts'
 import type { ApiContext } from '../api-context.ts'
 import { propertyValue, shownProperties } from '../clicks/click-record.ts'
 import { newestClicks } from '../clicks/newest-clicks.ts'
@@ -9,13 +9,14 @@ import { problem } from '../errors.ts'
 import { asOf } from '../queries/as-of.ts'
 import { inSnapshot } from '../queries/snapshot.ts'
 import { readCountsFilter } from '../request/counts-filter.ts'
+import { withTrueAsOf } from '../response/as-of-limit.ts'
 import { metaOf } from '../response/meta.ts'
 import { timeZoneOf } from '../time/time-zone.ts'
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /** GET /v1/events */
-export function listClicks(app: HttpApp, { db, access }: ApiContext): void {
+export function listClicks(app: HttpApp, { access }: ApiContext): void {
   const { method, url, schema } = readOperations.listClicks
   app.options(url, access.preflight)
   app.route({
@@ -32,7 +33,7 @@ export function listClicks(app: HttpApp, { db, access }: ApiContext): void {
         throw problem('cursor_invalid', '"cursor" must be the unchanged "nextCursor" of the previous page.', 'cursor')
       const properties = shownProperties(personal)
       reply.header('cache-control', 'no-store')
-      return await inSnapshot(db, async (snapshot) => {
+      const list = await inSnapshot(cellOf(request).db, async (snapshot) => {
         const meta = metaOf(await asOf(snapshot), 'clicks', filter, zone.name)
         const { rows, next } = await newestClicks(snapshot, { filter, credential }, limit, cursor)
         const clicks = rows.map((row) => ({
@@ -41,6 +42,7 @@ export function listClicks(app: HttpApp, { db, access }: ApiContext): void {
         }))
         return { clicks, nextCursor: next, meta }
       })
+      return withTrueAsOf(request, list)
     },
   })
 }

@@ -2,13 +2,13 @@ import { dimensions, propDimension, targetDimension } from '@clicktally/dimensio
 import type { HttpApp } from '@clicktally/http/http-app.ts'
 import type { DimensionList } from '@clicktally/operations/read/dimension-operations.ts'
 import { readOperations } from '@clicktally/operations/read-operations.ts'
-import { projectOf } from '../access/reader-access.ts'
+import { cellOf, projectOf } from '../access/reader-access.ts'
 import type { ApiContext } from '../api-context.ts'
 import { declaredProps } from '../queries/declared-props.ts'
 import { setCaching } from '../response/caching.ts'
 
 /** GET /v1/counts/by */
-export function listDimensions(app: HttpApp, { access, db }: ApiContext): void {
+export function listDimensions(app: HttpApp, { access }: ApiContext): void {
   const { method, url, schema } = readOperations.listDimensions
   app.options(url, access.preflight)
   app.route({
@@ -17,7 +17,7 @@ export function listDimensions(app: HttpApp, { access, db }: ApiContext): void {
     onRequest: access.requires('read'),
     schema: { querystring: schema.querystring },
     async handler(request, reply): Promise<DimensionList> {
-      const props = await declaredProps(db, projectOf(request))
+      const props = await declaredProps(cellOf(request).db, projectOf(request))
       setCaching(reply)
       return {
         dimensions: [targetDimension, ...dimensions, ...props.map(propDimension)].map(({ name, description }) => ({

@@ -1,5 +1,6 @@
 import type { Meta } from '@clicktally/operations/read/read-schemas.ts'
 import type { ApiContext } from '../api-context.ts'
+import type { Cell } from '../cells/cell.ts'
 import { counterState } from '../queries/counter-state.ts'
 import { declaredProps } from '../queries/declared-props.ts'
 import { inRawSnapshot, type RawSnapshot } from '../queries/snapshot.ts'
@@ -29,7 +30,8 @@ export interface Asked {
  * @throws {ServiceProblem} dimension_unknown, parameter_invalid, question_too_large, columns_not_ready
  */
 export async function ask<Answer extends object>(
-  { pool, scans }: ApiContext,
+  { scans }: ApiContext,
+  { pool }: Cell,
   { filter, conditions, dimension, edges, visitors, zone }: Asked,
   act: (scan: Scan, snapshot: RawSnapshot) => Promise<Answer>,
 ): Promise<Answer & { meta: Meta }> {

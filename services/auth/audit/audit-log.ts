@@ -17,6 +17,7 @@ export const system: Actor = { actor: 'system', name: 'system', address: null }
 export type AuditAction =
   | 'project.create'
   | 'project.change'
+  | 'project.move'
   | 'key.create'
   | 'key.change'
   | 'key.rotate'

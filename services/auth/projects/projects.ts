@@ -1,6 +1,7 @@
 import { sqlStateOf } from '@clicktally/database/sqlstate.ts'
 import type { Tables } from '@clicktally/database/tables.ts'
 import type { Project } from '@clicktally/operations/owner/project-operations.ts'
+import { homeCell } from '@clicktally/system/cells.ts'
 import type { Kysely, Selectable } from 'kysely'
 import { type Actor, audit } from '../audit/audit-log.ts'
 import { problem } from '../errors.ts'
@@ -18,12 +19,23 @@ export async function listProjects(db: Kysely<Tables>): Promise<Project[]> {
   return (await db.selectFrom('projects').selectAll().orderBy('id').execute()).map(projectOf)
 }
 
-/** @throws {ServiceProblem} project_exists */
+/**
+ * @param cells that a project may be in
+ * @throws {ServiceProblem} project_exists, cell_unknown
+ */
 export async function createProject(
   db: Kysely<Tables>,
+  cells: readonly string[],
   actor: Actor,
-  { name, derivesVisitors = true, dimensions, keepRawDays }: ProjectChanges & { readonly name: string },
+  {
+    name,
+    derivesVisitors = true,
+    dimensions,
+    keepRawDays,
+    cell = homeCell,
+  }: ProjectChanges & { readonly name: string; readonly cell?: string },
 ): Promise<Project> {
+  if (!cells.includes(cell)) throw unknownCell(cell, cells)
   return await db.transaction().execute(async (transaction) => {
     const row = await transaction
       .insertInto('projects')
@@ -32,6 +44,7 @@ export async function createProject(
         derives_visitors: derivesVisitors,
         ...(dimensions && { dimensions }),
         keep_raw_days: keepRawDays ?? null,
+        cell,
       })
       .onConflict((conflict) => conflict.column('name').doNothing())
       .returningAll()
@@ -41,6 +54,7 @@ export async function createProject(
       derivesVisitors,
       ...(dimensions && { dimensions }),
       ...(keepRawDays != null && { keepRawDays }),
+      ...(cell !== homeCell && { cell }),
     })
     return projectOf(row)
   })
@@ -81,11 +95,30 @@ export async function projectNamed(db: Kysely<Tables>, name: string): Promise<{ 
   return row
 }
 
+export function unknownCell(cell: string, cells: readonly string[]) {
+  return problem('cell_unknown', `There is no cell "${cell}" here, only ${cells.join(', ')}.`, { field: 'cell' })
+}
+
 function nameTaken(name: string) {
   return problem('project_exists', `There is a project "${name}" already.`, { field: 'name' })
 }
 
-function projectOf(row: Selectable<Tables['projects']>): Project {
-  const { name, derives_visitors: derivesVisitors, dimensions, keep_raw_days: keepRawDays, created_at } = row
-  return { name, derivesVisitors, dimensions, keepRawDays, createdAt: created_at.toISOString() }
+export function projectOf(row: Selectable<Tables['projects']>): Project {
+  const {
+    name,
+    derives_visitors: derivesVisitors,
+    dimensions,
+    keep_raw_days: keepRawDays,
+    cell,
+    moving_from,
+    moving_since,
+    created_at,
+  } = row
+  const moving = moving_from !== null &&
+    moving_since !== null && { from: moving_from, since: moving_since.toISOString() }
+  return {
+    ...{ name, derivesVisitors, dimensions, keepRawDays, cell },
+    moving: moving || null,
+    createdAt: created_at.toISOString(),
+  }
 }

@@ -4,6 +4,7 @@ import type { FirstAccess } from '@clicktally/keys/first-access.ts'
 import { makeKey } from '@clicktally/keys/key-text.ts'
 import { hashPassword } from '@clicktally/keys/password.ts'
 import type { KeyRole } from '@clicktally/keys/roles.ts'
+import { homeCell } from '@clicktally/system/cells.ts'
 import { createTestDatabase } from '@clicktally/testing/test-database.ts'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
@@ -40,14 +41,20 @@ export interface Answer {
 }
 
 /** Creates the service with a separate database, under its database role, with the first keys installed. */
-export async function createAuth({ now }: { readonly now?: () => number } = {}) {
+export async function createAuth({
+  now,
+  cells = [homeCell],
+}: {
+  readonly now?: () => number
+  readonly cells?: readonly string[]
+} = {}) {
   const { authUrl, ownerUrl } = await createTestDatabase()
   const owner = createPool({ url: ownerUrl, name: 'test', logger, maxConnections: 1, statementTimeoutMs: 60_000 })
   const db = createDatabase(
     createPool({ url: authUrl, name: 'test', logger, maxConnections: 3, statementTimeoutMs: 60_000 }),
   )
   const onKeysChanged = vi.fn()
-  const context = { db, signInLimits: new SignInLimits(now), webhookAddresses: 'public', onKeysChanged } as const
+  const context = { db, signInLimits: new SignInLimits(now), webhookAddresses: 'public', cells, onKeysChanged } as const
   const app = createApp(context, logger, new Registry())
   onTestFinished(async () => {
     await app.close()
@@ -57,7 +64,7 @@ export async function createAuth({ now }: { readonly now?: () => number } = {}) 
   await installFirstAccess(db, firstAccess)
 
   async function call(
-    method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
+    method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
     url: string,
     {
       key,
@@ -82,7 +89,7 @@ export async function createAuth({ now }: { readonly now?: () => number } = {}) 
       body: response.body === '' ? undefined : response.json(),
     }
   }
-  const asOwner = (method: 'GET' | 'POST' | 'PATCH' | 'DELETE', url: string, body?: object) =>
+  const asOwner = (method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', url: string, body?: object) =>
     call(method, url, { key: firstKeys.owner.text, ...(body !== undefined && { body }) })
   return {
     app,

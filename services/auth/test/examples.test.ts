@@ -20,7 +20,7 @@ test('the examples in the OpenAPI document work as they stand', async () => {
     slug = body?.publicCounter?.slug ?? body?.slug ?? slug
   }
   expect(statuses).toEqual({
-    ...{ listProjects: 200, createProject: 201, changeProject: 200 },
+    ...{ listProjects: 200, createProject: 201, changeProject: 200, moveProject: 200 },
     ...{ listKeys: 200, createKey: 201, changeKey: 200, rotateKey: 201, revokeKey: 204 },
     ...{ listPublicCounters: 200, createPublicCounter: 201, deletePublicCounter: 204 },
     ...{ listLinks: 200, createLink: 201, deleteLink: 204 },

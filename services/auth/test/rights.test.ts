@@ -17,6 +17,7 @@ const bodies: Record<string, object> = {
   rotateKey: {},
   createPublicCounter: {},
   createLink: { url: 'https://shop.example/' },
+  moveProject: { cell: 'home', state: 'settled' },
   createWebhook: { url: 'https://hooks.example/' },
   changeWebhook: { enabled: true },
   rotateWebhookSecret: {},

@@ -45,7 +45,7 @@ export function acceptBatch(
     return
   }
   const { publisher, metrics } = context
-  publisher.publish(lines, clicks, request.span).then(
+  publisher.publish(batch.key.projectId, lines, clicks, request.span).then(
     () => {
       metrics.accepted(clicks)
       if (acceptedStatus === 204) reply.code(204).send()

@@ -26,7 +26,7 @@ export async function acceptClick(
     throw rejectionProblem(checked, receipt.receivedAtMs)
   }
   access.takeClicks(key, 1)
-  await publisher.publish(encodeClick(checked.click), 1, request.span)
+  await publisher.publish(key.projectId, encodeClick(checked.click), 1, request.span)
   metrics.accepted(1)
   return checked.click.id
 }

@@ -47,7 +47,7 @@ export function postEvent(app: HttpApp, context: IngestContext): void {
       access.takeClicks(key, 1)
       const { click, warning } = checked
       const answer: AcceptedClick = { id: click.id, status: 'accepted', ...(warning && { warning }) }
-      publisher.publish(encodeClick(click), 1, request.span).then(
+      publisher.publish(key.projectId, encodeClick(click), 1, request.span).then(
         () => {
           metrics.accepted(1)
           reply.code(202).send(answer)

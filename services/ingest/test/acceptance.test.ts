@@ -304,7 +304,7 @@ describe('the metrics', () => {
     expect(body).toContain('clicktally_clicks_accepted_total 2\n')
     expect(body).toContain('clicktally_clicks_rejected_total{code="missing_field"} 2\n')
     expect(body).toContain('clicktally_held_clicks 0\n')
-    expect(body).toContain('clicktally_broker_connected 1\n')
+    expect(body).toContain('clicktally_broker_connected{cell="home"} 1\n')
     expect(body).toContain('clicktally_group_clicks_sum 2\n')
     expect(body).toMatch(/http_request_duration_seconds_count\{method="POST",route="\/v1\/events",status="422"\} 1\n/)
   })

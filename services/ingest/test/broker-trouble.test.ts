@@ -56,7 +56,7 @@ describe('without a broker', () => {
       statusCode: 503,
       body: '{"status":"not_ready","reason":"broker_unavailable"}',
     })
-    expect((await app.inject('/metrics')).body).toContain('clicktally_broker_connected 0\n')
+    expect((await app.inject('/metrics')).body).toContain('clicktally_broker_connected{cell="home"} 0\n')
   })
 
   test('ingest becomes ready when it connects', async () => {

@@ -17,6 +17,7 @@ import { SenderAccess } from '../access/sender-access.ts'
 import { createApp } from '../app.ts'
 import { RequestAttributes } from '../attributes/request-attributes.ts'
 import { ClickMetrics } from '../click-metrics.ts'
+import { CellPublishers } from '../publishing/cell-publishers.ts'
 import { ClickPublisher, type ClickPublisherOptions } from '../publishing/click-publisher.ts'
 
 export const patience = { timeout: 120_000, interval: 50 }
@@ -87,10 +88,11 @@ export function createIngest(
     onConfirmed: (clicks, seconds) => metrics.confirmed(clicks, seconds),
     ...limits,
   })
-  metrics.watch(publisher, registry)
+  const publishers = new CellPublishers(publisher, new Map(), ring)
+  metrics.watch(publishers.all, registry)
   const access = new SenderAccess(ring, false)
   const visitors = new DerivedVisitors(ring)
-  const app = createApp({ publisher, metrics, access, visitors, attributes, windowMs }, logger, registry)
+  const app = createApp({ publisher: publishers, metrics, access, visitors, attributes, windowMs }, logger, registry)
   onTestFinished(async () => {
     await app.close()
     await publisher.close()

@@ -24,16 +24,22 @@ export class ProgressTable {
   readonly #pool: Pool
   readonly #processor: string
   readonly #name: string
+  readonly #region: string
 
-  /** @param processor a UUID, unique for each process */
-  constructor(pool: Pool, processor: string, name: string) {
+  /**
+   * @param processor a UUID, unique for each process
+   * @param region of the queue that it consumes. Only processes of the same queue take messages over from each other, and only they can
+   * ask its broker which of them are gone
+   */
+  constructor(pool: Pool, processor: string, name: string, region = '') {
     this.#pool = pool
     this.#processor = processor
     this.#name = name
+    this.#region = region
   }
 
   /**
-   * Writes the row of this process. A new row, and one that covers messages of unknown age, gets the minimum of all rows.
+   * Writes the row of this process. A new row, and one that covers messages of unknown age, gets the minimum of all rows of the region.
    *
    * @returns the time in the row now
    * @throws the database error
@@ -42,8 +48,11 @@ export class ProgressTable {
     const { rows } = await this.#pool.query<{ counted_through: Date | number }>({
       name: 'write-progress',
       text: `
-        insert into processor_progress as own (processor, name, counted_through, reports, connections)
-        values ($1, $2, least($3, coalesce((select min(counted_through) from processor_progress), '-infinity')), $5, $6)
+        insert into processor_progress as own (processor, name, counted_through, reports, connections, region)
+        values (
+          $1, $2,
+          least($3, coalesce((select min(counted_through) from processor_progress where region = $7), '-infinity')),
+          $5, $6, $7)
         on conflict (processor) do update set
           counted_through = case when $4 then excluded.counted_through else $3 end,
           reports = own.reports + excluded.reports, connections = excluded.connections, reported_at = clock_timestamp()
@@ -55,17 +64,18 @@ export class ProgressTable {
         holdsUnknown,
         isFenced ? 1 : 0,
         [...connections],
+        this.#region,
       ],
     })
     return asMs(rows[0]?.counted_through)
   }
 
-  /** The rows of all other processes. @throws the database error */
+  /** The rows of all other processes of the region. @throws the database error */
   async readOthers(): Promise<OtherProgress[]> {
     const { rows } = await this.#pool.query<OtherProgress>({
       name: 'read-progress',
-      text: 'select processor, reports, connections from processor_progress where processor <> $1',
-      values: [this.#processor],
+      text: 'select processor, reports, connections from processor_progress where processor <> $1 and region = $2',
+      values: [this.#processor, this.#region],
     })
     return rows
   }

@@ -4,6 +4,7 @@ import { type EventField, eventFields } from '@clicktally/event/event-fields.ts'
 import { ClickLine } from '@clicktally/message/click-line.ts'
 import { createMessageDecoder, decodeMessage } from '@clicktally/message/clicks-message.ts'
 import { type LedgerStamp, readStamp } from '@clicktally/message/ledger-stamp.ts'
+import { copiedFromHeader } from '@clicktally/message/message-type.ts'
 import type { Message } from 'amqplib'
 import type { BinaryCopy } from './binary-copy.ts'
 import type { ClickRow } from './click-row.ts'
@@ -14,7 +15,10 @@ export interface ConsumedMessage {
   readonly stamp: LedgerStamp
   readonly clicks: readonly ClickRow[]
   readonly deadLetters: readonly DeadLetter[]
-  /** When the last of its clicks was received, milliseconds since 1970; 0 if it has none. */
+  /**
+   * When the last of its clicks was received, milliseconds since 1970. 0 if it has none, and for copies of clicks that another cell has
+   * counted: they say nothing about how far this queue is counted.
+   */
   readonly receivedThroughMs: number
   /** Of the span that published it, if that was recorded. */
   readonly traceparent?: string | undefined
@@ -86,7 +90,7 @@ export function createClickReader(fields: readonly EventField[]): ClickReader {
       stamp: stamp ?? madeStamp(properties.messageId, content, clicks.length + deadLetters.length),
       clicks,
       deadLetters,
-      receivedThroughMs,
+      receivedThroughMs: properties.headers?.[copiedFromHeader] === undefined ? receivedThroughMs : 0,
       traceparent: asText(properties.headers?.traceparent),
     }
   }
