@@ -108,11 +108,13 @@ export class ComposeProject {
   }
 
   async #run(args: string[], variables: Readonly<Record<string, string>>): Promise<string> {
+    const { signal } = this.#options
     const { code, stdout, output } = await runCommand('docker', args, {
       cwd: root,
       env: childEnvironment(variables, dockerSettings),
       withinMs: commandWithinMs,
-      signal: this.#options.signal,
+      // After the signal everything is still to be removed.
+      signal: signal?.aborted ? undefined : signal,
     })
     if (code !== 0) throw new Error(`docker ${args.join(' ')} ended with ${code}:\n${lastLines(output)}`)
     return stdout.trim()
