@@ -59,7 +59,10 @@ export async function migrateSchema(pool: Pool, logger: Logger): Promise<void> {
     .transaction()
     .execute(async (transaction) => {
       // Kysely's own lock would come after it has created its tables, at which two first runs would collide.
+      // Another run may take long: its lock, and no other, is waited for without a limit of its own.
+      await sql`set local lock_timeout = 0`.execute(transaction)
       await sql`select pg_advisory_xact_lock(hashtext('clicktally migrations'))`.execute(transaction)
+      await sql`set local lock_timeout to default`.execute(transaction)
       // Returns the error instead of throwing it.
       const onStart = (migration: string) => logger.info({ migration }, 'migration begins')
       const { error, results } = await createMigrator(transaction, { onStart }).migrateToLatest()

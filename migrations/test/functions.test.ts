@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool } from 'pg'
 import { expect, test } from 'vitest'
 import { createEmptyDatabase } from './empty-database.ts'
@@ -74,6 +75,27 @@ test('a function that cannot be created undoes the whole migration', async () =>
 test('concurrent migrations of an empty database wait for each other', async () => {
   const { pool, migrate } = await createEmptyDatabase()
   await Promise.all([migrate(), migrate()])
+  expect(await functionsOf(pool)).toEqual(await freshFunctions())
+})
+
+test('a migration waits for another one for as long as that takes', async () => {
+  const { pool, migrate } = await createEmptyDatabase()
+  const other = await pool.connect()
+  try {
+    await other.query('begin')
+    await other.query(`select pg_advisory_xact_lock(hashtext('clicktally migrations'))`)
+    let isDone = false
+    const waiting = migrate().then(() => {
+      isDone = true
+    })
+    // Longer than any other lock is waited for: the `lock_timeout` of the connection is 5 s.
+    await Promise.race([waiting, sleep(6_000)])
+    expect(isDone).toBe(false)
+    await other.query('commit')
+    await waiting
+  } finally {
+    other.release()
+  }
   expect(await functionsOf(pool)).toEqual(await freshFunctions())
 })
 
