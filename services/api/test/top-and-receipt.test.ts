@@ -121,6 +121,7 @@ describe('the api', () => {
       '/v1/password',
       '/v1/projects',
       '/v1/projects/{name}',
+      '/v1/projects/{name}/cell',
       '/v1/public-counters',
       '/v1/public-counters/{slug}',
       '/v1/session',
@@ -133,6 +134,7 @@ describe('the api', () => {
       '/v1/webhooks/{id}',
       '/v1/webhooks/{id}/deliveries',
       '/v1/webhooks/{id}/redeliver',
+      '/v1/webhooks/{id}/rotate',
       '/v1/webhooks/{id}/test',
     ])
     expect(body.components.schemas.ClickEvent.properties.target.maxLength).toBe(256)
