@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool } from 'pg'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { createEmptyDatabase } from './empty-database.ts'
 
 /** Every function and aggregate with its definition and its privileges. */
@@ -88,6 +88,15 @@ test('a migration waits for another one for as long as that takes', async () => 
     const waiting = migrate().then(() => {
       isDone = true
     })
+    await vi.waitFor(
+      async () => {
+        const { rows } = await other.query(`
+          select from pg_locks where locktype = 'advisory' and not granted
+            and database = (select oid from pg_database where datname = current_database())`)
+        expect(rows).toHaveLength(1)
+      },
+      { timeout: 120_000, interval: 20 },
+    )
     // Longer than any other lock is waited for: the `lock_timeout` of the connection is 5 s.
     await Promise.race([waiting, sleep(6_000)])
     expect(isDone).toBe(false)
