@@ -66,3 +66,12 @@ export function databaseProblem(error: unknown): ServiceProblem | undefined {
       )
     : undefined
 }
+
+/** Whether the connection on which a query ran was lost. The next one may be to a server that answers. */
+export function isConnectionLost(error: unknown): boolean {
+  const { code, message } = error as { code?: string; message?: string }
+  return (
+    ['57P01', '57P02', 'ECONNRESET', 'EPIPE'].includes(code ?? '') ||
+    /Connection terminated unexpectedly|not queryable/.test(message ?? '')
+  )
+}

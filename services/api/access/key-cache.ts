@@ -2,6 +2,7 @@ import { readKeySnapshot, readKeyVersion } from '@clicktally/database/key-snapsh
 import type { Tables } from '@clicktally/database/tables.ts'
 import { KeyRing } from '@clicktally/keys/key-ring.ts'
 import type { Kysely } from 'kysely'
+import { isConnectionLost } from '../errors.ts'
 
 /** Keys that were read at most this long ago are used without another query. */
 const freshMs = 5_000
@@ -58,10 +59,20 @@ export class KeyCache {
 
   /** Reads the keys, together with all who wait for the same reading. */
   #readOnce(): Promise<void> {
-    this.#reading ??= this.#read().finally(() => {
+    this.#reading ??= this.#readDespiteLoss().finally(() => {
       this.#reading = undefined
     })
     return this.#reading
+  }
+
+  /** Once more if the pool has handed out a connection whose server had just ended: no other pool is tried for its query. */
+  async #readDespiteLoss(): Promise<void> {
+    try {
+      await this.#read()
+    } catch (error) {
+      if (!isConnectionLost(error)) throw error
+      await this.#read()
+    }
   }
 
   async #read(): Promise<void> {

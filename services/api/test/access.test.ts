@@ -1,8 +1,11 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { sessionCookie } from '@clicktally/access/credential.ts'
+import { createDatabase } from '@clicktally/database/connection.ts'
+import { createPool } from '@clicktally/database/pool.ts'
 import { makeKey } from '@clicktally/keys/key-text.ts'
 import { keyRoles } from '@clicktally/keys/roles.ts'
-import { describe, expect, test } from 'vitest'
+import { pino } from 'pino'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { KeyCache } from '../access/key-cache.ts'
 import { createApi, keys } from './api-under-test.ts'
 
@@ -156,6 +159,31 @@ test('keys are used for at most 45 s while the database is down', async () => {
   await expect(cache.keys()).rejects.toThrow(/permission/)
   await owner.query('grant select on key_version to clicktally_api')
   expect((await cache.keys()).find(keys.read.text, Date.now())).toBeDefined()
+})
+
+test('keys are read although the connection for it has just been lost', async () => {
+  const { owner, apiUrl } = await createApi()
+  const limits = { name: 'test', logger: pino({ level: 'silent' }), maxConnections: 3, statementTimeoutMs: 60_000 }
+  const pool = createPool({ ...limits, url: apiUrl })
+  onTestFinished(() => pool.end())
+  let lost = 0
+  const db = createDatabase({
+    options: pool.options,
+    end: async () => {},
+    connect: async () => {
+      const client = await pool.connect()
+      if (lost === 0) {
+        lost += 1
+        const { rows } = await client.query('select pg_backend_pid() as pid')
+        const ended = new Promise((resolve) => client.once('end', resolve))
+        await owner.query('select pg_terminate_backend($1)', [rows[0].pid])
+        await ended
+      }
+      return client
+    },
+  })
+  expect((await new KeyCache(db).keys()).find(keys.read.text, Date.now())).toBeDefined()
+  expect(lost).toBe(1)
 })
 
 test('a session reads with the role of its user, until it ends or the user is disabled', async () => {

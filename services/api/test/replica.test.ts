@@ -45,7 +45,11 @@ async function createPair() {
     ...{ pair, watch, app, report },
     untilUsed: (isUsed: boolean) => vi.waitFor(() => expect(watch.isCurrent).toBe(isUsed), patience),
     /** Of counters that only exist in one of the servers. */
-    total: async () => (await app.inject('/v1/counts')).json().total as number,
+    total: async () => {
+      const { statusCode, body } = await app.inject('/v1/counts')
+      expect(statusCode, body).toBe(200)
+      return (JSON.parse(body) as { total: number }).total
+    },
     metric: async (name: string) => (await registry.getSingleMetric(name)?.get())?.values[0]?.value,
   }
 }
