@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { SupervisedProgram } from '@clicktally/local/processes/supervised-program.ts'
 import { rabbitmqctl } from '@clicktally/local/servers/rabbitmq.ts'
 import { checkAsOf } from '../as-of.ts'
 import { findFakeTime, withShiftedClock } from '../shifted-clock.ts'
@@ -37,7 +38,7 @@ async function withoutLeader(stage: Stage): Promise<void> {
       // The prefetched messages are counted now, but cannot be acknowledged.
       await sleep(stage.short ? 6_000 : 20_000)
     } finally {
-      await rabbitmqctl(broker, ['eval', `ra:restart_server(quorum_queues, ${queueServer}).`])
+      await restartQueue(broker)
       await Promise.all(usual.map((program) => program.start()))
       restored()
     }
@@ -45,6 +46,21 @@ async function withoutLeader(stage: Stage): Promise<void> {
     await small.remove()
     await checkAsOf(system, load)
   })
+}
+
+/** The supervisor may restart the broker at any moment, because a queue has had no leader for too long. */
+async function restartQueue(broker: SupervisedProgram): Promise<void> {
+  const deadline = Date.now() + 180_000
+  for (;;) {
+    try {
+      if (!(await broker.ready(120_000))) throw new Error('RabbitMQ was not ready within 120 s')
+      await rabbitmqctl(broker, ['eval', `ra:restart_server(quorum_queues, ${queueServer}).`])
+      return
+    } catch (error) {
+      if (Date.now() > deadline) throw error
+      await sleep(500)
+    }
+  }
 }
 
 /** The database's clock is set while it restarts, and set back in the same way. */
