@@ -10,8 +10,7 @@ await runProgram({
   scenarios: join(import.meta.dirname, 'scenarios'),
   documentPath: 'docs/cluster-faults.md',
   heading: 'Faults in a cluster',
-  introduction: (command) =>
-    `What happens to clicks when nodes of a cluster fail. The cluster fault suite generates this page: \`${command}\`. It starts
+  introduction: `What happens to clicks when nodes of a cluster fail. The cluster fault suite generates this page: \`npm run test:cluster\`. It starts
 \`compose.cluster.yml\` (three nodes of RabbitMQ, three of PostgreSQL under Patroni, three of etcd, two HAProxy, two ingests, two
 processors, two apis), all on one machine, sends clicks, and makes nodes fail: killed, silent (\`docker pause\`), or cut off (every
 packet is dropped). After each fault it waits until the cluster is whole, and looks up every id that it sent in the database.

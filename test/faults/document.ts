@@ -1,39 +1,33 @@
 import type { Balance } from '@clicktally/database/balance.ts'
 import type { AnswerTally } from './answer-watch.ts'
 import { documentColumns } from './fault-table.ts'
-import { type Findings, seconds } from './findings.ts'
-import type { Versions } from './versions.ts'
+import { Findings, seconds } from './findings.ts'
+import type { FaultRecord, Run } from './record.ts'
 
 export interface DocumentOptions {
-  /** The heading, and what the suite does: some sentences, the command included. */
+  /** The heading, and what the suite does: some sentences. */
   readonly heading: string
   readonly introduction: string
-  readonly findings: Findings
-  readonly versions: Versions
-  readonly date: Date
-  readonly tookMs: number
+  readonly record: FaultRecord
 }
 
 /** Returns the text of a document about faults, which is generated completely. */
-export function faultsDocument({ heading, introduction, findings, versions, date, tookMs }: DocumentOptions): string {
-  const { rows, promises, balances, notes, problems } = findings
+export function faultsDocument({ heading, introduction, record }: DocumentOptions): string {
+  const { rows, promises, balances, notes, problems } = new Findings(record.findings)
   const repeated = rows.reduce((sum, { times }) => sum + times, 0)
-  const accepted = rows.reduce((sum, row) => sum + row.accepted, 0)
+  const sum = (figure: 'accepted' | 'lost' | 'overcounted') => rows.reduce((total, row) => total + row[figure], 0)
   const checked = (figure: keyof AnswerTally) =>
-    rows.reduce((sum, { apiAnswers: { counts, balance } }) => sum + counts[figure] + balance[figure], 0)
+    rows.reduce((total, { apiAnswers: { counts, balance } }) => total + counts[figure] + balance[figure], 0)
   return `# ${heading}
 
 ${introduction}
 
-${date.toISOString().slice(0, 10)}, ${Math.round(tookMs / 60_000)} minutes, ${versions.machine}, running both the load
-and the servers. Node ${versions.node}, PostgreSQL ${versions.postgres}, RabbitMQ ${versions.rabbitmq}.
+${count(repeated)} faults of ${rows.length} kinds; ${count(sum('accepted'))} clicks accepted, ${count(sum('lost'))} lost, ${count(sum('overcounted'))} overcounted;
+${count(checked('answers'))} responses of the api checked against the accepted clicks, ${count(checked('wrong'))} wrong.
+${problems.length === 0 ? '' : `\n**${problems.length} checks failed:**\n\n${list(problems)}\n`}
+Of each row this is the newest result, from ${record.runs.length === 1 ? 'this run' : 'these runs'}:
 
-${
-  problems.length === 0
-    ? `${count(repeated)} faults of ${rows.length} kinds; ${count(accepted)} clicks accepted, 0 lost, 0 overcounted;
-${count(checked('answers'))} responses of the api checked against the accepted clicks, ${count(checked('wrong'))} wrong.`
-    : `**${problems.length} checks failed:**\n\n${list(problems)}`
-}
+${list(record.runs.map(describeRun))}
 
 ## Faults in detail
 
@@ -51,13 +45,19 @@ A: ids answered with 202. E: stored ids. D: ids in the dead letters. R: the sum 
 - resumed: from the end of the fault until every ingest had accepted a click sent after it, the longest of all repetitions; – if no ingest
   stopped accepting;
 - backlog: from the end of the fault until every click accepted more than a second ago was counted;
-- slowest: the slowest response of an ingest.
+- slowest: the slowest response of an ingest;
+- run: when the run was started, in UTC, and the commit that it tried.
 
 Clients send single clicks and batches. Most retry with the same ids until they are accepted; some give up.
 
 ${table(
-  documentColumns.map(({ title, align }) => ({ title, left: align === 'left' })),
-  rows.map((row) => documentColumns.map(({ cell }) => cell(row))),
+  [...documentColumns.map(({ title, align }) => ({ title, left: align === 'left' })), { title: 'run', left: true }],
+  record.findings.flatMap(({ row, run }) => {
+    if (row === undefined) return []
+    return [
+      [...documentColumns.map(({ cell }) => cell(row)), nameOf(record.runs.find((each) => each.startedAt === run))],
+    ]
+  }),
 )}
 
 ## Time limits
@@ -96,6 +96,17 @@ const balanceColumns = [
   'inFlight',
   'overdue',
 ] as const satisfies readonly (keyof Balance)[]
+
+/** `2026-01-31 23:59, 0123456` */
+function nameOf(run: Run | undefined): string {
+  return run === undefined ? '' : `${run.startedAt.slice(0, 16).replace('T', ' ')}, ${run.commit}`
+}
+
+function describeRun(run: Run): string {
+  const { command, tookMs, versions } = run
+  return `${nameOf(run)}: \`${command}\`, ${Math.round(tookMs / 60_000)} minutes, ${versions.machine}, running both the load and the servers.
+  Node ${versions.node}, PostgreSQL ${versions.postgres}, RabbitMQ ${versions.rabbitmq}.`
+}
 
 function list(items: readonly string[]): string {
   return items.map((item) => `- ${item}`).join('\n')

@@ -8,6 +8,8 @@ export interface FaultStageOptions<System extends SystemUnderTest> {
   readonly system: System
   readonly short: boolean
   readonly findings: Findings
+  /** Words in the names of the rows to run; undefined runs all. */
+  readonly rows?: readonly string[] | undefined
   readonly onRow: (row: Row) => void
 }
 
@@ -20,16 +22,18 @@ export class FaultStage<System extends SystemUnderTest> implements Stage<System>
   readonly system: System
   readonly short: boolean
   readonly #findings: Findings
+  readonly #wanted: readonly string[] | undefined
   readonly #onRow: (row: Row) => void
   #scenario: Scenario<System> | undefined
   #rows = 0
   #play: RowPlay | undefined
   #doing = ''
 
-  constructor({ system, short, findings, onRow }: FaultStageOptions<System>) {
+  constructor({ system, short, findings, rows, onRow }: FaultStageOptions<System>) {
     this.system = system
     this.short = short
     this.#findings = findings
+    this.#wanted = rows
     this.#onRow = onRow
   }
 
@@ -46,6 +50,7 @@ export class FaultStage<System extends SystemUnderTest> implements Stage<System>
   async play(scenario: Scenario<System>): Promise<void> {
     this.#scenario = scenario
     this.#doing = scenario.title
+    this.#findings.begin(scenario.number, '')
     try {
       await scenario.run(this)
     } finally {
@@ -54,10 +59,16 @@ export class FaultStage<System extends SystemUnderTest> implements Stage<System>
     }
   }
 
-  async row(name: string, fault: (breaking: Breaking) => Promise<void>, options: RowOptions = {}): Promise<Row> {
+  async row(
+    name: string,
+    fault: (breaking: Breaking) => Promise<void>,
+    options: RowOptions = {},
+  ): Promise<Row | undefined> {
     if (name.length > maxNameLength)
       throw new Error(`the name of a row is limited to ${maxNameLength} characters: ${name}`)
+    if (this.#wanted?.every((words) => !name.toLowerCase().includes(words.toLowerCase()))) return undefined
     const number = this.#scenario?.number ?? 0
+    this.#findings.begin(number, name)
     this.#rows += 1
     this.#doing = name
     const clicksAround = this.short ? 80 : 300
@@ -71,7 +82,7 @@ export class FaultStage<System extends SystemUnderTest> implements Stage<System>
       prefix: `fault-${number}-${this.#rows}`,
     })
     const row = await this.#play.play(fault)
-    this.#findings.rows.push(row)
+    this.#findings.current.row = row
     this.#findings.promise('response time of ingest during any fault', answerWithinMs, row.slowestAnswerMs)
     const wrong = row.apiAnswers.counts.wrong + row.apiAnswers.balance.wrong
     if (options.mayBeWrongBecause !== undefined && wrong > 0)
@@ -81,7 +92,7 @@ export class FaultStage<System extends SystemUnderTest> implements Stage<System>
   }
 
   note(text: string): void {
-    this.#findings.notes.push(text)
+    this.#findings.current.notes.push(text)
   }
 
   promise(name: string, limitMs: number | undefined, measuredMs: number): void {
@@ -89,7 +100,7 @@ export class FaultStage<System extends SystemUnderTest> implements Stage<System>
   }
 
   async recordBalance(moment: string): Promise<void> {
-    this.#findings.balances.push({ moment, balance: await readBalance(this.system.database) })
+    this.#findings.current.balances.push({ moment, balance: await readBalance(this.system.database) })
   }
 
   setStatus(text: string): void {

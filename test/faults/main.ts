@@ -10,8 +10,7 @@ await runProgram({
   scenarios: join(import.meta.dirname, 'scenarios'),
   documentPath: 'docs/faults.md',
   heading: 'Faults',
-  introduction: (command) =>
-    `What happens to clicks when something fails. The fault suite generates this page: \`${command}\`. It starts the whole
+  introduction: `What happens to clicks when something fails. The fault suite generates this page: \`npm run test:faults\`. It starts the whole
 system (two ingests, three processors, an api, nginx, RabbitMQ, PostgreSQL), sends clicks, and injects real faults. After each
 fault it waits until the system has settled, and looks up every id that it sent in the database.`,
   start: (options) => FaultSystem.start(options),

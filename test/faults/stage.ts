@@ -21,8 +21,9 @@ export interface Stage<System extends SystemUnderTest = FaultSystem> {
    * settled, the oracle checks the ids of this row. Rows run one after the other.
    *
    * @param name the fault, at most 40 characters
+   * @returns undefined if the row is not among those that were chosen
    */
-  row(name: string, fault: (breaking: Breaking) => Promise<void>, options?: RowOptions): Promise<Row>
+  row(name: string, fault: (breaking: Breaking) => Promise<void>, options?: RowOptions): Promise<Row | undefined>
   /** Adds a note below the table. */
   note(text: string): void
   /**

@@ -7,12 +7,13 @@ import { faultsDocument } from './document.ts'
 import type { FaultStage } from './fault-stage.ts'
 import { headerLine, legend, rowLine } from './fault-table.ts'
 import { Findings, seconds } from './findings.ts'
-import { createCommand, type Options, writesDocument } from './options.ts'
+import { createCommand, isComplete, type Options, writesDocument } from './options.ts'
+import { emptyRecord, readRecord, withRun, writeRecord } from './record.ts'
 import { loadScenarios } from './scenario-list.ts'
 import type { Scenario } from './stage.ts'
 import { runSuite } from './suite.ts'
 import type { StartOptions, SystemUnderTest } from './system-under-test.ts'
-import { readVersions } from './versions.ts'
+import { readCommit, readVersions } from './versions.ts'
 
 /** A suite as a program. */
 export interface SuiteProgram<System extends SystemUnderTest> {
@@ -22,12 +23,13 @@ export interface SuiteProgram<System extends SystemUnderTest> {
   readonly description: string
   /** The folder of its scenarios. */
   readonly scenarios: string
-  /** What a full run writes, below the root of the repository. */
+  /** What a full run writes, below the root of the repository; and beside it a record, `.json` instead of `.md`. */
   readonly documentPath: string
   readonly heading: string
-  /** The sentences at the top of the document. @param command the command line of the run, as code */
-  introduction(command: string): string
-  start(options: StartOptions): Promise<System>
+  /** The sentences at the top of the document. */
+  readonly introduction: string
+  /** @param scenarios the numbers of those that will run */
+  start(options: StartOptions, scenarios: readonly number[]): Promise<System>
 }
 
 const root = join(import.meta.dirname, '../..')
@@ -68,6 +70,7 @@ async function run<System extends SystemUnderTest>(
   scenarios: Scenario<System>[],
 ): Promise<boolean> {
   const startedAtMs = performance.now()
+  const startedAt = new Date().toISOString()
   const dir = await makeScratchFolder('faults')
   const abort = new AbortController()
   let system: System | undefined
@@ -90,25 +93,32 @@ async function run<System extends SystemUnderTest>(
   status.print(`Starting a system in ${dir}`)
   let passed = false
   try {
-    system = await program.start({ dir, onLine: () => {}, signal: abort.signal })
+    system = await program.start(
+      { dir, onLine: () => {}, signal: abort.signal },
+      scenarios.map(({ number }) => number),
+    )
     const versions = await readVersions(system)
     status.print(`\n${headerLine()}`)
     let rows = 0
     const findings = new Findings()
-    // After each row, so that a run that is aborted leaves what it has found.
-    const writeDocument = async () => {
+    const { heading, introduction, documentPath } = program
+    const recordPath = join(root, documentPath.replace(/\.md$/, '.json'))
+    const before = await readRecord(recordPath)
+    const run = { startedAt, commit: await readCommit(), command: commandLine(program, options), versions }
+    // After each row, so that a run that is aborted leaves what it has found. Until a complete one has ended, older rows are kept.
+    const writeDocument = async (isEnd: boolean) => {
       if (!writesDocument(options)) return
-      const { heading, documentPath } = program
-      const introduction = program.introduction(commandLine(program, options))
-      const tookMs = performance.now() - startedAtMs
-      const document = faultsDocument({ heading, introduction, findings, versions, date: new Date(), tookMs })
-      await writeFile(join(root, documentPath), document)
+      const kept = isEnd && isComplete(options) ? emptyRecord : before
+      const record = withRun(kept, { ...run, tookMs: performance.now() - startedAtMs }, findings.list)
+      await writeRecord(recordPath, record)
+      await writeFile(join(root, documentPath), faultsDocument({ heading, introduction, record }))
     }
     await runSuite({
       system,
       findings,
       scenarios,
       short: options.short,
+      rows: options.row,
       onStage: (made) => {
         stage = made
       },
@@ -117,7 +127,7 @@ async function run<System extends SystemUnderTest>(
         rows += 1
         status.print(rowLine(row))
         for (const problem of row.problems) status.print(`     ✗ ${problem}`)
-        void writeDocument()
+        void writeDocument(false)
       },
     })
     status.stop()
@@ -129,7 +139,7 @@ async function run<System extends SystemUnderTest>(
       console.log(`${name}: at most ${seconds(worstMs)} in ${times} measurements${limit}`)
     }
     for (const note of findings.notes) console.log(`Note: ${note}`)
-    await writeDocument()
+    await writeDocument(true)
     if (writesDocument(options)) console.log(`Wrote ${program.documentPath}`)
     const verdict = passed ? 'All checks passed.' : `FAILED:\n  ${findings.problems.join('\n  ')}`
     console.log(`\n${verdict}\n${rows} rows in ${seconds(tookMs)}`)
@@ -141,8 +151,13 @@ async function run<System extends SystemUnderTest>(
   return passed
 }
 
-function commandLine({ command }: { readonly command: string }, { only, short }: Options): string {
-  const chosen = [...(only ? ['--only', only.join(',')] : []), ...(short ? ['--short'] : [])]
+function commandLine({ command }: { readonly command: string }, { only, row, short, write }: Options): string {
+  const chosen = [
+    ...(only ? ['--only', only.join(',')] : []),
+    ...(row ? ['--row', ...row.map((words) => `'${words}'`)] : []),
+    ...(short ? ['--short'] : []),
+    ...(write ? ['--write'] : []),
+  ]
   return [command, ...(chosen.length > 0 ? ['--', ...chosen] : [])].join(' ')
 }
 

@@ -8,6 +8,8 @@ export interface SuiteOptions<System extends SystemUnderTest> {
   readonly system: System
   readonly scenarios: readonly Scenario<System>[]
   readonly short: boolean
+  /** Words in the names of the rows to run; undefined runs all. */
+  readonly rows?: readonly string[] | undefined
   /** Where results are put, as they come. */
   readonly findings: Findings
   readonly onRow: (row: Row) => void
@@ -19,20 +21,24 @@ export async function runSuite<System extends SystemUnderTest>({
   system,
   scenarios,
   short,
+  rows,
   findings,
   onRow,
   onStage,
 }: SuiteOptions<System>): Promise<void> {
-  const stage = new FaultStage({ system, short, findings, onRow })
+  const stage = new FaultStage({ system, short, rows, findings, onRow })
   onStage(stage)
   for (const scenario of scenarios) {
     try {
       await stage.play(scenario)
     } catch (error) {
-      findings.failures.push(`${scenario.number} ${scenario.title} failed: ${(error as Error).message}`)
+      findings.current.failures.push(`${scenario.number} ${scenario.title} failed: ${(error as Error).message}`)
     }
   }
   // Each row checks its own targets once it has settled. This finds later changes.
   const off = await miscounted(system.pool)
-  if (off !== 0) findings.failures.push(`at the end, the counters of all targets differ from their clicks by ${off}`)
+  if (off !== 0)
+    findings.current.failures.push(
+      `at the end of the run, the counters of all targets differ from their clicks by ${off}`,
+    )
 }

@@ -1,4 +1,5 @@
 import { availableParallelism, totalmem } from 'node:os'
+import { runCommand } from '@clicktally/local/processes/run-command.ts'
 import type { SystemUnderTest } from './system-under-test.ts'
 
 export interface Versions {
@@ -7,6 +8,15 @@ export interface Versions {
   readonly rabbitmq: string
   /** Such as `linux x64, 2 cores, 24 GiB of memory`. */
   readonly machine: string
+}
+
+/** The abbreviated commit of the working tree, with a `+` if files outside docs/ differ from it; `unknown` outside of a clone. */
+export async function readCommit(): Promise<string> {
+  const git = async (...args: string[]) =>
+    (await runCommand('git', args, { cwd: import.meta.dirname, withinMs: 30_000 })).stdout.trim()
+  const commit = await git('rev-parse', '--short=7', 'HEAD')
+  if (commit === '') return 'unknown'
+  return (await git('status', '--porcelain', '--', ':/', ':(exclude,top)docs')) === '' ? commit : `${commit}+`
 }
 
 export async function readVersions(system: SystemUnderTest): Promise<Versions> {

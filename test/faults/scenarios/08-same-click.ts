@@ -45,7 +45,7 @@ async function manyAtOnce(stage: Stage): Promise<void> {
     allAccepted = load.failures === 0
   })
   // If a request failed, the number of accepted copies is unknown.
-  if (allAccepted && row.duplicates !== sendings)
+  if (row !== undefined && allAccepted && row.duplicates !== sendings)
     throw new Error(`${row.duplicates} duplicates were skipped, but ${sendings} were sent`)
 }
 
