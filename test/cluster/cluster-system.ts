@@ -13,7 +13,10 @@ import type { Pool } from 'pg'
 import { pino } from 'pino'
 import { ComposeProject } from './compose-project.ts'
 
-const files = ['docker-compose.yml', 'compose.cluster.yml', 'test/cluster/published-ports.yml']
+const forms = {
+  single: ['docker-compose.yml', 'test/cluster/single-ports.yml'],
+  cluster: ['docker-compose.yml', 'compose.cluster.yml', 'test/cluster/cluster-ports.yml'],
+} as const
 const brokers = ['rabbitmq', 'rabbitmq-2', 'rabbitmq-3'] as const
 const databases = ['postgres', 'postgres-2', 'postgres-3'] as const
 const ingests = 2
@@ -24,11 +27,12 @@ interface Ports {
   readonly nginx: number
   /** Of the first ingest; the others follow. */
   readonly ingest: number
-  readonly haproxies: readonly [number, number]
+  /** Of the two HAProxy; in the single form the first is that of PostgreSQL. */
+  readonly databases: readonly [number, number]
   readonly managements: readonly [number, number, number]
 }
 
-/** The system of compose.cluster.yml, in containers. The suite's own connections lead through HAProxy, as those of the services do. */
+/** The system of compose.cluster.yml, in containers, or a single one that becomes it. The suite's own connections lead through HAProxy, as those of the services do. */
 export class ClusterSystem implements SystemUnderTest {
   readonly project: ComposeProject
   readonly ownerKey: string
@@ -39,19 +43,21 @@ export class ClusterSystem implements SystemUnderTest {
   readonly #ports: Ports
   readonly #operatorPassword: string
   readonly #dir: string
+  #form: keyof typeof forms
   #stopped: Promise<void> | undefined
 
-  private constructor(project: ComposeProject, ports: Ports, secrets: Secrets, dir: string) {
+  private constructor(project: ComposeProject, ports: Ports, secrets: Secrets, dir: string, form: keyof typeof forms) {
     const at = (port: number) => `127.0.0.1:${port}`
     this.project = project
     this.#ports = ports
     this.#dir = dir
+    this.#form = form
     this.ownerKey = secrets.ownerKey
     this.#operatorPassword = secrets.operatorPassword
     this.endpoints = Array.from({ length: ingests }, (_, index) => `http://${at(ports.ingest + index)}`)
     this.readEndpoints = [`http://${at(ports.nginx)}`]
     this.pool = createPool({
-      url: `postgres://clicktally:${secrets.databasePassword}@${ports.haproxies.map(at).join(',')}/clicktally`,
+      url: `postgres://clicktally:${secrets.databasePassword}@${ports.databases.map(at).join(',')}/clicktally`,
       name: 'faults',
       logger: pino({ level: 'silent' }),
       maxConnections: 4,
@@ -60,13 +66,13 @@ export class ClusterSystem implements SystemUnderTest {
     this.database = createDatabase(this.pool)
   }
 
-  static async start({ dir, signal }: StartOptions): Promise<ClusterSystem> {
+  static async start({ dir, signal }: StartOptions, form: keyof typeof forms): Promise<ClusterSystem> {
     const ports = await freePorts()
     const variables = {
       CLICKTALLY_LISTEN: `127.0.0.1:${ports.nginx}`,
       TEST_INGEST_PORTS: `${ports.ingest}-${ports.ingest + ingests - 1}`,
-      TEST_HAPROXY_PORT: String(ports.haproxies[0]),
-      TEST_HAPROXY_2_PORT: String(ports.haproxies[1]),
+      TEST_DATABASE_PORT: String(ports.databases[0]),
+      TEST_DATABASE_2_PORT: String(ports.databases[1]),
       TEST_RABBITMQ_PORT: String(ports.managements[0]),
       TEST_RABBITMQ_2_PORT: String(ports.managements[1]),
       TEST_RABBITMQ_3_PORT: String(ports.managements[2]),
@@ -76,14 +82,23 @@ export class ClusterSystem implements SystemUnderTest {
       CLICKTALLY_READS_AT_ONCE: '65535',
     }
     const name = `clicktally-cluster-${process.pid}`
-    const project = new ComposeProject({ name, files, variables, ...(signal && { signal }) })
+    const project = new ComposeProject({ name, files: forms[form], variables, ...(signal && { signal }) })
     try {
-      await project.compose('up', '--build', '--detach', '--wait')
-      return new ClusterSystem(project, ports, await readSecrets(project), dir)
+      await up(project)
+      return new ClusterSystem(project, ports, await readSecrets(project), dir, form)
     } catch (error) {
       await end(project, dir)
       throw error
     }
+  }
+
+  /** Makes a cluster of a single system, as docs/scaling.md says: stops it, and starts it with the other files. */
+  async becomeCluster(): Promise<void> {
+    if (this.#form === 'cluster') return
+    await this.project.compose('stop')
+    this.project.setFiles(forms.cluster)
+    this.#form = 'cluster'
+    await up(this.project)
   }
 
   async manage(method: ManagementMethod, path: string, body?: object): Promise<unknown> {
@@ -194,6 +209,10 @@ async function readSecrets(project: ComposeProject): Promise<Secrets> {
   return { ownerKey, databasePassword, operatorPassword }
 }
 
+async function up(project: ComposeProject): Promise<void> {
+  await project.compose('up', '--build', '--detach', '--wait')
+}
+
 /** Keeps the logs in the system's folder. */
 async function end(project: ComposeProject, dir: string): Promise<void> {
   const logs = await project.compose('logs', '--no-color', '--timestamps').catch((error: Error) => error.message)
@@ -208,7 +227,7 @@ async function freePorts(): Promise<Ports> {
   return {
     nginx: await port(),
     ingest,
-    haproxies: [await port(), await port()],
+    databases: [await port(), await port()],
     managements: [await port(), await port(), await port()],
   }
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { lastLines, runCommand } from '@clicktally/local/processes/run-command.ts'
 import { childEnvironment } from '@clicktally/local/services/child-environment.ts'
+import type { Fault } from './fault.ts'
 
 export interface ComposeProjectOptions {
   readonly name: string
@@ -17,12 +18,19 @@ const dockerSettings = ['DOCKER_HOST', 'DOCKER_CONTEXT', 'DOCKER_CONFIG']
 /** Images are built, and a standby copies the database. */
 const commandWithinMs = 900_000
 
-/** The containers of a compose project, each with one fault of its own: killed, silent or cut off. */
+/** The containers of a compose project, and the faults that they can have. */
 export class ComposeProject {
   readonly #options: ComposeProjectOptions
+  #files: readonly string[]
 
   constructor(options: ComposeProjectOptions) {
     this.#options = options
+    this.#files = options.files
+  }
+
+  /** Later commands use these files: the same project in another form. */
+  setFiles(files: readonly string[]): void {
+    this.#files = files
   }
 
   /** The container of a service; `instance` counts from 1. */
@@ -45,8 +53,8 @@ export class ComposeProject {
 
   /** @throws with the last lines of its output if it fails */
   async compose(...args: string[]): Promise<string> {
-    const { name, files, variables } = this.#options
-    const chosen = files.flatMap((file) => ['--file', join(root, file)])
+    const { name, variables } = this.#options
+    const chosen = this.#files.flatMap((file) => ['--file', join(root, file)])
     return await this.#run(['compose', '--progress', 'quiet', '--project-name', name, ...chosen, ...args], variables)
   }
 
@@ -60,36 +68,35 @@ export class ComposeProject {
     return await this.docker(['exec', container, ...command])
   }
 
-  /** SIGKILL for all processes of the container, which stays down: as when its machine fails. */
-  async kill(...containers: string[]): Promise<void> {
-    await this.docker(['kill', ...containers])
+  /** SIGKILL for all processes of the containers, which stay down until the end: as when their machines fail. */
+  killed(...containers: string[]): Fault {
+    return {
+      begin: () => this.docker(['kill', ...containers]),
+      end: () => this.docker(['start', ...containers]),
+    }
   }
 
-  async start(...containers: string[]): Promise<void> {
-    await this.docker(['start', ...containers])
-  }
-
-  /** Freezes all processes of the container: connections stay open and are silent, as when its machine hangs. */
-  async pause(...containers: string[]): Promise<void> {
-    await this.docker(['pause', ...containers])
-  }
-
-  async resume(...containers: string[]): Promise<void> {
-    await this.docker(['unpause', ...containers])
+  /** Freezes all processes of the containers: connections stay open and are silent, as when their machines hang. */
+  silent(...containers: string[]): Fault {
+    return {
+      begin: () => this.docker(['pause', ...containers]),
+      end: () => this.docker(['unpause', ...containers]),
+    }
   }
 
   /**
    * Drops every packet to and from a container, or only those of some TCP ports, in silence. Rules are in the container's own network
    * namespace, so this needs Linux and root.
    */
-  async isolate(container: string, ports?: readonly number[]): Promise<void> {
+  cutOff(container: string, ports?: readonly number[]): Fault {
     const packets = ports === undefined ? [] : ['-p', 'tcp', '-m', 'multiport', '--ports', ports.join(',')]
-    await this.#iptables(container, ['-A', 'INPUT', '!', '-i', 'lo', ...packets, '-j', 'DROP'])
-    await this.#iptables(container, ['-A', 'OUTPUT', '!', '-o', 'lo', ...packets, '-j', 'DROP'])
-  }
-
-  async reconnect(container: string): Promise<void> {
-    await this.#iptables(container, ['-F'])
+    return {
+      begin: async () => {
+        await this.#iptables(container, ['-A', 'INPUT', '!', '-i', 'lo', ...packets, '-j', 'DROP'])
+        await this.#iptables(container, ['-A', 'OUTPUT', '!', '-o', 'lo', ...packets, '-j', 'DROP'])
+      },
+      end: () => this.#iptables(container, ['-F']),
+    }
   }
 
   /** Whether each container runs and, by its health check, works. */

@@ -16,6 +16,10 @@ processors, two apis), all on one machine, sends clicks, and makes nodes fail: k
 packet is dropped). After each fault it waits until the cluster is whole, and looks up every id that it sent in the database.
 
 A node that fails **stays away until clicks are accepted and counted again**, and the times in the table begin when it fails.
-Where that cannot be, because a majority is away, they begin when its nodes are started again.`,
-  start: (options) => ClusterSystem.start(options),
+Where that cannot be, because a majority is away, they begin when its nodes are started again.
+
+Row 0 begins with a single system of \`docker-compose.yml\`, under load, and makes a cluster of it in the way of
+[scaling.md](scaling.md#from-a-single-system-with-its-data); its duration is how long clicks were refused.`,
+  // Scenario 0 makes a cluster of it.
+  start: (options, scenarios) => ClusterSystem.start(options, scenarios.includes(0) ? 'single' : 'cluster'),
 })

@@ -1,16 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Breaking, Stage } from '@clicktally/faults/stage.ts'
 import type { ClusterSystem } from './cluster-system.ts'
+import type { Fault } from './fault.ts'
 
-export interface Outage {
+export interface Outage extends Fault {
   /** Completes `accepting resumes after …`. */
   readonly what: string
   /** Limits until clicks are accepted and counted again, in milliseconds. Without one the time is only reported. */
   readonly acceptingWithinMs?: number
   readonly countingWithinMs?: number
-  begin(): Promise<unknown>
-  /** Brings back what `begin` took away. Nothing to do if that comes back by itself. */
-  end?(): Promise<unknown>
   /** How long it lasts at least, in milliseconds. In the short form it ends when clicks are accepted and counted again. */
   readonly forMs: number
 }

@@ -17,8 +17,7 @@ export const scenario: Scenario<ClusterSystem> = {
         await survive(stage, breaking, {
           what: 'a RabbitMQ node is killed',
           acceptingWithinMs: accepting.killed,
-          begin: () => project.kill(node),
-          end: () => project.start(node),
+          ...project.killed(node),
           forMs: 5_000,
         })
       }
@@ -32,8 +31,7 @@ export const scenario: Scenario<ClusterSystem> = {
         await survive(stage, breaking, {
           what: 'a RabbitMQ node falls silent',
           acceptingWithinMs: accepting.silent,
-          begin: () => project.pause(node),
-          end: () => project.resume(node),
+          ...project.silent(node),
           forMs: 40_000,
         })
       })
@@ -43,8 +41,7 @@ export const scenario: Scenario<ClusterSystem> = {
       await survive(stage, breaking, {
         what: 'a RabbitMQ node is cut off',
         acceptingWithinMs: accepting.silent,
-        begin: () => project.isolate(leader),
-        end: () => project.reconnect(leader),
+        ...project.cutOff(leader),
         forMs: 40_000,
       })
     })
@@ -52,8 +49,7 @@ export const scenario: Scenario<ClusterSystem> = {
       const [leader = ''] = await system.brokers()
       await survive(stage, breaking, {
         what: 'a RabbitMQ node is cut off from the others only',
-        begin: () => project.isolate(leader, nodePorts),
-        end: () => project.reconnect(leader),
+        ...project.cutOff(leader, nodePorts),
         forMs: 40_000,
       })
     })

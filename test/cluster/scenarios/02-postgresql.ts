@@ -22,11 +22,12 @@ export const scenario: Scenario<ClusterSystem> = {
     })
     await stage.row('PostgreSQL: primary killed, restarted', async (breaking) => {
       const [primary = ''] = await system.databases()
+      const killed = project.killed(primary)
       await survive(stage, breaking, {
         what: 'the primary of PostgreSQL is killed, and restarted at once',
         begin: async () => {
-          await project.kill(primary)
-          await project.start(primary)
+          await killed.begin()
+          await killed.end?.()
         },
         forMs: 0,
       })
@@ -35,8 +36,7 @@ export const scenario: Scenario<ClusterSystem> = {
       const [primary = ''] = await system.databases()
       await survive(stage, breaking, {
         what: 'the primary of PostgreSQL is lost',
-        begin: () => project.kill(primary),
-        end: () => project.start(primary),
+        ...project.killed(primary),
         forMs: failoverMs,
       })
     })
@@ -44,8 +44,7 @@ export const scenario: Scenario<ClusterSystem> = {
       const [primary = ''] = await system.databases()
       await survive(stage, breaking, {
         what: 'the primary of PostgreSQL falls silent',
-        begin: () => project.pause(primary),
-        end: () => project.resume(primary),
+        ...project.silent(primary),
         forMs: failoverMs,
       })
     })
@@ -53,8 +52,7 @@ export const scenario: Scenario<ClusterSystem> = {
       const [primary = ''] = await system.databases()
       await survive(stage, breaking, {
         what: 'the primary of PostgreSQL is cut off',
-        begin: () => project.isolate(primary),
-        end: () => project.reconnect(primary),
+        ...project.cutOff(primary),
         forMs: failoverMs,
       })
     })
@@ -62,8 +60,7 @@ export const scenario: Scenario<ClusterSystem> = {
       const [, synchronous = ''] = await system.databases()
       await survive(stage, breaking, {
         what: 'the synchronous standby is lost',
-        begin: () => project.kill(synchronous),
-        end: () => project.start(synchronous),
+        ...project.killed(synchronous),
         forMs: 20_000,
       })
     })
@@ -71,8 +68,7 @@ export const scenario: Scenario<ClusterSystem> = {
       const [, synchronous = ''] = await system.databases()
       await survive(stage, breaking, {
         what: 'the synchronous standby falls silent',
-        begin: () => project.pause(synchronous),
-        end: () => project.resume(synchronous),
+        ...project.silent(synchronous),
         forMs: failoverMs,
       })
     })

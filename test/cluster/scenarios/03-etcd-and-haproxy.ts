@@ -12,8 +12,7 @@ export const scenario: Scenario<ClusterSystem> = {
       for (const member of etcds) {
         await survive(stage, breaking, {
           what: 'a member of etcd is killed',
-          begin: () => project.kill(member),
-          end: () => project.start(member),
+          ...project.killed(member),
           forMs: 10_000,
         })
       }
@@ -21,21 +20,19 @@ export const scenario: Scenario<ClusterSystem> = {
     await stage.row('etcd: all members silent (paused)', async (breaking) => {
       await survive(stage, breaking, {
         what: 'etcd is away',
-        begin: () => project.pause(...etcds),
-        end: () => project.resume(...etcds),
+        ...project.silent(...etcds),
         forMs: 60_000,
       })
     })
-    for (const [name, begin, end] of [
-      ['killed', 'kill', 'start'],
-      ['silent (paused)', 'pause', 'resume'],
+    for (const [name, fault] of [
+      ['killed', 'killed'],
+      ['silent (paused)', 'silent'],
     ] as const) {
       await stage.row(`HAProxy: each ${name} in turn`, async (breaking) => {
         for (const proxy of ['haproxy', 'haproxy-2'].map((service) => project.container(service))) {
           await survive(stage, breaking, {
-            what: begin === 'kill' ? 'an HAProxy is killed' : 'an HAProxy falls silent',
-            begin: () => project[begin](proxy),
-            end: () => project[end](proxy),
+            what: fault === 'killed' ? 'an HAProxy is killed' : 'an HAProxy falls silent',
+            ...project[fault](proxy),
             forMs: 20_000,
           })
         }

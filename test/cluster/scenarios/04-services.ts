@@ -12,8 +12,7 @@ export const scenario: Scenario<ClusterSystem> = {
         const ingest = project.container('ingest', instance)
         await outlast(stage, breaking, {
           what: 'an ingest is started again',
-          begin: () => project.kill(ingest),
-          end: () => project.start(ingest),
+          ...project.killed(ingest),
           forMs: 5_000,
         })
       }
@@ -23,8 +22,7 @@ export const scenario: Scenario<ClusterSystem> = {
         const processor = project.container('processor', instance)
         await survive(stage, breaking, {
           what: 'a processor is killed',
-          begin: () => project.kill(processor),
-          end: () => project.start(processor),
+          ...project.killed(processor),
           forMs: 5_000,
         })
       }
@@ -33,8 +31,7 @@ export const scenario: Scenario<ClusterSystem> = {
       const processor = project.container('processor', 1)
       await survive(stage, breaking, {
         what: 'a processor falls silent',
-        begin: () => project.pause(processor),
-        end: () => project.resume(processor),
+        ...project.silent(processor),
         forMs: 40_000,
       })
     })
@@ -42,8 +39,7 @@ export const scenario: Scenario<ClusterSystem> = {
       const others = ['api', 'auth', 'notifier', 'janitor', 'nginx'].map((service) => project.container(service))
       await survive(stage, breaking, {
         what: 'the other services are killed',
-        begin: () => project.kill(...others),
-        end: () => project.start(...others),
+        ...project.killed(...others),
         forMs: 5_000,
       })
     })

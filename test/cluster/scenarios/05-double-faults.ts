@@ -1,9 +1,10 @@
 import type { Scenario } from '@clicktally/faults/stage.ts'
 import type { ClusterSystem } from '../cluster-system.ts'
+import { together } from '../fault.ts'
 import { outlast, survive } from '../outage.ts'
 
 export const scenario: Scenario<ClusterSystem> = {
-  number: 6,
+  number: 5,
   title: 'two nodes fail at the same time',
   async run(stage) {
     const { system } = stage
@@ -13,8 +14,7 @@ export const scenario: Scenario<ClusterSystem> = {
       const [primary = ''] = await system.databases()
       await survive(stage, breaking, {
         what: 'the leader of the queue and the primary of PostgreSQL are lost',
-        begin: () => project.kill(leader, primary),
-        end: () => project.start(leader, primary),
+        ...project.killed(leader, primary),
         forMs: 45_000,
       })
     })
@@ -23,8 +23,7 @@ export const scenario: Scenario<ClusterSystem> = {
       const member = project.container('etcd')
       await survive(stage, breaking, {
         what: 'the primary of PostgreSQL and a member of etcd are lost',
-        begin: () => project.kill(primary, member),
-        end: () => project.start(primary, member),
+        ...project.killed(primary, member),
         forMs: 45_000,
       })
     })
@@ -33,8 +32,7 @@ export const scenario: Scenario<ClusterSystem> = {
       const processor = project.container('processor', 1)
       await survive(stage, breaking, {
         what: 'the leader of the queue and a processor fall silent',
-        begin: () => project.pause(leader, processor),
-        end: () => project.resume(leader, processor),
+        ...project.silent(leader, processor),
         forMs: 40_000,
       })
     })
@@ -42,17 +40,23 @@ export const scenario: Scenario<ClusterSystem> = {
       const [leader = '', follower = ''] = await system.brokers()
       await outlast(stage, breaking, {
         what: 'the majority of RabbitMQ was away, from when it is started',
-        begin: () => project.kill(leader, follower),
-        end: () => project.start(leader, follower),
+        ...project.killed(leader, follower),
         forMs: 15_000,
+      })
+    })
+    await stage.row('primary killed, standby cut off', async (breaking) => {
+      const [primary = '', synchronous = ''] = await system.databases()
+      await outlast(stage, breaking, {
+        what: 'the primary was lost and its synchronous standby cut off, from when they are back',
+        ...together(project.cutOff(synchronous), project.killed(primary)),
+        forMs: 40_000,
       })
     })
     await stage.row('primary and synchronous standby killed', async (breaking) => {
       const [primary = '', synchronous = ''] = await system.databases()
       await outlast(stage, breaking, {
         what: 'the primary and its synchronous standby were away, from when they are started',
-        begin: () => project.kill(primary, synchronous),
-        end: () => project.start(primary, synchronous),
+        ...project.killed(primary, synchronous),
         forMs: 40_000,
       })
     })

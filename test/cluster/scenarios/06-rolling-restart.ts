@@ -2,7 +2,7 @@ import type { Scenario } from '@clicktally/faults/stage.ts'
 import type { ClusterSystem } from '../cluster-system.ts'
 
 export const scenario: Scenario<ClusterSystem> = {
-  number: 5,
+  number: 6,
   title: 'every node restarted, one after the other',
   async run(stage) {
     const { system } = stage
