@@ -97,7 +97,8 @@ test('what an interrupted compaction leaves behind is removed by the next', asyn
   )
   expect(await compacting).toBeInstanceOf(Error)
   reader.release(true)
-  expect(await indexes()).toEqual([key, `${key}_ccnew`])
+  // Either the new index, or the old one if they have changed places already.
+  expect(await indexes()).toEqual([key, expect.stringMatching(/_cc(new|old)$/)])
   expect(await run((client) => compactKeys(client, options))).toEqual([key])
   expect(await indexes()).toEqual([key])
 })
