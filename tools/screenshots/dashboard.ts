@@ -14,7 +14,10 @@ const views: Readonly<Record<string, { address: string; ready: string; shows?: s
   filtered: { address: '/?range=30d&filter=browser:not:Safari&filter=channel:is:search,social', ready: '.plot canvas' },
   'first-click': { address: `/?project=${emptyProject}`, ready: '.first-click .copy-box' },
   settings: { address: '/settings?section=keys', ready: '.settings tbody tr' },
-  projects: { address: '/settings?section=projects', ready: '.settings tbody tr' },
+  keys: { address: '/settings?section=keys', ready: '.settings tbody tr', shows: '.stacks' },
+  projects: { address: '/settings?section=projects', ready: '.settings tbody tr', shows: '.stacks' },
+  users: { address: '/settings?section=users', ready: '.settings tbody tr', shows: '.stacks' },
+  audit: { address: '/settings?section=audit', ready: '.settings tbody tr', shows: '.stacks' },
 }
 
 export interface SignIn {

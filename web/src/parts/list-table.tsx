@@ -13,11 +13,12 @@ export interface ListTableProps {
   readonly children: ComponentChildren
 }
 
-/** A table of the settings. It scrolls sideways on a narrow screen. */
+/** A table of the settings. On a narrow screen each row is a block, with the name of its column before each value. */
 export function ListTable({ label, columns, numbers = [], hasActions = false, children }: ListTableProps) {
+  const names = Object.fromEntries(columns.map((column, index) => [`--column-${index + 1}`, JSON.stringify(column)]))
   return (
     <ScrollBox label={`Table: ${label}`} scrolls="wide">
-      <table class="plain">
+      <table class="plain stacks" style={names}>
         <thead>
           <tr>
             {columns.map((column) => (

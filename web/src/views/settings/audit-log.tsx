@@ -30,9 +30,7 @@ export function AuditLog() {
             <td>
               <code>{entry.subject}</code>
             </td>
-            <td class="muted">
-              <code>{Object.keys(entry.detail).length === 0 ? '' : JSON.stringify(entry.detail)}</code>
-            </td>
+            <td class="muted">{Object.keys(entry.detail).length > 0 && <code>{JSON.stringify(entry.detail)}</code>}</td>
           </tr>
         ))}
       </ListTable>
