@@ -9,6 +9,7 @@ import { measurements } from './measurement-list.ts'
 import { createCommand, type Options } from './options.ts'
 import { benchmarksDocument, benchmarksJson } from './report/document.ts'
 import { plotSvg } from './report/plot.ts'
+import { readOutcomes, withRun } from './report/record.ts'
 import { resultLine, targetResults } from './report/targets.ts'
 import { type Outcome, outcomeLines, runSuite, sectionsOf, troubleOf } from './suite.ts'
 import { BenchSystem } from './system/bench-system.ts'
@@ -71,16 +72,21 @@ async function main(options: Options): Promise<boolean> {
 
 async function writeDocuments(
   options: Options,
-  outcomes: readonly Outcome[],
+  measured: readonly Outcome[],
   system: BenchSystem | undefined,
   tookMs: number,
 ): Promise<void> {
+  const before = options.only === undefined ? [] : await readOutcomes(join(docsDir, 'benchmarks.json'))
+  const outcomes = withRun(
+    before,
+    measured,
+    measurements.map(({ name }) => name),
+  )
   const plot = outcomes.flatMap(({ section }) => section?.plot ?? [])[0]
   const document = {
     ...{
       outcomes,
       tookMs,
-      short: options.short,
       command: ['npm run bench --', ...process.argv.slice(2)].join(' '),
       date: new Date(),
     },

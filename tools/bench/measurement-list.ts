@@ -7,6 +7,7 @@ import { bytesPerClick, costliestBody } from './measurements/click-size.ts'
 import { endToEnd } from './measurements/end-to-end.ts'
 import { ingests } from './measurements/ingests.ts'
 import { memory } from './measurements/memory.ts'
+import { page } from './measurements/page.ts'
 import { processors } from './measurements/processors.ts'
 import { microCache, yearCount } from './measurements/reading.ts'
 import { storing } from './measurements/storing.ts'
@@ -14,5 +15,5 @@ import { storing } from './measurements/storing.ts'
 /** All measurements, in the order in which they run. */
 export const measurements: readonly Measurement[] = [
   ...[accepting, acceptingBatches, loneClick, acceptingLatency, storing, endToEnd, processors, ingests, memory],
-  ...[microCache, costliestBody, yearCount, breakdowns, archiving, bytesPerClick],
+  ...[microCache, costliestBody, yearCount, breakdowns, archiving, bytesPerClick, page],
 ]

@@ -17,7 +17,11 @@ export function createCommand(names: readonly string[]): Command {
         'one about 5. Nothing else should run on the machine meanwhile.',
     )
     .option('--short', 'fewer and shorter rounds with fewer clicks, the same comparisons', false)
-    .option('--only <names>', 'run only these measurements, separated by commas', (text) => namesIn(text, names))
+    .option(
+      '--only <names>',
+      'run only these measurements, separated by commas; --write then keeps the others',
+      (text) => namesIn(text, names),
+    )
     .option('--write', 'write docs/benchmarks.md, docs/benchmarks.json and docs/benchmarks.svg', false)
     .option('--list', 'list the measurements', false)
 }

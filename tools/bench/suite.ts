@@ -13,6 +13,9 @@ export interface Outcome {
   readonly section: Section | undefined
   readonly failure: string | undefined
   readonly tookMs: number
+  /** ISO 8601. */
+  readonly startedAt: string
+  readonly short: boolean
   /** Share of CPU time that the hypervisor gave to other machines; undefined if unknown. */
   readonly stolen?: number | undefined
 }
@@ -44,6 +47,7 @@ export async function runSuite(options: SuiteOptions): Promise<Outcome[]> {
   for (const [index, measurement] of measurements.entries()) {
     signal.throwIfAborted()
     const begunAtMs = performance.now()
+    const startedAt = new Date().toISOString()
     const stolenSince = watchStolenTime()
     const dir = join(options.dir, measurement.name)
     await mkdir(dir, { recursive: true })
@@ -66,7 +70,8 @@ export async function runSuite(options: SuiteOptions): Promise<Outcome[]> {
       signal.throwIfAborted()
       failure = explain(error)
     }
-    const outcome = { measurement, section, failure, tookMs: performance.now() - begunAtMs, stolen: stolenSince() }
+    const tookMs = performance.now() - begunAtMs
+    const outcome = { measurement, section, failure, tookMs, startedAt, short, stolen: stolenSince() }
     outcomes.push(outcome)
     onOutcome(outcome)
   }

@@ -1,7 +1,11 @@
-import { describe, expect, it } from 'vitest'
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { makeScratchFolder } from '@clicktally/local/files/scratch-folder.ts'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Section } from '../measurement.ts'
 import { benchmarksDocument, benchmarksJson, type DocumentOptions } from '../report/document.ts'
 import { plotSvg } from '../report/plot.ts'
+import { readOutcomes, withRun } from '../report/record.ts'
 import { targetResults, targets } from '../report/targets.ts'
 import { type Outcome, outcomeLines, sectionsOf, troubleOf } from '../suite.ts'
 
@@ -30,9 +34,11 @@ const section: Section = {
   voided: [],
 }
 
+const startedAt = '2026-11-21T10:00:00.000Z'
+
 function outcomeOf(changes: Partial<Outcome> & { section?: Section | undefined }): Outcome {
   const measurement = { name: 'accepting', title: 'accepting' }
-  return { measurement, section, failure: undefined, tookMs: 61_000, ...changes }
+  return { measurement, section, failure: undefined, tookMs: 61_000, startedAt, short: false, ...changes }
 }
 
 function documentOf(...outcomes: Outcome[]): DocumentOptions {
@@ -40,7 +46,6 @@ function documentOf(...outcomes: Outcome[]): DocumentOptions {
     outcomes,
     machine: { hardware: '2 cores (a CPU), 24 GiB of memory', system: 'linux 6.1 x64', versions: { nginx: '1.22.1' } },
     command: 'npm run bench -- --write',
-    short: false,
     date: new Date('2026-11-21T10:00:00Z'),
     tookMs: 25.4 * 60_000,
     plot: 'benchmarks.svg',
@@ -115,5 +120,29 @@ describe('the plot', () => {
 
   it('follows a dark theme', () => {
     expect(svg).toContain('prefers-color-scheme: dark')
+  })
+})
+
+describe('a run that is limited to some measurements', () => {
+  const named = (name: string, changes: Partial<Outcome> = {}) =>
+    outcomeOf({ measurement: { name, title: section.title }, ...changes })
+
+  it('replaces their results in the record, and keeps the others', async () => {
+    const dir = await makeScratchFolder('record')
+    onTestFinished(() => rm(dir, { recursive: true, force: true }))
+    const path = join(dir, 'benchmarks.json')
+    expect(await readOutcomes(path)).toEqual([])
+    const full = [named('first'), named('second'), named('gone')]
+    await writeFile(path, benchmarksJson(documentOf(...full)))
+    const before = await readOutcomes(path)
+    expect(before).toEqual(full)
+    const later = named('second', { startedAt: '2026-11-22T08:15:00.000Z', short: true })
+    const failed = named('third', { section: undefined, failure: 'no browser' })
+    const outcomes = withRun(before, [failed, later], ['first', 'second', 'third'])
+    expect(outcomes).toEqual([full[0], later, failed])
+    const text = benchmarksDocument(documentOf(...outcomes))
+    expect(text).toContain('Measured on 2026-11-21 at 10:00 UTC, in 61 seconds.\n')
+    expect(text).toContain('Measured on 2026-11-22 at 08:15 UTC, in 61 seconds, in the short form.\n')
+    expect(text).toContain('- third failed: no browser\n')
   })
 })
