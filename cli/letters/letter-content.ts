@@ -1,4 +1,4 @@
-import { clicksMessageType } from '@clicktally/message/message-type.ts'
+import { isClicksMessageType } from '@clicktally/message/message-type.ts'
 import { printable } from '@clicktally/terminal/printable.ts'
 
 /** A line of a message can be a little longer than an event may be: this many bytes always hold the first one whole. */
@@ -10,7 +10,7 @@ const bytesPerHexLine = 16
 
 /** What the letter is about, in a few words: the target of its first click, or else its first bytes. */
 export function describeContent(content: Buffer, type: string | null): string {
-  const target = type === clicksMessageType ? firstTarget(content) : undefined
+  const target = isClicksMessageType(type) ? firstTarget(content) : undefined
   if (target !== undefined) return printable(target)
   return printable(content.subarray(0, previewBytes).toString('utf8'))
 }

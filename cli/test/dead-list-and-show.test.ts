@@ -98,7 +98,7 @@ describe('dead show', () => {
       'refused_by_database',
       'unresolved',
       click.id,
-      'of producer 11111111-1111-4111-8111-111111111111, type clicks.v1',
+      'of producer 11111111-1111-4111-8111-111111111111, type clicks.v2',
       'request-1',
       encodeClick(click),
     ])

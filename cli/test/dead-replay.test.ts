@@ -101,7 +101,7 @@ describe('dead replay', () => {
     if (letter === false || report === false) throw new Error('two messages were expected')
     expect(letter.content.toString()).toBe(content)
     expect(letter.properties).toMatchObject({
-      type: 'clicks.v1',
+      type: 'clicks.v2',
       deliveryMode: 2,
       headers: { sequence: 1, clicks: 3, settled: 0, confirmed: 0 },
     })

@@ -4,7 +4,7 @@ import { describeContent, hexDump, textOf } from '../letters/letter-content.ts'
 describe('the summary of a letter', () => {
   test('is the target of its first click', () => {
     const content = Buffer.from('{"id":"1","target":"signup"}\n{"id":"2","target":"other"}')
-    expect(describeContent(content, 'clicks.v1')).toBe('signup')
+    for (const type of ['clicks.v1', 'clicks.v2']) expect(describeContent(content, type)).toBe('signup')
   })
 
   test('or its first bytes, if it has another type or cannot be read', () => {

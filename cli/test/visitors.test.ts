@@ -1,5 +1,6 @@
 import type { Click } from '@clicktally/event/click.ts'
 import { encodeClick } from '@clicktally/message/clicks-message.ts'
+import { encodeShort } from '@clicktally/message/short-line.ts'
 import { createClick } from '@clicktally/processor/test/processor-under-test.ts'
 import { Client } from 'pg'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -239,6 +240,20 @@ test('an operator can remove a recorded visitor from clicks, and change nothing 
     ])
       await expect(other.query(`select ${call}`), call).rejects.toMatchObject(denied)
   }
+})
+
+test('short lines are of the project of the line before them', () => {
+  const click = by('ann', { projectId: 7 })
+  const content = Buffer.from(
+    [encodeClick(click), encodeShort(click), encodeClick({ ...click, projectId: 8 })].join('\n'),
+  )
+  const scrubbed = (projectId: number) =>
+    withoutVisitor(content, 'ann', projectId)
+      .content.toString()
+      .split('\n')
+      .map((line) => JSON.parse(line).visitorId)
+  expect(scrubbed(7)).toEqual([undefined, undefined, 'ann'])
+  expect(scrubbed(8)).toEqual(['ann', 'ann', undefined])
 })
 
 test('what is not the visitor stays byte for byte', () => {

@@ -1,8 +1,12 @@
+import { Buffer } from 'node:buffer'
 import { type Click, clickSchema } from '@clicktally/event/click.ts'
 import { clickLimits } from '@clicktally/event/click-event.ts'
 import { type EventField, eventFields } from '@clicktally/event/event-fields.ts'
+import Type from 'typebox'
 import { Compile, type Validator } from 'typebox/compile'
-import { clicksMessageType } from './message-type.ts'
+import { ClickLine } from './click-line.ts'
+import { clicksMessageType, earlierClicksMessageType, isClicksMessageType } from './message-type.ts'
+import { completeClick, isShortLine, type RequestFields, requestFieldsAt } from './short-line.ts'
 
 export { clicksMessageType }
 
@@ -19,6 +23,7 @@ const maxLineBytes = clickLimits.eventBytes + 2_048
 export type UndecodableReason = 'unknown_version' | 'undecodable'
 
 export interface UndecodablePart {
+  /** Its bytes; of a short line, the complete one that was made of it. */
   readonly content: Buffer
   readonly reason: UndecodableReason
   readonly detail: string
@@ -30,47 +35,80 @@ export interface DecodedMessage {
   readonly undecodable: readonly UndecodablePart[]
 }
 
-/** One line of a message's body, without the line break. A hand-written encoder was not faster. */
+/** One line of a message's body, without the line break, complete in itself. A hand-written encoder was not faster. */
 export function encodeClick(click: Click): string {
   return JSON.stringify(click)
 }
 
 /**
+ * Takes a line that could be scanned, from `from` to `to` in the content.
+ *
+ * @param requestFrom where the line begins that has the fields of its request: `from`, unless it is short
+ */
+export type LineTaker = (line: ClickLine, from: number, to: number, requestFrom: number) => void
+
+/**
  * Reads a message. Never throws: what cannot be read is returned as such, with the reason.
  *
- * @param isRead asked first about each line, with its beginning and its end in the content. Lines that the caller has read itself
- *   are not among the clicks that are returned.
+ * @param take given the lines that could be scanned; they are not among the clicks that are returned. The content must be well-formed
+ *   UTF-8. Default: no line is scanned.
  */
-export type MessageDecoder = (
-  type: string | undefined,
-  content: Buffer,
-  isRead?: (from: number, to: number) => boolean,
-) => DecodedMessage
+export type MessageDecoder = (type: string | undefined, content: Buffer, take?: LineTaker) => DecodedMessage
 
 /** @param fields those of `eventFields`, or more */
 export function createMessageDecoder(fields: readonly EventField[]): MessageDecoder {
-  const schema = Compile(clickSchema(fields))
-  return (type, content, isRead) => {
-    if (type !== clicksMessageType) {
-      const detail = `The message's type is ${JSON.stringify(type ?? null)}, known is ${clicksMessageType}.`
+  const click = clickSchema(fields)
+  const { projectId, receivedAtMs, requestId } = click.properties
+  const schema = Compile(click)
+  const requestSchema = Compile(Type.Object({ projectId, receivedAtMs, requestId }))
+  const line = new ClickLine(fields)
+  return (type, content, take) => {
+    if (!isClicksMessageType(type)) {
+      const detail = `The message's type is ${JSON.stringify(type ?? null)}, known are ${earlierClicksMessageType} and ${clicksMessageType}.`
       return { clicks: [], undecodable: [{ content, reason: 'unknown_version', detail }] }
     }
+    const mayBeShort = type === clicksMessageType
     const clicks: Click[] = []
     const undecodable: UndecodablePart[] = []
+    /** Where the line begins from which short lines take the fields of their request; -1 if there is none. */
+    let requestFrom = -1
+    let request: RequestFields | undefined
     let isEmpty = true
     for (let from = 0, to = 0; from < content.length; from = to + 1) {
       to = content.indexOf(0x0a, from)
       if (to === -1) to = content.length
       if (to === from) continue
       isEmpty = false
-      if (isRead?.(from, to)) continue
+      if (take !== undefined && line.read(content, from, to) && (!line.isShort || (mayBeShort && requestFrom !== -1))) {
+        if (!line.isShort) {
+          requestFrom = from
+          request = undefined
+        }
+        take(line, from, to, requestFrom)
+        continue
+      }
       // Kept as bytes: what is not UTF-8 must not change.
-      const line = content.subarray(from, to)
-      const click = line.length > maxLineBytes ? undefined : parse(line.toString('utf8'))
-      if (schema.Check(click)) {
-        clicks.push(click)
+      const bytes = content.subarray(from, to)
+      const parsed: unknown = bytes.length > maxLineBytes ? undefined : parse(bytes.toString('utf8'))
+      const isShort = mayBeShort && requestFrom !== -1 && isShortLine(parsed)
+      let value = parsed
+      if (isShort) {
+        request ??= requestFieldsAt(content, requestFrom)
+        value = completeClick(parsed, request)
+      } else if (requestSchema.Check(parsed)) {
+        requestFrom = from
+        request = parsed
+        // A short line that is scanned takes these over.
+        line.projectId = parsed.projectId
+        line.receivedAtMs = parsed.receivedAtMs
       } else {
-        undecodable.push({ content: line, reason: 'undecodable', detail: faultOf(schema, line, click) })
+        // This may have been the first line of another request.
+        requestFrom = -1
+      }
+      if (schema.Check(value)) clicks.push(value)
+      else {
+        const part = isShort ? Buffer.from(JSON.stringify(value)) : bytes
+        undecodable.push({ content: part, reason: 'undecodable', detail: faultOf(schema, bytes, value) })
       }
     }
     if (isEmpty) undecodable.push({ content, reason: 'undecodable', detail: 'The message is empty.' })

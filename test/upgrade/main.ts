@@ -72,6 +72,8 @@ async function main({ from, seconds, rate }: Options): Promise<boolean> {
         logPath: (name) => join(dir, 'logs', `${name}.log`),
         supervision: { onLine: () => {} },
       })
+      // Before the present ingest is sent to: its messages may be of a type that only the present processors read.
+      await system.stopServices(/^processor/)
     })
     const portOf = (name: string) => services.get(name)?.port
     const present: Target = { name: 'present', url: `http://127.0.0.1:${portOf('ingest-1')}` }

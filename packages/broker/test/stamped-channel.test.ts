@@ -33,7 +33,7 @@ describe('a stamped channel', () => {
     expect(stamped).toMatchObject({ confirmed: 1, hasPending: false, hasUnreportedConfirms: true })
     const { content, properties } = await receive()
     expect(content.toString()).toBe('one\ntwo')
-    expect(properties).toMatchObject({ type: 'clicks.v1', appId: 'test', deliveryMode: 2 })
+    expect(properties).toMatchObject({ type: 'clicks.v2', appId: 'test', deliveryMode: 2 })
     expect(readStamp(properties.headers)).toMatchObject({ sequence: 1, clicks: 2, settled: 0, confirmed: 0 })
     await new Promise<Outcome>((resolve) => stamped.report(resolve))
     const report = await receive()

@@ -6,16 +6,21 @@ import { describe, expect, test } from 'vitest'
 import { ClickLine } from '../click-line.ts'
 import { clicksMessageType, decodeMessage, encodeClick } from '../clicks-message.ts'
 import { derivedUuidV7 } from '../derived-uuid-v7.ts'
+import { encodeShort, requestFieldsAt } from '../short-line.ts'
 
 const line = new ClickLine()
 
-/** What a reader found, in the form of a click without its requestId, which it does not keep; undefined where it read nothing. */
-function read(content: Buffer, from = 0, to = content.length) {
-  if (!line.read(content, from, to)) return undefined
+function formatId(words: Int32Array): string {
+  const hex = Array.from(words, (word) => (word >>> 0).toString(16).padStart(8, '0')).join('')
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
+}
+
+/** What the line says, in the form of a click without its requestId, which it does not keep. */
+function fieldsOf(line: ClickLine, content: Buffer) {
   const { propsFrom, propsTo } = line
   const text = (start: number, end: number) => content.toString('utf8', start, end)
   return {
-    id: text(line.idFrom, line.idFrom + 36),
+    id: formatId(line.id),
     projectId: line.projectId,
     target: text(line.targetFrom, line.targetTo),
     occurredAtMs: line.occurredAtMs,
@@ -30,6 +35,11 @@ function read(content: Buffer, from = 0, to = content.length) {
     // As JSON.stringify would write it again: so it is what the database is given either way.
     ...(propsFrom > 0 && { props: text(propsFrom, propsTo) }),
   }
+}
+
+/** What is read of a line; undefined where it is left to the decoder. */
+function read(content: Buffer, from = 0, to = content.length) {
+  return line.read(content, from, to) ? fieldsOf(line, content) : undefined
 }
 
 function decoded(content: Buffer) {
@@ -113,6 +123,33 @@ const click: Click = {
   props: { size: 12.5, wide: false, none: null, name: 'x', '': -1 },
 }
 
+const change = fc.record({
+  at: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+  remove: fc.nat({ max: 3 }),
+  insert: fc.oneof(
+    fc.constantFrom(
+      ...'{}[]",:\\0123456789-.eE+ \t\n\r\0atfn_',
+      'null',
+      'true',
+      '1e9',
+      '\\u0000',
+      '\\n',
+      '-0',
+      '007',
+      '"x":',
+    ),
+    fc.string({ unit: 'binary', maxLength: 2 }),
+  ),
+})
+
+/** The text after some changes of its bytes. */
+function changed(text: string, changes: readonly { at: number; remove: number; insert: string }[]): Buffer {
+  const bytes = [...Buffer.from(text)]
+  for (const { at, remove, insert } of changes)
+    bytes.splice(Math.floor(at * bytes.length), remove, ...Buffer.from(insert))
+  return Buffer.from(bytes)
+}
+
 describe('a click line that is scanned', () => {
   test('is read with all its fields if nothing in it is escaped', () => {
     const content = Buffer.from(encodeClick(click))
@@ -140,6 +177,14 @@ describe('a click line that is scanned', () => {
       expect(read(content)).toBeUndefined()
       expect(decoded(content)).toBeDefined()
     }
+  })
+
+  test('is not read without the time of the click, unless it is short', () => {
+    const complete = Buffer.from(encodeClick(click).replace(',"occurredAtMs":1763700000000', ''))
+    expect(read(complete)).toBeUndefined()
+    const short = Buffer.from(encodeShort({ ...click, occurredAtMs: 1_763_687_029_760 }))
+    expect(short.toString()).not.toContain('occurredAtMs')
+    expect(read(short)).toMatchObject({ id: click.id, occurredAtMs: 1_763_687_029_760 })
   })
 
   test('is read between other lines, and not beyond its end', () => {
@@ -192,33 +237,12 @@ describe('a click line that is scanned', () => {
   })
 
   test('after any change, gives the same click as the decoder, or is left to it', () => {
-    const change = fc.record({
-      at: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
-      remove: fc.nat({ max: 3 }),
-      insert: fc.oneof(
-        fc.constantFrom(
-          ...'{}[]",:\\0123456789-.eE+ \t\n\r\0atfn_',
-          'null',
-          'true',
-          '1e9',
-          '\\u0000',
-          '\\n',
-          '-0',
-          '007',
-          '"x":',
-        ),
-        fc.string({ unit: 'binary', maxLength: 2 }),
-      ),
-    })
     fc.assert(
       fc.property(
         fc.oneof(anyClick, fc.constant(click)),
         fc.array(change, { minLength: 1, maxLength: 3 }),
         (any, changes) => {
-          const bytes = [...Buffer.from(encodeClick(any))]
-          for (const { at, remove, insert } of changes)
-            bytes.splice(Math.floor(at * bytes.length), remove, ...Buffer.from(insert))
-          const content = Buffer.from(bytes)
+          const content = changed(encodeClick(any), changes)
           if (!isUtf8(content)) return
           const found = read(content)
           if (found !== undefined) expect(parsed(found)).toEqual(parsed(decoded(content)))
@@ -226,5 +250,37 @@ describe('a click line that is scanned', () => {
       ),
       { numRuns: 8_000 },
     )
+  })
+
+  test('gives the same clicks of a message with short lines as the decoder, also after any change', () => {
+    const requests = fc.array(
+      fc.tuple(fc.oneof(anyClick, fc.constant(click)), fc.array(fc.oneof(anyClick, fc.constant(click)))),
+      {
+        minLength: 1,
+        maxLength: 3,
+      },
+    )
+    const type = fc.constantFrom('clicks.v1', 'clicks.v2')
+    let short = 0
+    fc.assert(
+      fc.property(requests, fc.array(change, { maxLength: 2 }), type, (sent, changes, type) => {
+        const lines = sent.flatMap(([first, others]) => [encodeClick(first), ...others.map(encodeShort)])
+        const content = changed(lines.join('\n'), changes)
+        if (!isUtf8(content)) return
+        const scanned: Click[] = []
+        const rest = decodeMessage(type, content, (line, _from, _to, requestFrom) => {
+          const { requestId } = requestFieldsAt(content, requestFrom)
+          scanned.push({ ...parsed(fieldsOf(line, content)), requestId } as Click)
+          if (line.isShort) short += 1
+        })
+        const all = decodeMessage(type, content)
+        const sorted = (clicks: readonly Click[]) =>
+          clicks.map((click) => JSON.stringify(Object.entries(click).sort())).sort()
+        expect(sorted([...scanned, ...rest.clicks])).toEqual(sorted(all.clicks))
+        expect(rest.undecodable).toEqual(all.undecodable)
+      }),
+      { numRuns: 1_500 },
+    )
+    expect(short).toBeGreaterThan(500)
   })
 })

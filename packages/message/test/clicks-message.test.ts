@@ -1,10 +1,12 @@
 import type { Click } from '@clicktally/event/click.ts'
 import { clickLimits } from '@clicktally/event/click-event.ts'
+import { timeOfUuidV7 } from '@clicktally/event/uuid-v7.ts'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ClickLine } from '../click-line.ts'
 import { clicksMessageType, decodeMessage, encodeClick } from '../clicks-message.ts'
 import { derivedUuidV7 } from '../derived-uuid-v7.ts'
+import { encodeShort } from '../short-line.ts'
 
 const text = fc.string({ unit: 'binary' })
 /** To the end of the year 9999. */
@@ -41,6 +43,9 @@ const click: Click = {
   requestId: 'request-1',
 }
 
+const later = { ...click, id: '019aa3f0-5c01-7abc-8def-0123456789ab', target: 'later' }
+const last = { ...click, id: '019aa3f0-5c02-7abc-8def-0123456789ab', target: 'last', bot: true as const }
+
 function decode(body: string | Buffer, type: string | undefined = clicksMessageType) {
   return decodeMessage(type, Buffer.from(body))
 }
@@ -68,11 +73,11 @@ describe('a message of clicks', () => {
   })
 
   test('keeps a field that a later version adds, so that a rolling update loses nothing', () => {
-    const later = { ...click, colour: 'red' }
-    expect(decode(JSON.stringify(later))).toEqual({ clicks: [later], undecodable: [] })
+    const newer = { ...click, colour: 'red' }
+    expect(decode(JSON.stringify(newer))).toEqual({ clicks: [newer], undecodable: [] })
   })
 
-  test.each(['clicks.v2', 'CLICKS.V1', '', undefined])(
+  test.each(['clicks.v3', 'CLICKS.V1', '', undefined])(
     'of the unknown version %j is undecodable as a whole',
     (type) => {
       const content = Buffer.from(encodeClick(click))
@@ -92,11 +97,10 @@ describe('a message of clicks', () => {
 
   test('with a bad line still gives the clicks of the other lines', () => {
     const other = { ...click, target: 'other' }
-    const { clicks, undecodable } = decode(`${encodeClick(click)}\n{"id":"nonsense"}\n${encodeClick(other)}`)
+    const bad = JSON.stringify({ ...click, id: 'nonsense' })
+    const { clicks, undecodable } = decode(`${encodeClick(click)}\n${bad}\n${encodeClick(other)}`)
     expect(clicks).toEqual([click, other])
-    expect(undecodable.map(({ content, reason }) => [content.toString(), reason])).toEqual([
-      ['{"id":"nonsense"}', 'undecodable'],
-    ])
+    expect(undecodable.map(({ content, reason }) => [content.toString(), reason])).toEqual([[bad, 'undecodable']])
   })
 
   test('keeps the bytes of a line that is not UTF-8', () => {
@@ -161,5 +165,112 @@ describe('a message of clicks', () => {
         expect(clicks.length + undecodable.length).toBeGreaterThan(0)
       }),
     )
+  })
+})
+
+describe('short lines', () => {
+  const requests = fc.array(
+    fc.record({
+      request: fc.record({
+        projectId: fc.integer({ min: 1, max: 2_147_483_647 }),
+        receivedAtMs: time,
+        requestId: text,
+      }),
+      clicks: fc.array(fc.tuple(anyClick, fc.boolean()), { minLength: 1, maxLength: 5 }),
+    }),
+    { minLength: 1, maxLength: 5 },
+  )
+
+  test('decode to the same clicks as complete lines in a message of the earlier type, whatever they contain', () => {
+    fc.assert(
+      fc.property(requests, (sent) => {
+        const byRequest = sent.map(({ request, clicks }) =>
+          clicks.map(([any, isTimeInId]) => {
+            const occurredAtMs = isTimeInId ? timeOfUuidV7(any.id) : any.occurredAtMs
+            return { ...any, ...request, occurredAtMs: Math.min(occurredAtMs, 253_402_300_799_999) }
+          }),
+        )
+        const short = byRequest.flatMap(([first, ...others]) => [
+          encodeClick(first as Click),
+          ...others.map(encodeShort),
+        ])
+        const complete = byRequest.flat().map(encodeClick)
+        const decoded = decode(short.join('\n'))
+        expect(decoded).toEqual(decode(complete.join('\n'), 'clicks.v1'))
+        expect(decoded).toEqual({ clicks: byRequest.flat(), undecodable: [] })
+        expect(decoded.clicks.map(encodeClick)).toEqual(complete)
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  test('have none of the fields of their request, nor a time that is in the id', () => {
+    expect(encodeShort(last)).toBe(`{"id":"${last.id}","target":"last","occurredAtMs":1763700000000,"bot":true}`)
+    const atItsId = { ...last, occurredAtMs: timeOfUuidV7(last.id) }
+    expect(encodeShort(atItsId)).toBe(`{"id":"${last.id}","target":"last","bot":true}`)
+    expect(decode(`${encodeClick(click)}\n${encodeShort(atItsId)}`)).toEqual({
+      clicks: [click, atItsId],
+      undecodable: [],
+    })
+  })
+
+  test('take the fields of the nearest request before them', () => {
+    const other = { ...later, projectId: 2, receivedAtMs: 7, requestId: 'request-2' }
+    const ofOther = { ...last, projectId: 2, receivedAtMs: 7, requestId: 'request-2' }
+    const lines = [encodeClick(click), encodeShort(last), encodeClick(other), encodeShort(ofOther)]
+    expect(decode(lines.join('\n'))).toEqual({ clicks: [click, last, other, ofOther], undecodable: [] })
+  })
+
+  test('that are not clicks affect no other line, and are kept complete, so that they can be replayed alone', () => {
+    const bad = encodeShort(later).replace('"later"', '7')
+    const { clicks, undecodable } = decode([encodeClick(click), bad, encodeShort(last)].join('\n'))
+    expect(clicks).toEqual([click, last])
+    expect(undecodable).toEqual([
+      {
+        content: Buffer.from(JSON.stringify({ ...later, target: 7 })),
+        reason: 'undecodable',
+        detail: '/target must be string',
+      },
+    ])
+    const mended = String(undecodable[0]?.content).replace('"target":7', '"target":"later"')
+    expect(decode(mended)).toEqual({ clicks: [later], undecodable: [] })
+  })
+
+  test('are read after a line that is no click, if that has the fields of their request', () => {
+    const first = JSON.stringify({ ...click, target: 7 })
+    const { clicks, undecodable } = decode([first, encodeShort(later)].join('\n'))
+    expect(clicks).toEqual([later])
+    expect(undecodable.map(({ content }) => content.toString())).toEqual([first])
+  })
+
+  test.each([
+    ['that cannot be read', '{"id":"cut off'],
+    ['without a valid project', JSON.stringify({ ...click, projectId: 0 })],
+    ['with a part of the fields', JSON.stringify({ ...click, requestId: undefined })],
+    ['that is too long', encodeClick({ ...click, url: 'u'.repeat(35_000) })],
+  ])('are undecodable after a line %s: it may be of another request', (_name, line) => {
+    const lines = [
+      encodeClick(click),
+      line,
+      encodeShort(later),
+      encodeShort(last),
+      encodeClick(last),
+      encodeShort(later),
+    ]
+    const { clicks, undecodable } = decode(lines.join('\n'))
+    expect(clicks).toEqual([click, last, later])
+    expect(undecodable.map(({ content }) => content.toString())).toEqual([line, encodeShort(later), encodeShort(last)])
+  })
+
+  test.each(['clicks.v1', 'clicks.v2'])('are undecodable at the beginning of a message of type %s', (type) => {
+    const { clicks, undecodable } = decode(encodeShort(later), type)
+    expect(clicks).toEqual([])
+    expect(undecodable.map(({ content }) => content.toString())).toEqual([encodeShort(later)])
+  })
+
+  test('are undecodable in a message of the earlier type', () => {
+    const { clicks, undecodable } = decode(`${encodeClick(click)}\n${encodeShort(later)}`, 'clicks.v1')
+    expect(clicks).toEqual([click])
+    expect(undecodable.map(({ content }) => content.toString())).toEqual([encodeShort(later)])
   })
 })

@@ -1,7 +1,8 @@
 import { liveTopology } from '@clicktally/broker/live-topology.ts'
 import { topology } from '@clicktally/broker/topology.ts'
 import { Click } from '@clicktally/event/click.ts'
-import { clicksMessageType } from '@clicktally/message/message-type.ts'
+import { clicksMessageType, earlierClicksMessageType } from '@clicktally/message/message-type.ts'
+import { ShortClick } from '@clicktally/message/short-line.ts'
 import { liveEvents } from '@clicktally/operations/live-operations.ts'
 
 const ref = (path: string) => ({ $ref: `#/${path}` })
@@ -77,14 +78,16 @@ export function asyncApiDocument(version: string): object {
           name: clicksMessageType,
           title: 'Clicks',
           summary: `1 to 500 clicks, each a line of JSON. The AMQP type is ${clicksMessageType}. The payload here is one line.`,
+          description: `After a line of the same request, a line may be short: without projectId, receivedAtMs and requestId, which it takes from the nearest line before it that has them. A short line without occurredAtMs happened at the time in its id. In messages of the earlier type ${earlierClicksMessageType} no line is short.`,
           contentType: 'application/x-ndjson',
           headers: ref('components/schemas/LedgerStamp'),
-          payload: ref('components/schemas/Click'),
+          payload: { anyOf: [ref('components/schemas/Click'), ref('components/schemas/ShortClick')] },
         },
       },
       schemas: {
         ...Object.fromEntries(Object.values(schemas).map((schema) => [schema.title, schema])),
         Click,
+        ShortClick,
         LedgerStamp: {
           type: 'object',
           description: 'Numbers the messages of a producer, for the balance.',

@@ -39,7 +39,7 @@ export class CellPublishers {
   /**
    * Resolves when the broker of the project's cell has routed the clicks to the queue and written them to disk.
    *
-   * @param lines one or more clicks of the project, encoded by encodeClick(), one a line
+   * @param lines of the clicks of a request, all of the project: the first encoded by encodeClick(), others perhaps by encodeShort()
    * @param span of the request that sent them, if it is traced
    * @throws {ServiceProblem} with status 503: the clicks may or may not be counted, and may be sent again with the same ids
    */

@@ -1,4 +1,6 @@
-import { maxClicksPerMessage } from '@clicktally/message/clicks-message.ts'
+import type { Click } from '@clicktally/event/click.ts'
+import { encodeClick, maxClicksPerMessage } from '@clicktally/message/clicks-message.ts'
+import { completeClick, type RequestFields } from '@clicktally/message/short-line.ts'
 import type { MessageSpan, RequestSpan } from '@clicktally/tracing/tracing.ts'
 import { GroupWindow } from './group-window.ts'
 import { publishFailure } from './publish-failure.ts'
@@ -27,7 +29,7 @@ export interface ClickGroup {
 
 /** The clicks of one request, until they are answered. */
 interface HeldClicks {
-  /** Encoded by encodeClick(), one a line; empty once they are in a message. */
+  /** One a line: the first encoded by encodeClick(), others perhaps by encodeShort(). Empty once they are in a message. */
   lines: string
   readonly clicks: number
   readonly bytes: number
@@ -84,7 +86,7 @@ export class ClickGroups {
    * Adds the clicks of a request, all or none. They wait for a flush(); the promise settles with them. A request that is larger
    * than a message is split, and its promise resolves when all parts are confirmed.
    *
-   * @param lines no line may be larger than a message
+   * @param lines the first encoded by encodeClick(), others perhaps by encodeShort(); none may be larger than a message
    * @param span of the request, if it is traced
    * @throws {ServiceProblem} with status 503. After `overloaded` none of the clicks is counted; otherwise some or all may be.
    */
@@ -201,20 +203,26 @@ export class ClickGroups {
   }
 }
 
-/** Splits lines into parts that each fit into one message. */
+/** Splits the lines of a request into parts that each fit into one message and begin with a complete line. */
 function splitLines(lines: string): string[][] {
   const parts: string[][] = []
-  let bytes = Infinity
-  for (const line of lines.split('\n')) {
-    const lineBytes = Buffer.byteLength(line) + 1
-    if (bytes + lineBytes > maxGroupBytes) {
-      parts.push([])
-      bytes = 0
+  const [first = '', ...others] = lines.split('\n')
+  const request = JSON.parse(first) as RequestFields
+  let part = [first]
+  let bytes = Buffer.byteLength(first)
+  for (const line of others) {
+    const lineBytes = 1 + Buffer.byteLength(line)
+    if (bytes + lineBytes <= maxGroupBytes) {
+      part.push(line)
+      bytes += lineBytes
+    } else {
+      parts.push(part)
+      const complete = encodeClick(completeClick(JSON.parse(line) as Click, request))
+      part = [complete]
+      bytes = Buffer.byteLength(complete)
     }
-    parts.at(-1)?.push(line)
-    bytes += lineBytes
   }
-  return parts
+  return [...parts, part]
 }
 
 /** The size of the lines when joined by line breaks. */

@@ -113,7 +113,7 @@ export class ClickPublisher {
   /**
    * Resolves when the broker has routed the clicks to the queue and written them to disk.
    *
-   * @param lines one or more clicks, encoded by encodeClick(), one a line.
+   * @param lines of the clicks of a request: the first encoded by encodeClick(), others perhaps by encodeShort()
    * @param span of the request that sent them, if it is traced
    * @throws {ServiceProblem} with status 503: the clicks may or may not be counted, and may be sent again with the same ids.
    */

@@ -1,5 +1,6 @@
 import type { SnapshotKey } from '@clicktally/keys/key-snapshot.ts'
 import { encodeClick } from '@clicktally/message/clicks-message.ts'
+import { encodeShort } from '@clicktally/message/short-line.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { IngestContext } from '../ingest-context.ts'
 import { BatchAnswer } from '../request/batch-answer.ts'
@@ -18,7 +19,7 @@ export interface SentBatch {
 
 /** What is kept in memory for a batch until it is answered. */
 interface TakenBatch {
-  /** The accepted clicks, encoded by encodeClick(), one a line. */
+  /** The accepted clicks, one a line: the first encoded by encodeClick(), the others by encodeShort(). */
   readonly lines: string
   readonly clicks: number
   /** BatchResult as JSON. */
@@ -66,7 +67,7 @@ function takeBatch(context: IngestContext, request: FastifyRequest, { key, event
       metrics.rejected(checked.code)
       answer.reject(sentId(event), checked, receipt.receivedAtMs)
     } else {
-      lines.push(encodeClick(checked.click))
+      lines.push(lines.length === 0 ? encodeClick(checked.click) : encodeShort(checked.click))
       answer.accept(checked)
     }
   }

@@ -188,6 +188,16 @@ describe('POST /v1/events/batch', () => {
     expect(body.results.map(({ warning }: { warning?: string }) => warning)).toEqual([undefined, 'occurred_at_clamped'])
   })
 
+  test('publishes what the clicks have in common once', async () => {
+    const { app, broker } = await createBench()
+    const events = Array.from({ length: 3 }, () => ({ id: randomUuidV7(Date.now()), target: 't' }))
+    await post(app, '/v1/events/batch', { events: [{ target: '' }, ...events] })
+    const message = await broker.channel.get('clicks', { noAck: true })
+    const [first, ...others] = message === false ? [] : message.content.toString().split('\n')
+    expect(JSON.parse(first ?? '')).toMatchObject({ id: events[0]?.id, projectId: 1, requestId: expect.any(String) })
+    expect(others.map((line) => JSON.parse(line))).toEqual(events.slice(1))
+  })
+
   test('rejects an event larger than 32 KiB, and accepts the others', async () => {
     const { app, broker } = await createBench()
     const props = Object.fromEntries(Array.from({ length: 30 }, (_, key) => [`k${key}`, 'ä'.repeat(1024)]))
@@ -284,7 +294,7 @@ describe('a message', () => {
     await post(app, '/v1/events', { target: 't' })
     const message = await broker.channel.get('clicks', { noAck: true })
     expect(message !== false && message.properties).toMatchObject({
-      type: 'clicks.v1',
+      type: 'clicks.v2',
       contentType: 'application/x-ndjson',
       deliveryMode: 2,
       appId: 'ingest',

@@ -1,5 +1,13 @@
+import type { Click } from '@clicktally/event/click.ts'
+import { randomUuidV7 } from '@clicktally/event/uuid-v7.ts'
 import type { ServiceProblem } from '@clicktally/http/service-problem.ts'
-import { maxClicksPerMessage } from '@clicktally/message/clicks-message.ts'
+import {
+  clicksMessageType,
+  decodeMessage,
+  encodeClick,
+  maxClicksPerMessage,
+} from '@clicktally/message/clicks-message.ts'
+import { encodeShort } from '@clicktally/message/short-line.ts'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type ClickGroup, ClickGroups, maxGroupBytes } from '../publishing/click-groups.ts'
@@ -14,6 +22,19 @@ function createGroups(size = 2) {
   const sent: ClickGroup[] = []
   const groups = new ClickGroups({ ...limits, window, send: (group) => sent.push(group), now: () => clock.nowMs })
   return { groups, clock, window, sent, sizes: () => sent.map(({ members }) => members.length) }
+}
+
+/** A click with so many props of 1,000 characters, of the same request as any other. */
+function createClick(char: string, props: number): Click {
+  const timeMs = 1_763_700_000_000
+  const fields = { projectId: 1, target: 'button', occurredAtMs: timeMs, receivedAtMs: timeMs, requestId: 'request-1' }
+  const texts = Array.from({ length: props }, (_, key) => [`k${key}`, char.repeat(1_000)])
+  return { id: randomUuidV7(timeMs), ...fields, props: Object.fromEntries(texts) as Record<string, string> }
+}
+
+/** As a batch is published. */
+function linesOf([first, ...others]: readonly Click[]): string {
+  return [encodeClick(first as Click), ...others.map(encodeShort)].join('\n')
 }
 
 /** The answer to a request: `accepted`, or the code of its problem. */
@@ -89,13 +110,15 @@ describe('groups of clicks', () => {
 
   test('split a request that is larger than a message, and answer it when all parts are confirmed', async () => {
     const { groups, window, sent } = createGroups(8)
-    const lines = Array.from({ length: 6 }, (_, n) => `${n}`.padEnd(30_000, 'é'))
-    const adding = answerOf(groups.add(lines.join('\n'), lines.length))
+    const clicks = Array.from({ length: 10 }, () => createClick('é', 14))
+    const adding = answerOf(groups.add(linesOf(clicks), clicks.length))
     groups.flush()
-    const messages = sent.map(({ members }) => members.map((member) => member.lines).join('\n'))
-    expect(messages.join('\n')).toBe(lines.join('\n'))
-    expect(sent.map(({ clicks }) => clicks)).toEqual([2, 2, 2])
-    for (const message of messages) expect(Buffer.byteLength(message)).toBeLessThanOrEqual(maxGroupBytes)
+    const messages = sent.map(({ members }) => Buffer.from(members.map(({ lines }) => lines).join('\n')))
+    // Each is complete in itself, although only the first line of the request was.
+    const decoded = messages.map((message) => decodeMessage(clicksMessageType, message).clicks)
+    expect(decoded.flat().map(encodeClick)).toEqual(clicks.map(encodeClick))
+    expect(sent.map(({ clicks }) => clicks)).toEqual([4, 4, 2])
+    for (const message of messages) expect(message.length).toBeLessThanOrEqual(maxGroupBytes)
     let answer: string | undefined
     adding.then((result) => {
       answer = result
@@ -111,9 +134,9 @@ describe('groups of clicks', () => {
 
   test('refuse a request that is larger than a message as a whole, or fail it when a part fails', async () => {
     const { groups, sent } = createGroups(8)
-    const lines = Array.from({ length: 10 }, (_, n) => `${n}`.padEnd(30_000, 'x'))
-    const first = answerOf(groups.add(lines.join('\n'), lines.length))
-    expect(await answerOf(groups.add(lines.join('\n'), lines.length))).toBe('overloaded')
+    const clicks = Array.from({ length: 10 }, () => createClick('x', 30))
+    const first = answerOf(groups.add(linesOf(clicks), clicks.length))
+    expect(await answerOf(groups.add(linesOf(clicks), clicks.length))).toBe('overloaded')
     groups.flush()
     expect(sent).toHaveLength(3)
     groups.failed(sent[1] as ClickGroup, publishFailure('queue_full'))

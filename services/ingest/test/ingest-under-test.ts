@@ -150,7 +150,7 @@ export async function drain(broker: TestBroker): Promise<Drained> {
     if (stamp === undefined) throw new Error('a message has no stamp')
     drained.stamps.push(stamp)
     if (stamp.clicks === 0) {
-      expect({ type: message.properties.type, bytes: message.content.length }).toEqual({ type: 'clicks.v1', bytes: 0 })
+      expect({ type: message.properties.type, bytes: message.content.length }).toEqual({ type: 'clicks.v2', bytes: 0 })
       continue
     }
     const decoded = decodeMessage(message.properties.type, message.content)

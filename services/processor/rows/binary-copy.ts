@@ -118,16 +118,10 @@ export class BinaryCopy {
     this.#at = at
   }
 
-  /** A UUID whose text begins there among other bytes. */
-  uuidIn(bytes: Buffer, from: number): void {
+  /** A UUID as four words, the first bytes in the first one. */
+  uuidOf(words: Int32Array): void {
     this.#int32(uuidBytes)
-    const own = this.#bytes
-    let at = this.#at
-    for (let digit = from; digit < from + 36; digit += 2) {
-      if (digit === from + 8 || digit === from + 13 || digit === from + 18 || digit === from + 23) digit += 1
-      own[at++] = (hexDigit(bytes[digit] as number) << 4) | hexDigit(bytes[digit + 1] as number)
-    }
-    this.#at = at
+    for (let index = 0; index < 4; index += 1) this.#int32(words[index] as number)
   }
 
   int4(value: number): void {

@@ -1,5 +1,7 @@
-import type { Buffer } from 'node:buffer'
+import { Buffer } from 'node:buffer'
 import type { Click } from '@clicktally/event/click.ts'
+import { encodeClick } from '@clicktally/message/clicks-message.ts'
+import { completeClick, requestFieldsAt } from '@clicktally/message/short-line.ts'
 import type { BinaryCopy } from './binary-copy.ts'
 
 /** Offset of the primary key in a row: the number of columns and the length of the id precede it. The length of the project is inside. */
@@ -28,6 +30,8 @@ export interface ClickRow {
   readonly content: Buffer
   readonly lineFrom: number
   readonly lineTo: number
+  /** Where the line begins there that has the fields of the click's request: `lineFrom`, unless the click's line is short. */
+  readonly requestFrom: number
 }
 
 /** Read from its row: only valid until the batch ends, when the rows' buffer is reused. */
@@ -58,12 +62,14 @@ export function keyWord({ rows, rowFrom }: ClickRow, word: number): number {
   return rows.wordAt(rowFrom + keyFrom + 4 * word)
 }
 
-/** The click's line in its message. */
-export function lineOf({ content, lineFrom, lineTo }: ClickRow): Buffer {
-  return content.subarray(lineFrom, lineTo)
+/** The click's line; of a short line, the complete one. */
+export function lineOf(click: ClickRow): Buffer {
+  const { content, lineFrom, lineTo, requestFrom } = click
+  return requestFrom === lineFrom ? content.subarray(lineFrom, lineTo) : Buffer.from(encodeClick(decodeLine(click)))
 }
 
 /** The whole click, decoded from its line. */
-export function decodeLine(click: ClickRow): Click {
-  return JSON.parse(lineOf(click).toString('utf8')) as Click
+export function decodeLine({ content, lineFrom, lineTo, requestFrom }: ClickRow): Click {
+  const line = JSON.parse(content.toString('utf8', lineFrom, lineTo)) as Click
+  return requestFrom === lineFrom ? line : completeClick(line, requestFieldsAt(content, requestFrom))
 }

@@ -1,10 +1,9 @@
 import { isUtf8 } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import { type EventField, eventFields } from '@clicktally/event/event-fields.ts'
-import { ClickLine } from '@clicktally/message/click-line.ts'
-import { createMessageDecoder, decodeMessage } from '@clicktally/message/clicks-message.ts'
+import { createMessageDecoder, decodeMessage, type LineTaker } from '@clicktally/message/clicks-message.ts'
 import { type LedgerStamp, readStamp } from '@clicktally/message/ledger-stamp.ts'
-import { copiedFromHeader } from '@clicktally/message/message-type.ts'
+import { clicksMessageType, copiedFromHeader } from '@clicktally/message/message-type.ts'
 import type { Message } from 'amqplib'
 import type { BinaryCopy } from './binary-copy.ts'
 import type { ClickRow } from './click-row.ts'
@@ -61,7 +60,6 @@ export type ClickReader = (message: Message, rows: BinaryCopy) => ConsumedMessag
 
 /** @param fields those of `eventFields`, or more */
 export function createClickReader(fields: readonly EventField[]): ClickReader {
-  const line = new ClickLine(fields)
   const decodeMessage = createMessageDecoder(fields)
   const writer = new RowWriter(fields)
   return ({ properties, content }, rows) => {
@@ -70,13 +68,11 @@ export function createClickReader(fields: readonly EventField[]): ClickReader {
     const type = asText(properties.type)
     const clicks: ClickRow[] = []
     let receivedThroughMs = 0
-    const readLine = (from: number, to: number): boolean => {
-      if (!line.read(content, from, to)) return false
-      clicks.push(writer.writeLine(line, content, from, to, rows))
+    const take: LineTaker = (line, from, to, requestFrom) => {
+      clicks.push(writer.writeLine(line, content, from, to, requestFrom, rows))
       receivedThroughMs = Math.max(receivedThroughMs, line.receivedAtMs)
-      return true
     }
-    const { clicks: decoded, undecodable } = decodeMessage(type, content, isUtf8(content) ? readLine : undefined)
+    const { clicks: decoded, undecodable } = decodeMessage(type, content, isUtf8(content) ? take : undefined)
     for (const click of decoded) {
       clicks.push(writer.writeClick(click, rows))
       receivedThroughMs = Math.max(receivedThroughMs, click.receivedAtMs)
@@ -84,7 +80,7 @@ export function createClickReader(fields: readonly EventField[]): ClickReader {
     const deadLetters = undecodable.map(({ content: part, reason, detail }): DeadLetter => {
       const isWhole = part === content
       const lost = isWhole ? Math.max(1, stamp?.clicks ?? 0) : 1
-      return { reason, detail, type, content: part, clicks: lost, ...clicksIn(part), requestId: undefined }
+      return { reason, detail, type, content: part, clicks: lost, ...clicksIn(part, type), requestId: undefined }
     })
     return {
       stamp: stamp ?? madeStamp(properties.messageId, content, clicks.length + deadLetters.length),
@@ -116,13 +112,14 @@ export function readDeadLetter({ properties, content }: Message): ConsumedMessag
     death === undefined
       ? (asText(headers.detail) ?? 'The message was found in the queue clicks.dead.')
       : `RabbitMQ moved the message out of the queue ${asText(death.queue) ?? 'clicks'}.`
+  const type = asText(properties.type)
   const letter: DeadLetter = {
     reason,
     detail,
-    type: asText(properties.type),
+    type,
     content,
     clicks,
-    ...clicksIn(content),
+    ...clicksIn(content, type),
     requestId: asText(headers['request-id']),
   }
   return {
@@ -146,12 +143,19 @@ function madeStamp(messageId: unknown, content: Buffer, clicks: number): LedgerS
 }
 
 /** The ids and projects of clicks in arbitrary content, without parsing it. */
-function clicksIn(content: Buffer): Pick<DeadLetter, 'clickIds' | 'clickProjects'> {
+function clicksIn(content: Buffer, type: string | undefined): Pick<DeadLetter, 'clickIds' | 'clickProjects'> {
   const text = content.toString('latin1')
   const found = text.matchAll(
-    /"id"\s*:\s*"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"(?:\s*,\s*"projectId"\s*:\s*([1-9]\d{0,8}))?/g,
+    /"id"\s*:\s*"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"(?:\s*,\s*(?:"projectId"\s*:\s*([1-9]\d{0,8})|("target")))?/g,
   )
-  const projects = new Map(Array.from(found, ([, id, project]) => [id ?? '', Number(project ?? 0)]))
+  const projects = new Map<string, number>()
+  let before = 0
+  for (const [, id = '', project, target] of found) {
+    // A short line has the target there, and the project of the line before it.
+    const isShort = target !== undefined && type === clicksMessageType
+    before = isShort ? before : Number(project ?? 0)
+    projects.set(id, before)
+  }
   const clicks = [...projects].slice(0, 500)
   return { clickIds: clicks.map(([id]) => id), clickProjects: clicks.map(([, project]) => project) }
 }

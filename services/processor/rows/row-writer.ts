@@ -25,12 +25,23 @@ export class RowWriter {
     this.#visitorAt = 2 * this.#textNames.indexOf('visitorId')
   }
 
-  /** Appends the row of the click that `line` has read in `content`, from `from` to `to`. */
-  writeLine(line: ClickLine, content: Buffer, from: number, to: number, rows: BinaryCopy): ClickRow {
-    const { idFrom, projectId, targetFrom, targetTo, occurredAtMs, bot, texts } = line
+  /**
+   * Appends the row of the click that `line` has read in `content`, from `from` to `to`.
+   *
+   * @param requestFrom where the line begins that has the fields of its request
+   */
+  writeLine(
+    line: ClickLine,
+    content: Buffer,
+    from: number,
+    to: number,
+    requestFrom: number,
+    rows: BinaryCopy,
+  ): ClickRow {
+    const { projectId, targetFrom, targetTo, occurredAtMs, bot, texts } = line
     const rowFrom = rows.length
     rows.row(this.#columnCount, to - from)
-    rows.uuidIn(content, idFrom)
+    rows.uuidOf(line.id)
     rows.int4(projectId)
     rows.timestamptz(occurredAtMs)
     rows.timestamptz(line.receivedAtMs)
@@ -53,6 +64,7 @@ export class RowWriter {
       content,
       lineFrom: from,
       lineTo: to,
+      requestFrom,
     }
   }
 
@@ -84,6 +96,7 @@ export class RowWriter {
       content: line,
       lineFrom: 0,
       lineTo: line.length,
+      requestFrom: 0,
     }
   }
 }

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { topology } from '@clicktally/broker/topology.ts'
 import { randomUuidV7 } from '@clicktally/event/uuid-v7.ts'
-import { encodeClick } from '@clicktally/message/clicks-message.ts'
+import { clicksMessageType, encodeClick } from '@clicktally/message/clicks-message.ts'
+import { encodeShort } from '@clicktally/message/short-line.ts'
 import { TcpProxy } from '@clicktally/testing/tcp-proxy.ts'
 import { Client } from 'pg'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
@@ -85,28 +86,53 @@ describe('the processor', () => {
   test('a message of an unknown version goes to the dead letters, whole and with its reason', async () => {
     const bench = await createBench()
     await bench.startProcessor()
-    await bench.sendRaw('something new', { type: 'clicks.v2' })
+    await bench.sendRaw('something new', { type: 'clicks.v3' })
     await bench.send(createClick())
     await untilCounted(bench, 1)
     await bench.untilProcessed()
     expect(await bench.deadLetters()).toEqual([
-      { content: 'something new', reason: 'unknown_version', type: 'clicks.v2', clicks: 1 },
+      { content: 'something new', reason: 'unknown_version', type: 'clicks.v3', clicks: 1 },
     ])
   })
 
   test('a line that is not a click becomes a dead letter, and the other lines are counted', async () => {
     const bench = await createBench()
+    const bad = createClick({ id: 'nonsense' })
     await bench.startProcessor()
     await bench.sendRaw(
-      [encodeClick(createClick()), '{"id":"nonsense"}', 'not json', encodeClick(createClick())].join('\n'),
+      [encodeClick(createClick()), encodeClick(bad), 'not json', encodeClick(createClick())].join('\n'),
     )
     await untilCounted(bench, 2)
     await bench.untilProcessed()
     const dead = await bench.deadLetters()
     expect(dead.map(({ content, reason }) => [content, reason])).toEqual([
-      ['{"id":"nonsense"}', 'undecodable'],
+      [encodeClick(bad), 'undecodable'],
       ['not json', 'undecodable'],
     ])
+  })
+
+  test('a click with a short line becomes a complete dead letter, and is counted when it is replayed', async () => {
+    const bench = await createBench()
+    await bench.startProcessor()
+    await bench.ask(`alter table clicks add constraint refused check (target <> 'refused')`)
+    const [receivedAtMs, projectId] = [Date.now(), 7]
+    const [first, refused, last] = ['a', 'refused', 'b'].map((target) =>
+      createClick({ target, receivedAtMs, projectId }),
+    )
+    if (first === undefined || refused === undefined || last === undefined) throw new Error('no clicks')
+    const undecodable = encodeShort(refused).replace('"refused"', '7')
+    await bench.sendRaw([encodeClick(first), encodeShort(refused), undecodable, encodeShort(last)].join('\n'))
+    await untilCounted(bench, 2)
+    await bench.untilProcessed()
+    expect((await bench.deadLetters()).map(({ content, reason }) => [content, reason]).sort()).toEqual([
+      [encodeClick(refused), 'refused_by_database'],
+      [encodeClick(refused).replace('"refused"', '7'), 'undecodable'],
+    ])
+    const projects = 'select click_ids, click_projects from dead_letters'
+    expect(await bench.ask(projects)).toEqual(Array(2).fill({ click_ids: [refused.id], click_projects: [projectId] }))
+    await bench.ask('alter table clicks drop constraint refused')
+    await bench.sendRaw(encodeClick(refused))
+    await untilCounted(bench, 3)
   })
 
   test('a click that bypassed ingest, with a target too long for an index, becomes a dead letter, and folds continue', async () => {
@@ -139,7 +165,7 @@ describe('the processor', () => {
     await bench.untilProcessed()
     const dead = await bench.deadLetters()
     expect(dead).toEqual([
-      { content: encodeClick(poison), reason: 'refused_by_database', type: 'clicks.v1', clicks: 1 },
+      { content: encodeClick(poison), reason: 'refused_by_database', type: clicksMessageType, clicks: 1 },
     ])
     expect(await bench.ask('select click_ids, detail, request_id from dead_letters')).toEqual([
       { click_ids: [poison.id], detail: 'poison is refused', request_id: poison.requestId },

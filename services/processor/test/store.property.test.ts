@@ -3,8 +3,9 @@ import { readBalance } from '@clicktally/database/balance.ts'
 import { createDatabase } from '@clicktally/database/connection.ts'
 import { createPool } from '@clicktally/database/pool.ts'
 import type { Click } from '@clicktally/event/click.ts'
-import { encodeClick } from '@clicktally/message/clicks-message.ts'
+import { clicksMessageType, encodeClick } from '@clicktally/message/clicks-message.ts'
 import { stampHeaders } from '@clicktally/message/ledger-stamp.ts'
+import { encodeShort } from '@clicktally/message/short-line.ts'
 import { createTestDatabase } from '@clicktally/testing/test-database.ts'
 import { withinTime } from '@clicktally/testing/within-time.ts'
 import type { ConsumeMessage } from 'amqplib'
@@ -102,8 +103,10 @@ describe('the store, for any sequence of events', () => {
              messages, producers, unsettled_messages, dead_letters;
            update ledger_totals set clicks = 0, counted = 0, duplicates = 0`,
           )
+          const receivedAtMs = Date.now()
           const clicks = Array.from({ length: poolSize }, (_, index) =>
             createClick({
+              receivedAtMs,
               target: refused.includes(index) ? 'refused' : `target-${index % 3}`,
               ...(index % 4 > 0 && { visitorId: `visitor-${index % 2}` }),
               ...(index % 5 === 0 && { bot: true }),
@@ -116,8 +119,10 @@ describe('the store, for any sequence of events', () => {
           const givenUp = new Set<Published>()
           const publish = (chosen: readonly Click[], outcome: (typeof outcomes)[number]) => {
             const stamp = ledger.stamp(chosen.length)
-            const properties = { type: 'clicks.v1', headers: stampHeaders(stamp) }
-            const content = Buffer.from(chosen.map(encodeClick).join('\n'))
+            const properties = { type: clicksMessageType, headers: stampHeaders(stamp) }
+            const content = Buffer.from(
+              chosen.map((click, index) => (index % 3 === 0 ? encodeClick(click) : encodeShort(click))).join('\n'),
+            )
             const message = { properties, content } as unknown as ConsumeMessage
             if (outcome === 'confirmed') ledger.confirmed(stamp.sequence)
             if (outcome === 'refused') ledger.refused(stamp.sequence)

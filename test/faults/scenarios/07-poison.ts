@@ -65,7 +65,7 @@ function unreadableMessages(load: ClickLoad) {
   return [
     message('undecodable', clicksMessageType, `\xff\0 no click ${crypto.randomUUID()}`),
     message('undecodable', clicksMessageType, JSON.stringify({ ...asClick(first), target: 7 })),
-    message('unknown_version', 'clicks.v2', encodeClick(asClick(second))),
+    message('unknown_version', 'clicks.v0', encodeClick(asClick(second))),
     message('unknown_version', undefined, `{"made": "${crypto.randomUUID()}"}`),
     {
       type: clicksMessageType,
