@@ -44,17 +44,7 @@ describe('doctor', () => {
     // The processor of a test does not fold.
     await bench.ask('select fold_counter_deltas()')
     const found = await examine(bench)
-    const checks = [
-      'counts',
-      'overdue',
-      'dead letters',
-      'folds',
-      'set aside',
-      'PostgreSQL',
-      'durability',
-      'schema',
-      'processors',
-    ]
+    const checks = ['counts', 'overdue', 'dead letters', 'folds', 'set aside', 'PostgreSQL', 'schema', 'processors']
     const more = [
       'connections',
       'partitions',
@@ -93,19 +83,31 @@ describe('doctor', () => {
     const { code, stdout } = await bench.run('doctor')
     expect(code).toBe(1)
     expect(stdout).toMatch(/problem +counts +1,2\d\d s behind/)
-    expect(stdout).not.toContain('durability')
-    expect((await bench.run('doctor', '--all')).stdout).toContain('durability')
+    expect(stdout).not.toContain('autovacuum')
+    expect((await bench.run('doctor', '--all')).stdout).toContain('autovacuum')
+  })
+
+  test('finds a database that does not wait for its disk', async () => {
+    const bench = await createCliBench()
+    const [setting] = await bench.ask<{ fsync: string }>('show fsync')
+    expect((await examine(bench)).get('durability')).toMatchObject(
+      setting?.fsync === 'on'
+        ? { state: 'ok' }
+        : { state: 'problem', found: expect.stringContaining('not safe: fsync') },
+    )
   })
 
   test('finds a standby that no commit waits for', async () => {
     const pair = await createPostgresPair()
-    const find = async () => {
+    const find = async (wanted = 'standbys') => {
       const pool = createPool({ ...limits, url: pair.primary.urlAs('operator') })
       const db = createDatabase(pool)
-      const found = (await checkDatabase(db)).find(({ check }) => check === 'standbys')
+      const found = (await checkDatabase(db)).find(({ check }) => check === wanted)
       await db.destroy()
       return found
     }
+    // Unlike the server of most tests, this one waits for its disk.
+    expect(await find('durability')).toMatchObject({ state: 'ok' })
     await vi.waitFor(
       async () =>
         expect(await find()).toMatchObject({

@@ -20,6 +20,8 @@ export interface PostgresOptions {
   port?: number
   /** Default: `<dir>.log`. */
   logPath?: string
+  /** For a server of tests that is removed after them: it does not wait for the disk. Default: false. */
+  isScratch?: boolean
   supervision?: Supervision
   signal?: AbortSignal | undefined
 }
@@ -40,7 +42,7 @@ const majorVersion = '18'
  * @throws Problem when there is no package for this platform, or the server does not start.
  */
 export async function startPostgres(options: PostgresOptions): Promise<RunningPostgres> {
-  const { dir, password, signal, supervision = { onLine: () => {} } } = options
+  const { dir, password, signal, isScratch = false, supervision = { onLine: () => {} } } = options
   const port = options.port ?? (await freePort())
   const logPath = options.logPath ?? `${dir}.log`
   const binaries = await findBinaries()
@@ -51,7 +53,8 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
   })
   await ensureCluster({ dir, password, binaries, user, signal })
 
-  const server = new SupervisedProgram(postgresProgram({ dir, port, logPath, password, binaries, user }), supervision)
+  const program = postgresProgram({ dir, port, logPath, password, binaries, user, isScratch })
+  const server = new SupervisedProgram(program, supervision)
   await server.start(signal)
   try {
     await ensureDatabase(ownerUrl(port, password, 'postgres'))
@@ -69,7 +72,10 @@ interface Cluster {
   user: UnprivilegedUser
 }
 
-function postgresProgram(cluster: Cluster & { port: number; logPath: string }): Program {
+/** With these only a crash of the machine loses data, not one of the server. Dropping a database, for one, waits for a checkpoint. */
+export const scratchSettings = { fsync: 'off', full_page_writes: 'off' }
+
+function postgresProgram(cluster: Cluster & { port: number; logPath: string; isScratch: boolean }): Program {
   const { dir, port, password, binaries, user } = cluster
   const settings = {
     listen_addresses: '127.0.0.1',
@@ -85,6 +91,7 @@ function postgresProgram(cluster: Cluster & { port: number; logPath: string }): 
     shared_buffers: '128MB',
     log_timezone: 'UTC',
     timezone: 'UTC',
+    ...(cluster.isScratch && scratchSettings),
   }
   const setting = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
   return {

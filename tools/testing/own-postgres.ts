@@ -13,7 +13,7 @@ import { onTestFinished } from 'vitest'
 export async function createOwnPostgres(): Promise<string> {
   const dir = await makeScratchFolder('postgres')
   const password = randomBytes(12).toString('hex')
-  const { url, stop } = await startPostgres({ dir: join(dir, 'postgres'), password })
+  const { url, stop } = await startPostgres({ dir: join(dir, 'postgres'), password, isScratch: true })
   onTestFinished(async () => {
     await stop()
     await rm(dir, { recursive: true, force: true })

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeScratchFolder } from '@clicktally/local/files/scratch-folder.ts'
-import { startPostgres } from '@clicktally/local/servers/postgres.ts'
+import { scratchSettings, startPostgres } from '@clicktally/local/servers/postgres.ts'
 import { startRabbitmq } from '@clicktally/local/servers/rabbitmq.ts'
 import { parts } from '@clicktally/system/parts.ts'
 
@@ -85,11 +85,13 @@ async function startContainers(): Promise<ProvidedServers> {
   const { PostgreSqlContainer } = await import('@testcontainers/postgresql')
   const { RabbitMQContainer } = await import('@testcontainers/rabbitmq')
   const password = randomBytes(12).toString('hex')
+  const settings = Object.entries(scratchSettings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
   const [postgres, rabbitmq] = await Promise.all([
     new PostgreSqlContainer(images.postgres)
       .withUsername('clicktally')
       .withPassword(password)
       .withDatabase('clicktally')
+      .withCommand(['postgres', ...settings])
       .start(),
     new RabbitMQContainer(images.rabbitmq)
       .withEnvironment({ RABBITMQ_DEFAULT_USER: 'operator', RABBITMQ_DEFAULT_PASS: password })
@@ -112,7 +114,7 @@ async function startLocal(): Promise<ProvidedServers> {
   const password = randomBytes(12).toString('hex')
   const { brokerDefinitions } = await import('@clicktally/broker/definitions.ts')
   const started = await Promise.allSettled([
-    startPostgres({ dir: join(dir, 'postgres'), password }),
+    startPostgres({ dir: join(dir, 'postgres'), password, isScratch: true }),
     startRabbitmq({
       dir: join(dir, 'rabbitmq'),
       definitions: brokerDefinitions(() => password),

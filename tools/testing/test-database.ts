@@ -37,8 +37,6 @@ async function onServer(serverUrl: string, statement: string): Promise<void> {
   const client = new Client({ connectionString: serverUrl })
   await client.connect()
   try {
-    // PostgreSQL cannot copy one template twice at the same time, and test files run in parallel.
-    await client.query(`select pg_advisory_lock(hashtext('clicktally tests'))`)
     await client.query(statement)
   } finally {
     await client.end()
