@@ -1,15 +1,15 @@
-import { readContent } from '@clicktally/archive/archive-content.ts'
+import { linesOf, readContent } from '@clicktally/archive/archive-content.ts'
 import type { Manifest } from '@clicktally/archive/manifest.ts'
 import { formatCount } from '@clicktally/terminal/progress.ts'
 import { type Column, renderTable } from '@clicktally/terminal/table.ts'
 import { type Command, InvalidArgumentError } from 'commander'
 import { type ArchiveChoice, chosenArchives, day, dayOf, withArchives } from '../archive/archive-access.ts'
+import { restoreArchive } from '../archive/restore-archive.ts'
 import type { CliContext } from '../cli-context.ts'
 import { usageError } from '../cli-error.ts'
 import { confirmed } from '../confirm.ts'
 import { jsonLine, printableJson } from '../json-line.ts'
 import { plural } from '../letters/letter-totals.ts'
-import { restoreClicks } from '../queries/restore-clicks.ts'
 import { withDatabase } from '../system/database.ts'
 import { findSystem } from '../system/system-access.ts'
 
@@ -79,7 +79,8 @@ async function verify(context: CliContext, options: Options): Promise<void> {
     for await (const manifest of chosenArchives(store, options)) {
       sum.archives += 1
       try {
-        for await (const lines of readContent(store, manifest)) sum.clicks += lines.length
+        for await (const _ of readContent(store, manifest));
+        sum.clicks += manifest.clicks
       } catch (error) {
         sum.damaged += 1
         context.print((error as Error).message)
@@ -95,8 +96,8 @@ async function verify(context: CliContext, options: Options): Promise<void> {
 async function read(context: CliContext, options: Options): Promise<void> {
   await withArchives(context.config.archive, async (store) => {
     for await (const manifest of chosenArchives(store, options)) {
-      for await (const lines of readContent(store, manifest)) {
-        for (const line of lines) context.print(printableJson(line))
+      for await (const page of readContent(store, manifest)) {
+        for (const line of linesOf(page)) context.print(printableJson(line))
         await context.printed()
       }
     }
@@ -118,13 +119,7 @@ async function importAgain(context: CliContext, { keepDays = 30, yes, ...choice 
     await withDatabase(databaseUrl, async (db) => {
       const until = new Date(Date.now() + keepDays * 86_400_000)
       let restored = 0
-      for (const manifest of manifests) {
-        // Once to see that it is not damaged, before a click of it is used.
-        for await (const _ of readContent(store, manifest));
-        for await (const lines of readContent(store, manifest)) {
-          restored += await restoreClicks(db, manifest.project.id, manifest.partition, until, lines)
-        }
-      }
+      for (const manifest of manifests) restored += await restoreArchive(db, store, manifest, until)
       context.print(
         `${plural(restored, 'click')} put back until ${until.toISOString()}, ${formatCount(clicks - restored)} were there. No count has changed.`,
       )

@@ -4,7 +4,7 @@ import { type Kysely, sql } from 'kysely'
 /**
  * Puts clicks of an archive back among the raw clicks, without counting them.
  *
- * @param lines of the archive
+ * @param page of the archive: whole lines
  * @param until after this time the janitor removes them again
  * @returns how many were not there
  * @throws the database error: 55000 if the clicks of this partition were not archived and removed
@@ -14,9 +14,9 @@ export async function restoreClicks(
   projectId: number,
   partition: string,
   until: Date,
-  lines: readonly string[],
+  page: Buffer,
 ): Promise<number> {
   const { rows } = await sql<{ restored: number }>`
-    select restore_archived_clicks(${projectId}, ${partition}, ${until}, ${lines}::text[]) as restored`.execute(db)
+    select restore_archived_clicks(${projectId}, ${partition}, ${until}, ${page}::text) as restored`.execute(db)
   return rows[0]?.restored ?? 0
 }

@@ -1,25 +1,37 @@
-import { createHash, type Hash } from 'node:crypto'
+import { isUtf8 } from 'node:buffer'
+import { createHash } from 'node:crypto'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip, createGzip } from 'node:zlib'
 import type { ArchiveStore } from './archive-store.ts'
 import type { Manifest } from './manifest.ts'
 
-/** The SHA-256 of lines, and how many there are. */
-export class LineDigest {
-  readonly #hash: Hash = createHash('sha256')
+const newline = 10
+
+/** The SHA-256 of pages of lines, and how many lines there are. */
+export class ContentDigest {
+  readonly #hash = createHash('sha256')
   lines = 0
 
-  add(lines: readonly string[]): Buffer {
-    const bytes = Buffer.from(lines.length === 0 ? '' : `${lines.join('\n')}\n`)
-    this.#hash.update(bytes)
-    this.lines += lines.length
-    return bytes
+  /** @param page whole lines, each with its newline */
+  add(page: Buffer): void {
+    this.#hash.update(page)
+    for (let at = page.indexOf(newline); at !== -1; at = page.indexOf(newline, at + 1)) this.lines += 1
   }
 
   /** Can be called once. */
   hex(): string {
     return this.#hash.digest('hex')
   }
+}
+
+/** The lines of a page, without their newlines. */
+export function linesOf(page: Buffer): string[] {
+  return page.toString('utf8', 0, page.length - 1).split('\n')
+}
+
+/** A page of these lines, of which there is at least one. */
+export function pageOf(lines: readonly string[]): Buffer {
+  return Buffer.from(`${lines.join('\n')}\n`)
 }
 
 export interface WrittenContent {
@@ -29,18 +41,24 @@ export interface WrittenContent {
   readonly sha256: string
 }
 
-/** Writes lines as a gzip file. */
+/** Of what is compressed or decompressed at once, in another thread. By default it is 16 KiB, and passing it on takes as long as the work. */
+const chunkSize = 1024 * 1024
+
+/** Writes pages of lines as a gzip file. Compresses one while the next is made. */
 export async function writeContent(
   store: ArchiveStore,
   name: string,
-  pages: AsyncIterable<readonly string[]>,
+  pages: AsyncIterable<Buffer>,
 ): Promise<WrittenContent> {
-  const content = new LineDigest()
+  const content = new ContentDigest()
   const file = createHash('sha256')
   let bytes = 0
-  const gzip = createGzip()
+  const gzip = createGzip({ chunkSize })
   const compressed = pipeline(async function* () {
-    for await (const lines of pages) yield content.add(lines)
+    for await (const page of pages) {
+      content.add(page)
+      yield page
+    }
   }, gzip)
   async function* chunks(): AsyncGenerator<Uint8Array> {
     for await (const chunk of gzip as AsyncIterable<Buffer>) {
@@ -54,25 +72,23 @@ export async function writeContent(
   return { lines: content.lines, contentSha256: content.hex(), bytes, sha256: file.digest('hex') }
 }
 
-/** Some thousand lines at a time are passed on. */
-const pageLines = 2_000
 /** A click has at most 32 KiB, and each of its characters may be written as an escape. */
-const maxLineChars = 1024 * 1024
+const maxLineBytes = 1024 * 1024
 
 /**
- * The lines of an archive, in pages. Ends with an error unless everything read is as the manifest says: do not rely on a page before
- * the end.
+ * The lines of an archive, in pages of at most 2 MiB. Ends with an error unless everything read is as the manifest says: do not rely on a
+ * page before the end.
  *
  * @throws {Error} that names the file, if it is missing, damaged, or not the one that the manifest describes
  */
-export async function* readContent(store: ArchiveStore, manifest: Manifest): AsyncGenerator<string[]> {
+export async function* readContent(store: ArchiveStore, manifest: Manifest): AsyncGenerator<Buffer> {
   const { file, clicks, bytes, sha256, contentSha256 } = manifest
   const damaged = (what: string, cause?: unknown) =>
     new Error(`The archive ${file} in ${store.description} is damaged: ${what}.`, { cause })
   const source = await store.read(file)
   const fileHash = createHash('sha256')
   let fileBytes = 0
-  const gunzip = createGunzip()
+  const gunzip = createGunzip({ chunkSize })
   const decompressed = pipeline(
     source,
     async function* (chunks) {
@@ -86,20 +102,18 @@ export async function* readContent(store: ArchiveStore, manifest: Manifest): Asy
   )
   // Thrown below, by the loop.
   decompressed.catch(() => {})
-  const content = new LineDigest()
-  const decoder = new TextDecoder('utf-8', { fatal: true })
-  let rest = ''
-  let page: string[] = []
+  const content = new ContentDigest()
+  let rest: Buffer = Buffer.alloc(0)
   try {
     for await (const chunk of gunzip as AsyncIterable<Buffer>) {
-      const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
-      rest = lines.pop() as string
-      if (rest.length > maxLineChars) throw new Error('a line is too long')
-      page.push(...lines)
-      if (page.length < pageLines) continue
+      const end = chunk.lastIndexOf(newline) + 1
+      const page = end === 0 ? undefined : Buffer.concat([rest, chunk.subarray(0, end)])
+      rest = page === undefined ? Buffer.concat([rest, chunk]) : chunk.subarray(end)
+      if (rest.length > maxLineBytes) throw new Error('a line is too long')
+      if (page === undefined) continue
+      if (!isUtf8(page)) throw new Error('it is not UTF-8')
       content.add(page)
       yield page
-      page = []
     }
     await decompressed
   } catch (error) {
@@ -108,10 +122,8 @@ export async function* readContent(store: ArchiveStore, manifest: Manifest): Asy
     source.destroy()
     gunzip.destroy()
   }
-  if (rest !== '') throw damaged('its last line is not complete')
-  content.add(page)
+  if (rest.length > 0) throw damaged('its last line is not complete')
   if (fileBytes !== bytes || fileHash.digest('hex') !== sha256) throw damaged('its SHA-256 is not that of the manifest')
   if (content.lines !== clicks) throw damaged(`it has ${content.lines} clicks, and its manifest says ${clicks}`)
   if (content.hex() !== contentSha256) throw damaged('its content has not the SHA-256 of the manifest')
-  if (page.length > 0) yield page
 }

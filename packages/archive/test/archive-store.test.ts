@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { buffer } from 'node:stream/consumers'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { readContent, writeContent } from '../archive-content.ts'
+import { linesOf, pageOf, readContent, writeContent } from '../archive-content.ts'
 import { ArchiveMissing, type ArchiveStore } from '../archive-store.ts'
 import { archiveFile, listArchives, type Manifest, manifestOf, readManifest, writeManifest } from '../manifest.ts'
 import { kindsOfStores } from './archive-stores.ts'
@@ -50,7 +50,7 @@ describe.for(kindsOfStores)('%s', ([, create]) => {
       store,
       name,
       (async function* () {
-        for (let at = 0; at < lines.length; at += 700) yield lines.slice(at, at + 700)
+        for (let at = 0; at < lines.length; at += 700) yield pageOf(lines.slice(at, at + 700))
       })(),
     )
     const manifest: Manifest = {
@@ -60,7 +60,7 @@ describe.for(kindsOfStores)('%s', ([, create]) => {
     }
     await writeManifest(store, manifest)
     expect(await Array.fromAsync(listArchives(store))).toEqual([manifest])
-    const read = async (described: Manifest) => (await Array.fromAsync(readContent(store, described))).flat()
+    const read = async (described: Manifest) => (await Array.fromAsync(readContent(store, described))).flatMap(linesOf)
     expect(await read(manifest)).toEqual(lines)
     const wrong = 'b'.repeat(64)
     for (const change of [{ sha256: wrong }, { contentSha256: wrong }, { clicks: 4_999 }, { bytes: 1 }])

@@ -1,38 +1,29 @@
-import { LineDigest, readContent, writeContent } from '@clicktally/archive/archive-content.ts'
+import { ContentDigest, readContent, writeContent } from '@clicktally/archive/archive-content.ts'
 import type { ArchiveStore } from '@clicktally/archive/archive-store.ts'
 import { archiveFile, archivePrefix, type Manifest, manifestOf, writeManifest } from '@clicktally/archive/manifest.ts'
+import { partitionIds } from '@clicktally/database/partition-ids.ts'
 import type { PoolClient } from 'pg'
 import type { DueClicks, VerifiedArchive } from './archive-table.ts'
-import { type ClickLines, clickLines } from './click-lines.ts'
+import { clickLines } from './click-lines.ts'
 import type { Step } from './step.ts'
 
-/** What was read of a project's clicks in a partition. */
-class ReadClicks {
-  readonly #digest = new LineDigest()
-  #first: ClickLines | undefined
-  #last: ClickLines | undefined
-  #firstMs = Infinity
-  #lastMs = -Infinity
+/** What an archive must have, by an aggregate over the table instead of by its lines. */
+interface Summary {
+  readonly clicks: number
+  readonly firstOccurredAt: Date | null
+  readonly lastOccurredAt: Date | null
+}
 
-  add(page: ClickLines): void {
-    this.#digest.add(page.lines)
-    this.#first ??= page
-    this.#last = page
-    this.#firstMs = Math.min(this.#firstMs, page.firstOccurredAt.getTime())
-    this.#lastMs = Math.max(this.#lastMs, page.lastOccurredAt.getTime())
-  }
-
-  end() {
-    const isEmpty = this.#last === undefined
-    return {
-      clicks: this.#digest.lines,
-      contentSha256: this.#digest.hex(),
-      firstId: this.#first?.firstId ?? null,
-      lastId: this.#last?.lastId ?? null,
-      firstOccurredAt: isEmpty ? null : new Date(this.#firstMs),
-      lastOccurredAt: isEmpty ? null : new Date(this.#lastMs),
-    }
-  }
+async function summaryOf(client: PoolClient, { projectId, partition }: DueClicks): Promise<Summary> {
+  const { fromId, toId } = partitionIds(partition)
+  const { rows } = await client.query<Summary>(
+    `select count(*) as clicks, min(occurred_at) as "firstOccurredAt", max(occurred_at) as "lastOccurredAt"
+     from clicks where project_id = $1 and id > $2 and id < $3`,
+    [projectId, fromId, toId],
+  )
+  const [summary] = rows
+  if (summary === undefined) throw new Error('an aggregate without a row')
+  return summary
 }
 
 /**
@@ -49,9 +40,19 @@ export async function writeArchive(
   onStep: Step,
 ): Promise<VerifiedArchive> {
   const { projectId, projectName, partition } = due
-  const measured = new ReadClicks()
-  for await (const page of clickLines(client, projectId, partition, signal)) measured.add(page)
-  const { clicks, contentSha256, firstOccurredAt, lastOccurredAt, ...ids } = measured.end()
+  const changed = () =>
+    new Error(`The clicks of project ${projectId} in ${partition} have changed while they were archived.`)
+  const { clicks, firstOccurredAt, lastOccurredAt } = await summaryOf(client, due)
+  const content = new ContentDigest()
+  let firstId: string | null = null
+  let lastId: string | null = null
+  for await (const lines of clickLines(client, projectId, partition, signal)) {
+    content.add(lines.page)
+    firstId ??= lines.firstId
+    lastId = lines.lastId
+  }
+  if (content.lines !== clicks) throw changed()
+  const contentSha256 = content.hex()
   await onStep('read')
   if (clicks === 0) return { file: null, clicks, lastOccurredAt }
 
@@ -60,12 +61,12 @@ export async function writeArchive(
     store,
     file,
     (async function* () {
-      for await (const { lines } of clickLines(client, projectId, partition, signal)) yield lines
+      for await (const { page } of clickLines(client, projectId, partition, signal)) yield page
     })(),
   )
   if (written.contentSha256 !== contentSha256) {
     await store.remove(file)
-    throw new Error(`The clicks of project ${projectId} in ${partition} have changed while they were archived.`)
+    throw changed()
   }
   await onStep('written')
   const manifest: Manifest = {
@@ -74,7 +75,8 @@ export async function writeArchive(
     partition,
     file,
     clicks,
-    ...ids,
+    firstId,
+    lastId,
     firstOccurredAt: firstOccurredAt?.toISOString() ?? null,
     lastOccurredAt: lastOccurredAt?.toISOString() ?? null,
     bytes: written.bytes,

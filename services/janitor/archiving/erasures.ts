@@ -1,4 +1,4 @@
-import { LineDigest, readContent, writeContent } from '@clicktally/archive/archive-content.ts'
+import { ContentDigest, linesOf, pageOf, readContent, writeContent } from '@clicktally/archive/archive-content.ts'
 import type { ArchiveStore } from '@clicktally/archive/archive-store.ts'
 import { archiveFile, listArchives, type Manifest, manifestOf, writeManifest } from '@clicktally/archive/manifest.ts'
 import type { PoolClient } from 'pg'
@@ -68,11 +68,12 @@ async function eraseFrom(
   visitors: ReadonlySet<string>,
 ): Promise<{ readonly file: string; readonly clicks: number } | undefined> {
   let erased = 0
-  const digest = new LineDigest()
-  for await (const lines of readContent(store, manifest)) {
+  const digest = new ContentDigest()
+  for await (const page of readContent(store, manifest)) {
+    const lines = linesOf(page)
     const kept = lines.map((line) => withoutVisitor(line, visitors))
     erased += kept.filter((line, index) => line !== lines[index]).length
-    digest.add(kept)
+    digest.add(pageOf(kept))
   }
   if (erased === 0) return undefined
   const contentSha256 = digest.hex()
@@ -81,7 +82,8 @@ async function eraseFrom(
     store,
     file,
     (async function* () {
-      for await (const lines of readContent(store, manifest)) yield lines.map((line) => withoutVisitor(line, visitors))
+      for await (const page of readContent(store, manifest))
+        yield pageOf(linesOf(page).map((line) => withoutVisitor(line, visitors)))
     })(),
   )
   const changed = { ...manifest, file, bytes, sha256, contentSha256, writtenAt: new Date().toISOString() }

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { readContent } from '@clicktally/archive/archive-content.ts'
+import { linesOf, readContent } from '@clicktally/archive/archive-content.ts'
 import type { ArchiveStore } from '@clicktally/archive/archive-store.ts'
 import { FolderStore } from '@clicktally/archive/folder-store.ts'
 import { listArchives, type Manifest } from '@clicktally/archive/manifest.ts'
@@ -107,7 +107,7 @@ export type JanitorBench = Awaited<ReturnType<typeof createJanitorBench>>
 export async function archivedIds(store: ArchiveStore): Promise<string[]> {
   const ids: string[] = []
   for (const manifest of await manifestsIn(store)) {
-    for await (const lines of readContent(store, manifest)) ids.push(...lines.map((line) => JSON.parse(line).id))
+    for await (const page of readContent(store, manifest)) ids.push(...linesOf(page).map((line) => JSON.parse(line).id))
   }
   return ids.sort()
 }

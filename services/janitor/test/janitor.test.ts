@@ -46,6 +46,20 @@ describe('raw clicks that are older than their project keeps them', () => {
     expect(await bench.store.list('')).toEqual(again)
   })
 
+  test('are archived in the order of their ids, however many pages they are', async () => {
+    const bench = await createJanitorBench()
+    // Two full pages, and one click.
+    await bench.count(...Array.from({ length: 8_001 }, () => oldClick(45)))
+    await bench.pack()
+    const stored = await bench.stored()
+    await bench.janitor().run()
+    const lines = await linesArchived(bench)
+    expect(lines.map((line) => JSON.parse(line).id)).toEqual(stored)
+    const manifests = await manifestsIn(bench.store)
+    expect([manifests[0]?.firstId, manifests.at(-1)?.lastId]).toEqual([stored[0], stored.at(-1)])
+    expect(await bench.stored()).toEqual([])
+  })
+
   test('are refused when they are sent again, and so are others of the project that are as old', async () => {
     const bench = await createJanitorBench()
     const sent = oldClick(45)
@@ -321,10 +335,10 @@ async function forget({ ask }: JanitorBench, visitor: string): Promise<void> {
 }
 
 async function linesArchived({ store }: JanitorBench, text = ''): Promise<string[]> {
-  const { readContent } = await import('@clicktally/archive/archive-content.ts')
+  const { linesOf, readContent } = await import('@clicktally/archive/archive-content.ts')
   const lines: string[] = []
   for (const manifest of await manifestsIn(store))
-    for await (const page of readContent(store, manifest)) lines.push(...page)
+    for await (const page of readContent(store, manifest)) lines.push(...linesOf(page))
   return lines.filter((line) => line.includes(JSON.stringify(text).slice(1, -1)))
 }
 

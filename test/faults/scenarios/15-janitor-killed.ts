@@ -2,7 +2,7 @@ import { execFile, spawn } from 'node:child_process'
 import { chmod, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { readContent } from '@clicktally/archive/archive-content.ts'
+import { linesOf, readContent } from '@clicktally/archive/archive-content.ts'
 import { FolderStore } from '@clicktally/archive/folder-store.ts'
 import { listArchives } from '@clicktally/archive/manifest.ts'
 import { makeScratchFolder } from '@clicktally/local/files/scratch-folder.ts'
@@ -92,7 +92,8 @@ async function checkNothingIsMissing(past: PastClicks, archive: string): Promise
   const found = await past.stored()
   const store = new FolderStore(archive)
   for await (const manifest of listArchives(store)) {
-    for await (const lines of readContent(store, manifest)) for (const line of lines) found.add(JSON.parse(line).id)
+    for await (const page of readContent(store, manifest))
+      for (const line of linesOf(page)) found.add(JSON.parse(line).id)
   }
   const missing = past.ids.filter((id) => !found.has(id))
   if (missing.length > 0) throw new Error(`${missing.length} old clicks are lost, such as ${missing[0]}`)

@@ -1,8 +1,7 @@
 import { join } from 'node:path'
-import { readContent } from '@clicktally/archive/archive-content.ts'
 import { FolderStore } from '@clicktally/archive/folder-store.ts'
 import { listArchives, type Manifest } from '@clicktally/archive/manifest.ts'
-import { restoreClicks } from '@clicktally/cli/queries/restore-clicks.ts'
+import { restoreArchive } from '@clicktally/cli/archive/restore-archive.ts'
 import { createDatabase } from '@clicktally/database/connection.ts'
 import { createPool } from '@clicktally/database/pool.ts'
 import { Janitor } from '@clicktally/janitor/janitor.ts'
@@ -150,11 +149,7 @@ async function importAgain(
   try {
     for (const manifest of manifests) {
       stage.signal.throwIfAborted()
-      const { project, partition } = manifest
-      for await (const _ of readContent(store, manifest));
-      for await (const lines of readContent(store, manifest)) {
-        await restoreClicks(db, project.id, partition, until, lines)
-      }
+      await restoreArchive(db, store, manifest, until)
     }
   } finally {
     await db.destroy()
