@@ -125,6 +125,7 @@ export class Delivery extends Construct {
       'Images',
       [
         `aws ecr get-login-password | docker login --username AWS --password-stdin ${registry}`,
+        `VERSION=$(node --print 'require("./package.json").version')`,
         // The database's certificate is of Amazon's own authority.
         'curl -fsSo rds.pem https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem',
         ...imageNames.flatMap((name) => {
@@ -132,7 +133,8 @@ export class Delivery extends Construct {
           const [folder, target] =
             name === 'nginx' ? ['web', 'nginx'] : [name === 'migrate' ? 'migrations' : `services/${name}`, 'service']
           return [
-            `docker build --target ${target} --build-arg SERVICE=${folder} --tag built .`,
+            // The labels of the image, as docker-compose.yml sets them.
+            `docker build --target ${target} --build-arg SERVICE=${folder} --build-arg VERSION=$VERSION --build-arg REVISION=$COMMIT --tag built .`,
             `docker build --file infra/aws/image.Dockerfile --tag ${image} .`,
             // A tag is never replaced: a second run for the same commit finds its image.
             `docker manifest inspect ${image} >/dev/null 2>&1 || docker push ${image}`,

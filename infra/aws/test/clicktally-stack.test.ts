@@ -171,6 +171,14 @@ describe('the stack', () => {
     template.resourceCountIs('AWS::ECR::Repository', imageNames.length)
   })
 
+  test('builds images that are labelled with the version and the commit', () => {
+    const projects = Object.values(template.findResources('AWS::CodeBuild::Project'))
+    const builds = projects.map(({ Properties }) => JSON.stringify(Properties.Source.BuildSpec))
+    const count = (pattern: RegExp) => builds.reduce((sum, build) => sum + (build.match(pattern)?.length ?? 0), 0)
+    assert.equal(count(/docker build --target/g), imageNames.length)
+    assert.equal(count(/--build-arg VERSION=\$VERSION --build-arg REVISION=\$COMMIT/g), imageNames.length)
+  })
+
   test('tells a person of every alarm', () => {
     template.allResourcesProperties('AWS::CloudWatch::Alarm', { AlarmActions: [Match.anyValue()] })
     template.hasResourceProperties('AWS::SNS::Subscription', { Endpoint: 'ops@example.org' })
