@@ -103,6 +103,21 @@ test('archives are listed, verified, read, and imported again without a change o
   expect(await bench.balance()).toMatchObject({ accepted: 4, counted: 4, inFlight: 0 })
 })
 
+test('an archive of several pages is imported completely', async () => {
+  const bench = await createArchiveBench()
+  const url = 'x'.repeat(2_048)
+  // 2.5 MB, in messages as ingest makes them.
+  for (let message = 0; message < 25; message += 1)
+    await bench.send(...Array.from({ length: 50 }, () => ({ ...old(45, 'long'), url })))
+  await bench.untilProcessed()
+  const stored = await bench.stored()
+  await bench.archive()
+  expect(await bench.stored()).toEqual([])
+  const { stdout } = await bench.run('archive', 'import', '--yes', '--keep-days', '1')
+  expect(stdout).toContain('1,250 clicks put back')
+  expect(await bench.stored()).toEqual(stored)
+})
+
 test('a damaged archive is named, and nothing of it is imported', async () => {
   const bench = await createArchiveBench()
   await bench.send(old(45, 'b'))

@@ -48,7 +48,7 @@ describe('raw clicks that are older than their project keeps them', () => {
 
   test('are archived in the order of their ids, however many pages they are', async () => {
     const bench = await createJanitorBench()
-    // Two full pages, and one click.
+    // Four full pages, and one click.
     await bench.count(...Array.from({ length: 8_001 }, () => oldClick(45)))
     await bench.pack()
     const stored = await bench.stored()
