@@ -92,12 +92,13 @@ export class ClusterSystem implements SystemUnderTest {
     }
   }
 
-  /** Makes a cluster of a single system, as docs/scaling.md says: stops it, and starts it with the other files. */
+  /** Makes a cluster of a single system, as docs/scaling.md says: builds what it needs, stops it, and starts it with the other files. */
   async becomeCluster(): Promise<void> {
     if (this.#form === 'cluster') return
-    await this.project.compose('stop')
     this.project.setFiles(forms.cluster)
     this.#form = 'cluster'
+    await this.project.compose('build')
+    await this.project.compose('stop')
     await up(this.project)
   }
 

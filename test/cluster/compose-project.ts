@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { lastLines, runCommand } from '@clicktally/local/processes/run-command.ts'
 import { childEnvironment } from '@clicktally/local/services/child-environment.ts'
+import { until } from '@clicktally/testing/until.ts'
 import type { Fault } from './fault.ts'
 
 export interface ComposeProjectOptions {
@@ -17,6 +18,7 @@ const root = join(import.meta.dirname, '../..')
 const dockerSettings = ['DOCKER_HOST', 'DOCKER_CONTEXT', 'DOCKER_CONFIG']
 /** Images are built, and a standby copies the database. */
 const commandWithinMs = 900_000
+const freezeWithinMs = 30_000
 
 /** The containers of a compose project, and the faults that they can have. */
 export class ComposeProject {
@@ -79,7 +81,7 @@ export class ComposeProject {
   /** Freezes all processes of the containers: connections stay open and are silent, as when their machines hang. */
   silent(...containers: string[]): Fault {
     return {
-      begin: () => this.docker(['pause', ...containers]),
+      begin: () => Promise.all(containers.map((container) => this.#freeze(container))),
       end: () => this.docker(['unpause', ...containers]),
     }
   }
@@ -103,6 +105,19 @@ export class ComposeProject {
   async areHealthy(containers: readonly string[]): Promise<boolean> {
     const states = await this.docker(['inspect', '--format', '{{.State.Health.Status}}', ...containers])
     return states.split('\n').every((state) => state === 'healthy')
+  }
+
+  /** On a busy machine runc may give up ("unable to freeze"), when processes are being started in the container. */
+  async #freeze(container: string): Promise<void> {
+    const freeze = async () => {
+      try {
+        await this.docker(['pause', container])
+        return true
+      } catch {
+        return false
+      }
+    }
+    await until(freeze, freezeWithinMs, `${container} to be frozen`, 200)
   }
 
   async #iptables(container: string, rule: readonly string[]): Promise<void> {

@@ -20,8 +20,8 @@ const recoveryWithinMs = 120_000
 export async function survive(stage: Stage<ClusterSystem>, breaking: Breaking, outage: Outage): Promise<void> {
   const beginsAtMs = performance.now()
   breaking.broken()
+  await begin(outage)
   try {
-    await outage.begin()
     breaking.restored()
     await report(stage, breaking, outage)
     if (!stage.short) await sleep(Math.max(0, beginsAtMs + outage.forMs - performance.now()))
@@ -34,8 +34,8 @@ export async function survive(stage: Stage<ClusterSystem>, breaking: Breaking, o
 /** An outage during which clicks are refused or not counted, for `forMs`: times are measured from its end. */
 export async function outlast(stage: Stage<ClusterSystem>, breaking: Breaking, outage: Outage): Promise<void> {
   breaking.broken()
+  await begin(outage)
   try {
-    await outage.begin()
     await sleep(outage.forMs)
   } finally {
     await outage.end?.()
@@ -43,6 +43,16 @@ export async function outlast(stage: Stage<ClusterSystem>, breaking: Breaking, o
   }
   await report(stage, breaking, outage)
   await stage.system.whole()
+}
+
+/** If it does not begin as a whole, it ends. */
+async function begin(fault: Fault): Promise<void> {
+  try {
+    await fault.begin()
+  } catch (error) {
+    await fault.end?.().catch(() => {})
+    throw error
+  }
 }
 
 async function report(stage: Stage<ClusterSystem>, breaking: Breaking, outage: Outage): Promise<void> {

@@ -5,6 +5,7 @@ import { until } from '@clicktally/testing/until.ts'
 import { AcceptLog } from './accept-log.ts'
 import { AnswerWatch } from './answer-watch.ts'
 import { lettersSince, newestLetter } from './dead-letters.ts'
+import { insist } from './insist.ts'
 import { askOracle } from './oracle.ts'
 import { RowWatch } from './row-watch.ts'
 import type { Breaking, Recovery, Row, RowOptions } from './stage.ts'
@@ -66,9 +67,9 @@ export class RowPlay {
 
   async play(fault: (breaking: Breaking) => Promise<void>): Promise<Row> {
     const { system, clicksAround, patienceMs = 60_000 } = this.#options
-    const before = await readBalance(system.database)
-    const lettersAfter = await newestLetter(system.pool)
-    const counted = await countedClicks(system)
+    const before = await insist(() => readBalance(system.database))
+    const lettersAfter = await insist(() => newestLetter(system.pool))
+    const counted = await insist(() => countedClicks(system))
     const load = new ClickLoad(this.#loadOptions())
     const watch = new RowWatch(system.pool, load, lettersAfter)
     const answers = new AnswerWatch({
@@ -147,8 +148,8 @@ export class RowPlay {
     const { load, watch, before, after, lettersAfter } = played
     const { system, number, name } = this.#options
     const { sent, accepted, answers, slowestAnswerMs } = await load.stop()
-    const { lost, unexpected, ...verdict } = await askOracle(system.pool, sent, accepted, lettersAfter)
-    const letters = await lettersSince(system.pool, lettersAfter)
+    const { lost, unexpected, ...verdict } = await insist(() => askOracle(system.pool, sent, accepted, lettersAfter))
+    const letters = await insist(() => lettersSince(system.pool, lettersAfter))
     const apiAnswers = played.answers.judge(letters.flatMap(({ clickIds }) => clickIds))
     const row = {
       number,

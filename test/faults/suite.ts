@@ -1,5 +1,6 @@
 import { FaultStage } from './fault-stage.ts'
 import type { Findings } from './findings.ts'
+import { insist } from './insist.ts'
 import { miscounted } from './oracle.ts'
 import type { Row, Scenario } from './stage.ts'
 import type { SystemUnderTest } from './system-under-test.ts'
@@ -36,7 +37,7 @@ export async function runSuite<System extends SystemUnderTest>({
     }
   }
   // Each row checks its own targets once it has settled. This finds later changes.
-  const off = await miscounted(system.pool)
+  const off = await insist(() => miscounted(system.pool))
   if (off !== 0)
     findings.current.failures.push(
       `at the end of the run, the counters of all targets differ from their clicks by ${off}`,

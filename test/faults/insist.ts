@@ -1,0 +1,16 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const withinMs = 60_000
+
+/** The result of a query, which is repeated if it fails: a fault that has just ended may still close a connection. */
+export async function insist<Result>(query: () => Promise<Result>): Promise<Result> {
+  const deadlineMs = performance.now() + withinMs
+  for (;;) {
+    try {
+      return await query()
+    } catch (error) {
+      if (performance.now() > deadlineMs) throw error
+      await sleep(500)
+    }
+  }
+}
