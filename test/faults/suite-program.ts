@@ -71,6 +71,8 @@ async function run<System extends SystemUnderTest>(
 ): Promise<boolean> {
   const startedAtMs = performance.now()
   const startedAt = new Date().toISOString()
+  // Before something else changes files.
+  const commit = await readCommit()
   const dir = await makeScratchFolder('faults')
   const abort = new AbortController()
   let system: System | undefined
@@ -104,7 +106,7 @@ async function run<System extends SystemUnderTest>(
     const { heading, introduction, documentPath } = program
     const recordPath = join(root, documentPath.replace(/\.md$/, '.json'))
     const before = await readRecord(recordPath)
-    const run = { startedAt, commit: await readCommit(), command: commandLine(program, options), versions }
+    const run = { startedAt, commit, command: commandLine(program, options), versions }
     // After each row, so that a run that is aborted leaves what it has found. Until a complete one has ended, older rows are kept.
     const writeDocument = async (isEnd: boolean) => {
       if (!writesDocument(options)) return
