@@ -96,9 +96,9 @@ export async function writeArchive(
 export async function removeOtherFiles(
   store: ArchiveStore,
   { projectId, partition }: Pick<DueClicks, 'projectId' | 'partition'>,
-  file: string | null,
+  file: string,
 ): Promise<void> {
-  const kept = file === null ? [] : [file, manifestOf(file)]
+  const kept = [file, manifestOf(file)]
   for (const name of await store.list(archivePrefix(projectId, partition))) {
     if (!kept.includes(name)) await store.remove(name)
   }

@@ -100,7 +100,8 @@ async function archive(
       throw new Error(`The clicks of project ${projectId} in ${partition} have changed while they were archived.`)
     }
     await onStep('verified')
-    await removeOtherFiles(store, due, archive.file)
+    // Without clicks there was no earlier attempt: what has this name is the archive of another database.
+    if (archive.file !== null) await removeOtherFiles(store, due, archive.file)
     metrics.archived(archive.clicks)
     if (archive.clicks > 0)
       logger.info({ projectId, partition, clicks: archive.clicks, file: archive.file }, 'archived')

@@ -60,6 +60,19 @@ describe('raw clicks that are older than their project keeps them', () => {
     expect(await bench.stored()).toEqual([])
   })
 
+  test('stay in the archive if a database without clicks of the project uses the same one', async () => {
+    const bench = await createJanitorBench()
+    await countSome(bench)
+    await bench.janitor().run()
+    const archived = await bench.archived()
+    expect(archived).toHaveLength(3)
+    const other = await createJanitorBench()
+    for (const daysAgo of [45, 90]) await other.count(oldClick(daysAgo, { projectId: otherProject }))
+    await other.pack()
+    expect(await other.janitor({ store: bench.store }).run()).toBe(true)
+    expect(await bench.archived()).toEqual(archived)
+  })
+
   test('are refused when they are sent again, and so are others of the project that are as old', async () => {
     const bench = await createJanitorBench()
     const sent = oldClick(45)
