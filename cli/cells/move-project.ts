@@ -43,9 +43,12 @@ export async function moveProject(options: MoveOptions): Promise<Copied> {
   const { api, project, to, source, target, publisher, say } = options
   const { id } = await projectIn(source, project.name)
   await untilKnown(target, id, project.name)
+  if (project.cell !== to) refuseWithAge(project)
   await refuseWithoutClicks(source, id)
+  await refuseTooOld(source, target, id)
   const copy = async () => {
     const round = await copyClicks({ from: source, to: target, publisher, projectId: id })
+    if (round.copied > 0) await refuseNotCounted(target, id)
     say(`compared ${formatCount(round.compared)} clicks, copied ${formatCount(round.copied)}`)
     return round
   }
@@ -92,6 +95,43 @@ async function untilKnown(target: Kysely<Tables>, id: number, name: string): Pro
   while ((await target.selectFrom('projects').select('id').where('id', '=', id).executeTakeFirst()) === undefined) {
     if (performance.now() > deadlineMs) await projectIn(target, name)
     await sleep(500)
+  }
+}
+
+/** @throws {CliError} if janitors could remove raw clicks while they are compared */
+function refuseWithAge({ name, keepRawDays }: Project): void {
+  if (keepRawDays === null) return
+  throw new CliError(
+    `Raw clicks of the project are removed after ${keepRawDays} days, perhaps before they are copied. Run "projects change ${name} --keep-raw-days forever", then this command again, and set the age when it has ended.`,
+  )
+}
+
+/** @throws {CliError} if the target would refuse some of the clicks, because of their age */
+async function refuseTooOld(source: Kysely<Tables>, target: Kysely<Tables>, projectId: number): Promise<void> {
+  const { rows: horizons } = await sql<{ kept_since: Date | number }>`
+    select greatest(kept_since, (select kept_since from project_horizons where project_id = ${projectId})) as kept_since
+    from raw_clicks`.execute(target)
+  const keptSince = horizons[0]?.kept_since
+  if (!(keptSince instanceof Date)) return
+  const { rows: first } = await sql<{ is_older: boolean }>`
+    select uuid_extract_timestamp(id) < ${keptSince} as is_older
+    from clicks where project_id = ${projectId} order by id limit 1`.execute(source)
+  if (first[0]?.is_older !== true) return
+  throw new CliError(
+    `The project has clicks from before ${keptSince.toISOString()}. The new cell has removed its raw clicks of that time and accepts no others. The project stays where it is.`,
+  )
+}
+
+/** @throws {CliError} if clicks became dead letters in the target: sent again, they would become others */
+async function refuseNotCounted(target: Kysely<Tables>, projectId: number): Promise<void> {
+  const { rows } = await sql<{ letters: number }>`
+    select count(*)::int as letters from dead_letters
+    where resolution is null and ${projectId} = any (click_projects)`.execute(target)
+  const letters = rows[0]?.letters ?? 0
+  if (letters > 0) {
+    throw new CliError(
+      `The new cell has ${formatCount(letters)} dead letters with clicks of this project, so they are not counted there. "dead list" there says why. Replay or discard them there, then run the command again: it goes on.`,
+    )
   }
 }
 

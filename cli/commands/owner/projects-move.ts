@@ -18,7 +18,8 @@ interface Options {
 
 const help = `
 Clicks are accepted, counted and read meanwhile; for a minute and more, asOf stands still. Takes about a minute and a half, and
-the time to copy the clicks. When it is interrupted, run it again: it goes on. The old cell keeps its copy.
+the time to copy the clicks. When it is interrupted, run it again: it goes on. Before new clicks go to the new cell, it can be given up
+with the old cell as --to. The old cell keeps its copy.
 
 Needs the databases and brokers of all cells: CLICKTALLY_CELL_DATABASE_URLS, CLICKTALLY_CELL_BROKER_URLS (see .env.example).`
 
@@ -32,10 +33,20 @@ export function registerProjectsMove(projects: Command, context: CliContext): vo
     .option('--json', 'print what was compared as a JSON object')
     .addHelpText('after', help)
     .action(async (name: string, { to, from, json }: Options) => {
-      const cells = await findCells(context)
       const api = await HttpApi.find(context)
       const project = (await api.call('listProjects', {})).projects.find((each) => each.name === name)
       if (project === undefined) throw usageError(`There is no project "${name}".`)
+      if (from === undefined && project.moving?.from === to) {
+        if (project.cell !== to)
+          throw usageError(
+            `New clicks go to "${project.cell}" already. Complete that first: projects move ${name} --to ${project.cell}`,
+          )
+        const body = { cell: to, state: 'settled' as const }
+        const kept = await api.call('moveProject', { params: { name }, body })
+        context.print(json ? jsonLine(kept) : `The move was given up. "${name}" stays in ${to}.`)
+        return
+      }
+      const cells = await findCells(context)
       const old = from ?? project.moving?.from ?? project.cell
       const [source, target] = [named(cells, old), named(cells, to)]
       if (source === target)

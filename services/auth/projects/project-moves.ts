@@ -65,7 +65,8 @@ function changesOf(
 ) {
   switch (step.state) {
     case 'announced':
-      if (from !== null && from !== cell && step.cell !== cell) throw isMoving(from, cell)
+      // Whoever announces it has copied the clicks of the cell that it names.
+      if (step.cell !== cell) throw from === null || from === cell ? isElsewhere(cell) : isMoving(from, cell)
       return from === null ? { moving_from: cell, moving_since: sql<Date>`clock_timestamp()` } : undefined
     case 'moving':
       if (from === null) throw problem('project_moving', 'Announce the move first.', { field: 'state' })
@@ -77,9 +78,13 @@ function changesOf(
         })
       return { cell: step.cell }
     case 'settled':
-      if (cell !== step.cell) throw problem('project_moving', `New clicks go to the cell "${cell}".`, { field: 'cell' })
+      if (cell !== step.cell) throw isElsewhere(cell)
       return from === null ? undefined : { moving_from: null, moving_since: null }
   }
+}
+
+function isElsewhere(cell: string) {
+  return problem('project_moving', `New clicks go to the cell "${cell}". Run "projects move" again.`, { field: 'cell' })
 }
 
 function isMoving(from: string, to: string) {

@@ -32,6 +32,19 @@ test('a project moves in three steps, each of which may be repeated', async () =
   ])
 })
 
+test('a move is announced only from the cell that the project is in', async () => {
+  const auth = await createAuth({ cells: ['home', 'eu', 'us'] })
+  const step = stepOf(auth)
+  await step('home', 'announced')
+  await wait(auth)
+  await step('eu', 'moving')
+  await step('eu', 'settled')
+  // By a command that began to copy clicks to us when they were at home.
+  expect(await step('home', 'announced')).toBe('project_moving')
+  expect(await step('eu', 'announced')).toEqual({ cell: 'eu', from: 'eu' })
+  expect(await step('home', 'announced')).toBe('project_moving')
+})
+
 test('a move that was only announced can be given up, and one that has begun cannot change its target', async () => {
   const auth = await createAuth({ cells: ['home', 'eu', 'us'] })
   const step = stepOf(auth)
