@@ -1,5 +1,6 @@
 import { readBalance } from '@clicktally/database/balance.ts'
 import type { Findings } from './findings.ts'
+import { isChosen } from './options.ts'
 import { RowPlay } from './row-play.ts'
 import type { Breaking, Row, RowOptions, Scenario, Stage } from './stage.ts'
 import type { SystemUnderTest } from './system-under-test.ts'
@@ -66,7 +67,7 @@ export class FaultStage<System extends SystemUnderTest> implements Stage<System>
   ): Promise<Row | undefined> {
     if (name.length > maxNameLength)
       throw new Error(`the name of a row is limited to ${maxNameLength} characters: ${name}`)
-    if (this.#wanted?.every((words) => !name.toLowerCase().includes(words.toLowerCase()))) return undefined
+    if (!isChosen(name, this.#wanted)) return undefined
     const number = this.#scenario?.number ?? 0
     this.#findings.begin(number, name)
     this.#rows += 1

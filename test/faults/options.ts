@@ -40,3 +40,8 @@ export function isComplete({ only, row, short }: Options): boolean {
 export function writesDocument(options: Options): boolean {
   return options.write || isComplete(options)
 }
+
+/** Whether a row is to be run. @param words one of which its name must contain, in any case; undefined chooses all */
+export function isChosen(row: string, words: readonly string[] | undefined): boolean {
+  return words?.some((each) => row.toLowerCase().includes(each.toLowerCase())) ?? true
+}
