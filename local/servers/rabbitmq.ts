@@ -155,7 +155,7 @@ export async function startRabbitmq(options: RabbitmqOptions): Promise<RunningRa
 
 /**
  * Runs `rabbitmqctl`, or another of its tools, of the same installation, user and settings on a server that `startRabbitmq`
- * started. Takes about half a second.
+ * started. Takes about half a second, and a minute on a machine that is very busy.
  * @throws Problem with the last lines of its output when it fails.
  */
 export async function rabbitmqctl(
@@ -167,7 +167,7 @@ export async function rabbitmqctl(
   const { code, output } = await runCommand(program.command, [...asUser, join('sbin', tool), ...args], {
     cwd: program.cwd,
     env: { ...program.env, RABBITMQ_CTL_ERL_ARGS: onLoopback },
-    withinMs: 60_000,
+    withinMs: 300_000,
   })
   if (code !== 0) throw new Problem(`${tool} ${args[0]} ended with code ${code}:\n${lastLines(output)}`)
   return output
