@@ -16,6 +16,8 @@ export interface Outcome {
   /** ISO 8601. */
   readonly startedAt: string
   readonly short: boolean
+  /** Hardware and operating system. Undefined: those of the run that the document is written by. */
+  readonly measuredOn?: string | undefined
   /** Share of CPU time that the hypervisor gave to other machines; undefined if unknown. */
   readonly stolen?: number | undefined
 }

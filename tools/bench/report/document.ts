@@ -41,7 +41,7 @@ export function benchmarksDocument(options: DocumentOptions): string {
       : [`**Void or failed:**\n\n${trouble.map((each) => `- ${oneLine(each)}`).join('\n')}`]),
     ...targetBlocks(targetResults(sectionsOf(outcomes))),
     ...(plot === undefined ? [] : [`![CPU per accepted click, by design](${plot})`]),
-    ...outcomes.flatMap(sectionBlocks),
+    ...outcomes.flatMap((outcome) => sectionBlocks(outcome, `${machine.hardware}, ${machine.system}`)),
     'All samples are in [benchmarks.json](benchmarks.json).',
   ]
   return `${blocks.join('\n\n')}\n`
@@ -80,14 +80,18 @@ function targetBlocks(results: readonly TargetResult[]): string[] {
   ]
 }
 
-function sectionBlocks({ section, startedAt, short, tookMs, stolen = 0 }: Outcome): string[] {
+function sectionBlocks(
+  { section, startedAt, short, tookMs, measuredOn, stolen = 0 }: Outcome,
+  machineOfRun: string,
+): string[] {
   if (section === undefined) return []
+  const elsewhere = measuredOn === undefined || measuredOn === machineOfRun ? '' : `, on another machine: ${measuredOn}`
   const { title, about, tables, voided } = section
   const [date, time] = startedAt.split('T')
   const took = tookMs < 90_000 ? `${Math.round(tookMs / 1_000)} seconds` : `${Math.round(tookMs / 60_000)} minutes`
   return [
     `## ${title}`,
-    `Measured on ${date} at ${time?.slice(0, 5)} UTC, in ${took}${short ? ', in the short form' : ''}.`,
+    `Measured on ${date} at ${time?.slice(0, 5)} UTC, in ${took}${short ? ', in the short form' : ''}${elsewhere}.`,
     ...about.map(wrapped),
     ...(stolen < notableStolenShare
       ? []

@@ -1,22 +1,26 @@
 import { readFile } from 'node:fs/promises'
 import type { Section } from '../measurement.ts'
 import type { Outcome } from '../suite.ts'
+import type { Machine } from '../system/machine.ts'
 
 interface Record {
+  readonly machine: Machine
   readonly measurements: readonly (Partial<Section> & Omit<Outcome, 'measurement' | 'section'> & { name: string })[]
 }
 
 /** The results in docs/benchmarks.json; none if there is no such file. */
 export async function readOutcomes(path: string): Promise<Outcome[]> {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return '{ "measurements": [] }'
+    if (error.code === 'ENOENT') return undefined
     throw error
   })
-  const { measurements } = JSON.parse(text) as Record
-  return measurements.map(({ name, failure, tookMs, stolen, startedAt, short, ...section }) => ({
+  if (text === undefined) return []
+  const { machine, measurements } = JSON.parse(text) as Record
+  const ofRun = `${machine.hardware}, ${machine.system}`
+  return measurements.map(({ name, failure, tookMs, stolen, startedAt, short, measuredOn = ofRun, ...section }) => ({
     measurement: { name, title: section.title ?? name },
     section: section.title === undefined ? undefined : withoutNulls(section as Section),
-    ...{ failure, tookMs, stolen, startedAt, short },
+    ...{ failure, tookMs, stolen, startedAt, short, measuredOn },
   }))
 }
 

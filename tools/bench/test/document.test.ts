@@ -135,12 +135,15 @@ describe('a run that is limited to some measurements', () => {
     const full = [named('first'), named('second'), named('gone')]
     await writeFile(path, benchmarksJson(documentOf(...full)))
     const before = await readOutcomes(path)
-    expect(before).toEqual(full)
+    const measuredOn = '2 cores (a CPU), 24 GiB of memory, linux 6.1 x64'
+    expect(before).toEqual(full.map((outcome) => ({ ...outcome, measuredOn })))
     const later = named('second', { startedAt: '2026-11-22T08:15:00.000Z', short: true })
     const failed = named('third', { section: undefined, failure: 'no browser' })
     const outcomes = withRun(before, [failed, later], ['first', 'second', 'third'])
-    expect(outcomes).toEqual([full[0], later, failed])
+    expect(outcomes).toEqual([before[0], later, failed])
     const text = benchmarksDocument(documentOf(...outcomes))
+    const moved = { ...documentOf(...outcomes), machine: { hardware: '8 cores', system: 'linux 7', versions: {} } }
+    expect(benchmarksDocument(moved)).toContain(`in 61 seconds, on another machine: ${measuredOn}.\n`)
     expect(text).toContain('Measured on 2026-11-21 at 10:00 UTC, in 61 seconds.\n')
     expect(text).toContain('Measured on 2026-11-22 at 08:15 UTC, in 61 seconds, in the short form.\n')
     expect(text).toContain('- third failed: no browser\n')
