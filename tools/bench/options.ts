@@ -13,7 +13,7 @@ export interface Options {
 export function createCommand(names: readonly string[]): Command {
   return new Command('npm run bench --')
     .description(
-      'Benchmarks Clicktally against alternative designs on this machine. A full run takes up to 30 minutes, a short ' +
+      'Benchmarks Clicktally against alternative designs on this machine. A full run takes about 45 minutes, a short ' +
         'one about 5. Nothing else should run on the machine meanwhile.',
     )
     .option('--short', 'fewer and shorter rounds with fewer clicks, the same comparisons', false)
