@@ -1,4 +1,5 @@
 import { ClosingLine } from '@clicktally/testing/closing-line.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { SlowestFirst } from '@clicktally/testing/slowest-first.ts'
 import { defineConfig } from 'vitest/config'
 
@@ -10,10 +11,10 @@ export default defineConfig({
     globalSetup: '@clicktally/testing/global-setup.ts',
     reporters: ['default', new ClosingLine()],
     // To stop tests that hang, on small and busy machines too. Longer than any wait within a test, which says what it waited for.
-    testTimeout: 300_000,
-    hookTimeout: 300_000,
+    testTimeout: 900_000,
+    hookTimeout: 900_000,
     teardownTimeout: 120_000,
-    expect: { poll: { timeout: 120_000, interval: 20 } },
+    expect: { poll: patience },
     // Tests that open processes and connections run in processes of their own.
     pool: 'forks',
     // Node loads the files, as in production, not Vite; without hooks, because no module is mocked.

@@ -1,9 +1,8 @@
 import { topology } from '@clicktally/broker/topology.ts'
 import { createClick } from '@clicktally/processor/test/processor-under-test.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { describe, expect, test, vi } from 'vitest'
 import { type CliBench, createCliBench, runCli } from './cli-under-test.ts'
-
-const patience = { timeout: 120_000, interval: 100 }
 
 interface BalanceJson {
   accepted: number

@@ -3,11 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { topology } from '@clicktally/broker/topology.ts'
 import { encodeClick } from '@clicktally/message/clicks-message.ts'
 import { createClick } from '@clicktally/processor/test/processor-under-test.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { Client } from 'pg'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { type CliBench, createCliBench } from './cli-under-test.ts'
-
-const patience = { timeout: 120_000, interval: 20 }
 
 async function buryMany({ ask }: CliBench, letters: number): Promise<void> {
   // Each letter holds a click as ingest stamps it, with a UUIDv7 of the current time.

@@ -5,6 +5,7 @@ import { topology } from '@clicktally/broker/topology.ts'
 import { createDatabase } from '@clicktally/database/connection.ts'
 import { createPool } from '@clicktally/database/pool.ts'
 import { createClick } from '@clicktally/processor/test/processor-under-test.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { createPostgresPair } from '@clicktally/testing/postgres-pair.ts'
 import { pino } from 'pino'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
@@ -13,7 +14,6 @@ import { checkDatabase } from '../doctor/database-checks.ts'
 import type { Finding } from '../doctor/finding.ts'
 import { type CliBench, createCliBench } from './cli-under-test.ts'
 
-const patience = { timeout: 120_000, interval: 200 }
 const limits = { name: 'test', logger: pino({ level: 'silent' }), maxConnections: 1, statementTimeoutMs: 10_000 }
 
 /** As a processor that reports all the time. */

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { CountingServer } from '@clicktally/requests/test/counting-server.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 
 import { type Ended, runCli, startCli } from './cli-under-test.ts'
 
 const main = join(import.meta.dirname, '..', 'main.ts')
-const patience = { timeout: 120_000, interval: 10 }
 let folder: string
 let files = 0
 

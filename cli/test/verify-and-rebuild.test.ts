@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Click } from '@clicktally/event/click.ts'
 import { randomUuidV7 } from '@clicktally/event/uuid-v7.ts'
 import { createClick } from '@clicktally/processor/test/processor-under-test.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { type CliBench, createCliBench } from './cli-under-test.ts'
 
-const patience = { timeout: 120_000, interval: 100 }
 const minuteMs = 60_000
 const dayMs = 86_400_000
 

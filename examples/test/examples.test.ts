@@ -8,12 +8,12 @@ import { startWebSite } from '@clicktally/e2e/web-site.ts'
 import { readFirstKeys } from '@clicktally/keys/first-keys.ts'
 import { makeScratchFolder } from '@clicktally/local/files/scratch-folder.ts'
 import { type System, startSystem } from '@clicktally/local/system.ts'
-import { openBrowser } from '@clicktally/testing/browser.ts'
+import { openPage } from '@clicktally/testing/browser.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { build } from 'vite'
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 
 const examples = join(import.meta.dirname, '..')
-const patience = { timeout: 120_000, interval: 100 }
 const run = promisify(execFile)
 let dir: string
 let system: System
@@ -135,7 +135,7 @@ test('plain HTML: counts a button and a download', async () => {
   html = (await readFile(join(examples, 'html/index.html'), 'utf8'))
     .replaceAll('https://counts.example', system.baseUrl)
     .replaceAll('ct_w_…', await createWriteKey(site.origin))
-  const page = await (await openBrowser()).newPage()
+  const page = await openPage()
   await page.goto(site.origin)
   await page.waitForFunction(() => 'clicktally' in globalThis)
   await page.getByRole('button', { name: 'Buy' }).click()
@@ -169,7 +169,7 @@ test.each([
   for (const { output } of [built].flat() as { output: readonly BuiltFile[] }[]) {
     for (const file of output) files.set(file.fileName, file.type === 'chunk' ? file.code : String(file.source))
   }
-  const page = await (await openBrowser()).newPage()
+  const page = await openPage()
   await page.goto(site.origin)
   await page.getByRole('button', { name: 'Sign up' }).click()
   await vi.waitFor(async () => {

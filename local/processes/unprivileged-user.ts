@@ -54,7 +54,7 @@ export async function unprivilegedUser({
   const check =
     'for path; do if [ -d "$path" ]; then ls "$path" >/dev/null; else [ -x "$path" ]; fi || { echo "$path"; exit 1; }; done'
   const command = ['sh', '-c', check, 'sh', ...folders, ...programs]
-  const { code, output } = await runCommand('setpriv', [...options, '--', ...command], { cwd: '/', withinMs: 10_000 })
+  const { code, output } = await runCommand('setpriv', [...options, '--', ...command], { cwd: '/', withinMs: 60_000 })
   if (code === 0) return switchingUser(uid, gid, options)
   throw new Problem(
     `When root starts this, servers and services run as "nobody", and that user cannot reach what it needs:\n${lastLines(output)}\n` +

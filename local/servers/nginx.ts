@@ -106,7 +106,7 @@ export async function startNginx(options: NginxOptions): Promise<RunningNginx> {
       // Graceful: nginx answers the requests it has and accepts no more.
       stopSignal: 'SIGQUIT',
       stopWithinMs: 10_000,
-      readyWithinMs: 60_000,
+      readyWithinMs: 120_000,
       isReady: async () =>
         (await firstAnswer(internalPort, Buffer.from('GET / HTTP/1.0\r\nHost: localhost\r\n\r\n'), 2_000)) !==
         undefined,
@@ -184,7 +184,7 @@ export interface NginxBuild {
 }
 
 async function buildOf(binary: string, env: Record<string, string>): Promise<NginxBuild> {
-  const { output } = await runCommand(binary, ['-V'], { env: childEnvironment(env), withinMs: 10_000 })
+  const { output } = await runCommand(binary, ['-V'], { env: childEnvironment(env), withinMs: 60_000 })
   const [, major = 0, minor = 0, patch = 0] = /nginx\/(\d+)\.(\d+)\.(\d+)/.exec(output)?.map(Number) ?? []
   return {
     version: major * 1_000_000 + minor * 1_000 + patch,

@@ -104,7 +104,7 @@ function postgresProgram(cluster: Cluster & { port: number; logPath: string; isS
     stopSignal: 'SIGINT',
     stopWithinMs: 20_000,
     // After a crash it replays its log first.
-    readyWithinMs: 60_000,
+    readyWithinMs: 120_000,
     isReady: () => answers(ownerUrl(port, password, 'postgres'), dir),
     beforeStart: () => removeStalePidFile(dir),
   }

@@ -113,7 +113,7 @@ async function startServer(
       logPath: logPath(name),
       stopSignal: 'SIGTERM',
       stopWithinMs: 10_000,
-      readyWithinMs: 60_000,
+      readyWithinMs: 120_000,
       isReady: () =>
         fetch(`${url}/-/ready`, { headers: { connection: 'close' }, signal: AbortSignal.timeout(2_000) }).then(
           ({ ok }) => ok,

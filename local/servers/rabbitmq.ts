@@ -224,7 +224,7 @@ function epmdProgram({ dir, ports, installation, user, logPath }: Setup): Progra
     logPath,
     stopSignal: 'SIGTERM',
     stopWithinMs: 5_000,
-    readyWithinMs: 60_000,
+    readyWithinMs: 120_000,
     isReady: async () => (await firstAnswer(ports.epmd, epmdRequest('n'), 1_000)) !== undefined,
   }
 }
@@ -272,7 +272,7 @@ function serverProgram({ dir, ports, nodeName, installation, user, watchAs, logP
     stopSignal: 'SIGTERM',
     stopWithinMs: 30_000,
     // A start takes 9 s on an idle machine with two cores.
-    readyWithinMs: 120_000,
+    readyWithinMs: 300_000,
     isReady: () => takesConnections(ports.amqp),
     beforeStart: () => requireSpace(space),
     healthChecks: [watchSpace(space), ...(watchAs ? [watchLeaders(managementAccess(watchAs, ports))] : [])],

@@ -11,7 +11,7 @@ test('a broker with streams and quorum queues is never restarted for them', asyn
   const { amqpUrl, managementUrl } = inject('servers')
   await vi.waitFor(
     async () => expect(await manage('GET', `/queues/{vhost}/${topology.queue}`)).toHaveProperty('leader'),
-    { timeout: 120_000, interval: 500 },
+    { timeout: 300_000, interval: 500 },
   )
   const { failure } = watchLeaders({ managementUrl, brokerUrl: amqpUrl })
   for (let check = 0; check < manyChecks; check += 1) expect(await failure()).toBeUndefined()

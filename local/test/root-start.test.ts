@@ -50,7 +50,7 @@ describe.runIf(process.getuid?.() === 0)('a start by root', () => {
   /** Runs a command line as the user of the servers. */
   async function asServer(script: string): Promise<{ code: number; output: string }> {
     const { command, args } = user.commandLine('sh', ['-c', script])
-    return await runCommand(command, args, { cwd: '/', withinMs: 30_000 })
+    return await runCommand(command, args, { cwd: '/', withinMs: 120_000 })
   }
 
   test('writes nothing through a link that a server has put into its folder', async () => {
@@ -95,7 +95,7 @@ describe.runIf(process.getuid?.() === 0)('a start by root', () => {
   test('gives a server on a low port the only capability that it needs', async () => {
     const low = await unprivilegedUser({ folders: [], programs: ['/bin/sh'], lowPort: true })
     const { command, args } = low.commandLine('grep', ['Cap[PE]', '/proc/self/status'])
-    const { output } = await runCommand(command, args, { cwd: '/', withinMs: 30_000 })
+    const { output } = await runCommand(command, args, { cwd: '/', withinMs: 120_000 })
     const bindService = 1 << 10
     expect([...output.matchAll(/Cap(?:Prm|Eff):\s+(\w+)/g)].map(([, hex]) => Number(`0x${hex}`))).toEqual([
       bindService,
@@ -151,7 +151,7 @@ describe.runIf(process.getuid?.() === 0)('a start by root', () => {
   test('reads neither a link nor a pipe that a server has put in the place of a file', async () => {
     writeFileSync(join(scratch, 'secret'), 'secret')
     symlinkSync(join(scratch, 'secret'), join(scratch, 'link'))
-    await runCommand('mkfifo', [join(scratch, 'pipe')], { withinMs: 10_000 })
+    await runCommand('mkfifo', [join(scratch, 'pipe')], { withinMs: 120_000 })
     expect(readServerFile(join(scratch, 'secret'))).toBe('secret')
     for (const name of ['link', 'pipe', 'missing']) expect(readServerFile(join(scratch, name)), name).toBeUndefined()
   })

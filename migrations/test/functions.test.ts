@@ -95,7 +95,7 @@ test('a migration waits for another one for as long as that takes', async () => 
             and database = (select oid from pg_database where datname = current_database())`)
         expect(rows).toHaveLength(1)
       },
-      { timeout: 120_000, interval: 20 },
+      { timeout: 300_000, interval: 20 },
     )
     // Longer than any other lock is waited for: the `lock_timeout` of the connection is 5 s.
     await Promise.race([waiting, sleep(6_000)])

@@ -9,8 +9,6 @@ import { until } from '@clicktally/testing/until.ts'
 import { onTestFinished } from 'vitest'
 
 const root = join(import.meta.dirname, '../..')
-/** A start takes a second on an idle machine, but five services start at once on one that may be busy. */
-const startWithinMs = 200_000
 /** For the message if it ends. */
 const maxOutputChars = 10_000
 
@@ -65,7 +63,7 @@ export async function startService(name: ServiceName, variables: Record<string, 
     readiness,
     async untilReady() {
       try {
-        await until(async () => (await readiness()) === 200, startWithinMs, `${name} to be ready`, 100)
+        await until(async () => (await readiness()) === 200, `${name} to be ready`, 100)
       } catch (cause) {
         throw new Error(`${(cause as Error).message}. Its output: ${output}`, { cause })
       }

@@ -18,7 +18,6 @@ const root = join(import.meta.dirname, '../..')
 const dockerSettings = ['DOCKER_HOST', 'DOCKER_CONTEXT', 'DOCKER_CONFIG']
 /** Images are built, and a standby copies the database. */
 const commandWithinMs = 900_000
-const freezeWithinMs = 30_000
 
 /** The containers of a compose project, and the faults that they can have. */
 export class ComposeProject {
@@ -117,13 +116,13 @@ export class ComposeProject {
         return false
       }
     }
-    await until(freeze, freezeWithinMs, `${container} to be frozen`, 200)
+    await until(freeze, `${container} to be frozen`, 200)
   }
 
   async #iptables(container: string, rule: readonly string[]): Promise<void> {
     const pid = await this.docker(['inspect', '--format', '{{.State.Pid}}', container])
     const { code, output } = await runCommand('nsenter', ['-t', pid, '-n', 'iptables', '-w', ...rule], {
-      withinMs: 30_000,
+      withinMs: 120_000,
     })
     if (code !== 0)
       throw new Error(`The network of ${container} cannot be cut, which needs root:\n${lastLines(output)}`)

@@ -13,9 +13,6 @@ export interface Outage extends Fault {
   readonly forMs: number
 }
 
-/** Longer than Patroni needs to replace a primary. */
-const recoveryWithinMs = 120_000
-
 /** An outage during which the system goes on: times are measured from its begin, and it ends afterwards. */
 export async function survive(stage: Stage<ClusterSystem>, breaking: Breaking, outage: Outage): Promise<void> {
   const beginsAtMs = performance.now()
@@ -56,7 +53,7 @@ async function begin(fault: Fault): Promise<void> {
 }
 
 async function report(stage: Stage<ClusterSystem>, breaking: Breaking, outage: Outage): Promise<void> {
-  const { acceptedAgainMs, countedAgainMs } = await breaking.recovered(recoveryWithinMs)
+  const { acceptedAgainMs, countedAgainMs } = await breaking.recovered()
   stage.promise(`accepting resumes after ${outage.what}`, outage.acceptingWithinMs, acceptedAgainMs)
   stage.promise(`counting resumes after ${outage.what}`, outage.countingWithinMs, countedAgainMs)
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Balance } from '@clicktally/database/balance.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import type { AcceptLog } from './accept-log.ts'
 import { type Answer, type Claim, checkAnswer, describeError, isWrong } from './answer-check.ts'
 
@@ -85,7 +86,7 @@ export class AnswerWatch {
   async stop(): Promise<void> {
     this.#stopping.abort()
     await this.#asking
-    const { endpoints, pauseMs = usualPauseMs, firstAnswerWithinMs = 60_000 } = this.#options
+    const { endpoints, pauseMs = usualPauseMs, firstAnswerWithinMs = patience.timeout } = this.#options
     const deadlineMs = performance.now() + firstAnswerWithinMs
     while ((this.#answers.counts === 0 || this.#answers.balance === 0) && performance.now() < deadlineMs) {
       await Promise.all(endpoints.flatMap((endpoint) => [this.#askTotal(endpoint), this.#askBalance(endpoint)]))

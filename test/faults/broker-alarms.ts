@@ -15,7 +15,7 @@ export async function raiseAlarm(system: FaultSystem, alarm: Alarm): Promise<() 
   const server = system.program('rabbitmq')
   const nodes = async () => (await system.manage('GET', '/nodes')) as { mem_limit?: number; disk_free_limit?: number }[]
   // The management API lacks the limits for the first seconds after a start.
-  await until(async () => (await nodes())[0]?.mem_limit !== undefined, 60_000, 'the limits of the broker')
+  await until(async () => (await nodes())[0]?.mem_limit !== undefined, 'the limits of the broker')
   const [node] = await nodes()
   await rabbitmqctl(server, [...limits[alarm]])
   return async () => {

@@ -7,6 +7,7 @@ import { nginxForLoadTests } from '@clicktally/local/servers/nginx-settings.ts'
 import type { ProcessorChanges } from '@clicktally/local/services/service-launch.ts'
 import type { ServiceLink } from '@clicktally/local/services/service-link.ts'
 import { type System, startSystem } from '@clicktally/local/system.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { TcpProxy } from '@clicktally/testing/tcp-proxy.ts'
 import { type ConfirmChannel, connect } from 'amqplib'
 import type { Kysely } from 'kysely'
@@ -131,7 +132,12 @@ export class FaultSystem implements SystemUnderTest {
     const { restarts } = program
     program.signal('SIGKILL')
     while (program.restarts === restarts) await new Promise((resolve) => setTimeout(resolve, 10))
-    if (!(await program.ready(60_000))) throw new Error(`${name} was not ready within 60 s of being killed`)
+    await this.ready(name)
+  }
+
+  /** Waits until a program that was killed is ready again. */
+  async ready(name: string): Promise<void> {
+    if (!(await this.program(name).ready(patience.timeout))) throw new Error(`${name} did not get ready again`)
   }
 
   /** Starts another processor; resolves when it is ready. */

@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-
-const withinMs = 60_000
+import { patience } from '@clicktally/testing/patience.ts'
 
 /** The result of a query, which is repeated if it fails: a fault that has just ended may still close a connection. */
 export async function insist<Result>(query: () => Promise<Result>): Promise<Result> {
-  const deadlineMs = performance.now() + withinMs
+  const deadlineMs = performance.now() + patience.timeout
   for (;;) {
     try {
       return await query()

@@ -40,8 +40,8 @@ export class PastClicks {
     }
     const past = new PastClicks(system, ids)
     const clicks = months * clicksPerMonth
-    await until(async () => (await past.counted()) === clicks, 60_000, `${clicks} past clicks to be counted`)
-    await until(() => past.#arePacked(), 120_000, 'the hours of the past clicks to be packed', 500)
+    await until(async () => (await past.counted()) === clicks, `${clicks} past clicks to be counted`)
+    await until(() => past.#arePacked(), 'the hours of the past clicks to be packed', 500)
     return past
   }
 

@@ -1,6 +1,7 @@
 import { type Balance, readBalance } from '@clicktally/database/balance.ts'
 import { settle } from '@clicktally/database/settling.ts'
 import { ClickLoad, type ClickLoadOptions } from '@clicktally/load/click-load.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { until } from '@clicktally/testing/until.ts'
 import { AcceptLog } from './accept-log.ts'
 import { AnswerWatch } from './answer-watch.ts'
@@ -29,11 +30,6 @@ interface Played {
   readonly lettersAfter: number
 }
 
-/** Stops a row that never recovers. What is promised is checked apart, and only on a machine that does nothing else. */
-const recoverWithinMs = 180_000
-/** There is no promised limit; these stop a row that never recovers. On a slow machine a backlog takes minutes. */
-const backlogWithinMs = 600_000
-const countedWithinMs = 180_000
 /** Targets in use at the same time, and clicks on each before it is replaced. */
 const usualTargets = 8
 const usualClicksPerTarget = 25
@@ -66,7 +62,7 @@ export class RowPlay {
   }
 
   async play(fault: (breaking: Breaking) => Promise<void>): Promise<Row> {
-    const { system, clicksAround, patienceMs = 60_000 } = this.#options
+    const { system, clicksAround } = this.#options
     const before = await insist(() => readBalance(system.database))
     const lettersAfter = await insist(() => newestLetter(system.pool))
     const counted = await insist(() => countedClicks(system))
@@ -81,11 +77,11 @@ export class RowPlay {
     this.#load = load
     this.#watch = watch
     try {
-      await until(() => load.accepted >= clicksAround, recoverWithinMs, 'clicks to be accepted before the fault')
+      await until(() => load.accepted >= clicksAround, 'clicks to be accepted before the fault')
       await this.#try(() => fault(this.#breaking(load, watch)))
       await this.#try(() => this.#recover(load, watch, clicksAround))
       await load.stop()
-      const after = await settle(system, patienceMs)
+      const after = await settle(system, patience.timeout)
       await Promise.all([watch.stop(), answers.stop()])
       return await this.#judge({ load, watch, answers, before, after, lettersAfter })
     } finally {
@@ -118,7 +114,7 @@ export class RowPlay {
       load,
       broken: () => watch.broken(),
       restored: () => watch.restored(),
-      recovered: (withinMs = recoverWithinMs) => recovered(watch, withinMs),
+      recovered: () => recovered(watch),
       expectDead: (clicks) => {
         this.#deadExpected += clicks
       },
@@ -128,11 +124,11 @@ export class RowPlay {
   async #recover(load: ClickLoad, watch: RowWatch, clicks: number): Promise<void> {
     if (watch.isBroken) throw new Error('the scenario did not call restored()')
     if (watch.times > 0) {
-      await recovered(watch, recoverWithinMs)
+      await recovered(watch)
       await untilBacklogIsGone(watch)
     }
     const accepted = load.accepted + clicks
-    await until(() => load.accepted >= accepted, recoverWithinMs, 'clicks to be accepted after the fault')
+    await until(() => load.accepted >= accepted, 'clicks to be accepted after the fault')
   }
 
   /** Adds an error to the row's problems; the row continues. */
@@ -191,20 +187,14 @@ export class RowPlay {
 }
 
 async function untilBacklogIsGone(watch: RowWatch): Promise<void> {
-  const deadlineMs = performance.now() + backlogWithinMs
   while (!watch.isBacklogGone) {
     const { counted } = watch
-    if (performance.now() > deadlineMs) throw new Error(`the backlog was not gone after ${backlogWithinMs / 1_000} s`)
-    await until(
-      () => watch.isBacklogGone || watch.counted > counted,
-      countedWithinMs,
-      'a click of the backlog to be counted',
-    )
+    await until(() => watch.isBacklogGone || watch.counted > counted, 'a click of the backlog to be counted')
   }
 }
 
-async function recovered(watch: RowWatch, withinMs: number): Promise<Recovery> {
-  await until(() => watch.recovery !== undefined, withinMs, 'clicks to be accepted and counted again')
+async function recovered(watch: RowWatch): Promise<Recovery> {
+  await until(() => watch.recovery !== undefined, 'clicks to be accepted and counted again')
   if (watch.recovery === undefined) throw new Error('the next fault started before the recovery')
   return watch.recovery
 }

@@ -83,7 +83,7 @@ async function copy(from: string, to: string): Promise<void> {
 }
 
 async function run(command: string, args: string[]): Promise<string> {
-  const { code, output } = await runCommand(command, args, { cwd: '/', withinMs: 60_000 })
+  const { code, output } = await runCommand(command, args, { cwd: '/', withinMs: 300_000 })
   if (code !== 0) throw new Error(`${command} ended with code ${code}: ${output}`)
   return output
 }

@@ -42,8 +42,6 @@ export interface RowOptions {
   readonly load?: Partial<ClickLoadOptions>
   /** Clicks to be accepted before the fault, and again after it. Default: 300, in the short form 80. */
   readonly clicksAround?: number
-  /** How long the row may take to settle without anything moving, in milliseconds. Default 60,000. */
-  readonly patienceMs?: number
   /**
    * Why answers of the api may be wrong in this row, because of a documented limit; a clause. Wrong answers are counted and shown, but
    * the row does not fail.
@@ -59,9 +57,9 @@ export interface Breaking {
   /**
    * Resolves when every ingest accepts clicks again, and clicks are counted again, after the last `restored`.
    *
-   * @throws if that takes longer than `withinMs`, 60,000 by default.
+   * @throws if that does not happen within the patience of a test
    */
-  recovered(withinMs?: number): Promise<Recovery>
+  recovered(): Promise<Recovery>
   readonly load: ClickLoad
   /** Expects this number of the row's clicks in the dead letters; several calls add up. */
   expectDead(clicks: number): void

@@ -13,7 +13,7 @@ export interface Versions {
 /** The abbreviated commit of the working tree, with a `+` if files outside docs/ differ from it; `unknown` outside of a clone. */
 export async function readCommit(): Promise<string> {
   const git = async (...args: string[]) =>
-    (await runCommand('git', args, { cwd: import.meta.dirname, withinMs: 30_000 })).stdout.trim()
+    (await runCommand('git', args, { cwd: import.meta.dirname, withinMs: 120_000 })).stdout.trim()
   const commit = await git('rev-parse', '--short=7', 'HEAD')
   if (commit === '') return 'unknown'
   return (await git('status', '--porcelain', '--', ':/', ':(exclude,top)docs')) === '' ? commit : `${commit}+`

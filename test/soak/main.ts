@@ -100,7 +100,7 @@ async function main({ minutes, rate, plot: plotPath }: Options): Promise<boolean
       )
       return Number(rows[0]?.sum)
     }
-    await until(async () => (await counted()) >= all, 120_000, `${all} clicks to be counted`, 500)
+    await until(async () => (await counted()) >= all, `${all} clicks to be counted`, 500)
     const env = { CLICKTALLY_DATABASE_URL: system.postgresUrl, HOME: dir, ...variables }
     const checks = await Promise.all(
       [['verify'], ['archive', 'verify']].map(

@@ -18,8 +18,6 @@ interface Registered extends ProcessIdentity {
 
 const run = promisify(execFile)
 const root = join(import.meta.dirname, '../..')
-/** With the installation of an earlier version's packages. */
-const startWithinMs = 600_000
 
 /** The system of an earlier version, as `npm start` runs it in a clone of its own. */
 export class EarlierSystem {
@@ -49,7 +47,7 @@ export class EarlierSystem {
     })
     const system = new EarlierSystem(dir, launcher)
     try {
-      await until(() => existsSync(join(dir, '.local/system.json')), startWithinMs, 'the earlier version to start', 200)
+      await until(() => existsSync(join(dir, '.local/system.json')), 'the earlier version to start', 200)
       return system
     } catch (error) {
       await system.stop()

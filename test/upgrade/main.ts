@@ -92,7 +92,7 @@ async function main({ from, seconds, rate }: Options): Promise<boolean> {
       const { total = 0, bots = 0 } = await api('/v1/counts')
       return Number(total) + Number(bots)
     }
-    await until(async () => (await counted()) >= accepted, 120_000, `${accepted} clicks to be counted`, 200)
+    await until(async () => (await counted()) >= accepted, `${accepted} clicks to be counted`, 200)
     const balance = await api('/v1/balance')
     const count = await counted()
     say('')

@@ -1,21 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { patience } from './patience.ts'
 
 /**
- * Resolves when the condition holds, checked every 20 ms.
+ * Resolves when the condition holds.
  *
- * @param withinMs the timeout in milliseconds
- * @param what completes the message "waited 5 s in vain for …"
- * @throws if the condition does not hold in time
+ * @param what completes the message "waited 600 s in vain for …"
+ * @param everyMs how often the condition is checked
+ * @throws if the condition does not hold within the patience of a test
  */
 export async function until(
   condition: () => boolean | Promise<boolean>,
-  withinMs: number,
   what: string,
-  everyMs = 20,
+  everyMs: number = patience.interval,
 ): Promise<void> {
-  const deadlineMs = performance.now() + withinMs
+  const deadlineMs = performance.now() + patience.timeout
   while (!(await condition())) {
-    if (performance.now() > deadlineMs) throw new Error(`waited ${Math.round(withinMs / 1_000)} s in vain for ${what}`)
+    if (performance.now() > deadlineMs) throw new Error(`waited ${patience.timeout / 1_000} s in vain for ${what}`)
     await sleep(everyMs)
   }
 }

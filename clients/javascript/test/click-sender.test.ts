@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { isUuidV7, timeOfUuidV7 } from '@clicktally/event/uuid-v7.ts'
 import { createBench, drain, keys, pageOrigin } from '@clicktally/ingest/test/ingest-under-test.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { type Click, ClickSender, type Drop, type SenderOptions } from '../index.ts'
 import { type Fault, FaultyProxy, type ProxiedRequest } from './faulty-proxy.ts'
@@ -55,14 +56,14 @@ describe('a click', () => {
     const { sender, requests } = await createSender()
     const startedAtMs = performance.now()
     sender.click('alone')
-    await vi.waitFor(() => expect(sizes(requests)).toEqual([1]), { timeout: 60_000, interval: 10 })
+    await vi.waitFor(() => expect(sizes(requests)).toEqual([1]), patience)
     expect((requests[0]?.atMs ?? 0) - startedAtMs).toBeGreaterThan(990)
   })
 
   test('leaves at once when 100 are waiting', async () => {
     const { sender, requests } = await createSender([], { flushAfterMs: 3_600_000 })
     for (let n = 0; n < 100; n += 1) sender.click('together')
-    await vi.waitFor(() => expect(sizes(requests)).toEqual([100]), { timeout: 60_000, interval: 10 })
+    await vi.waitFor(() => expect(sizes(requests)).toEqual([100]), patience)
   })
 
   test('is sent with a write key as a page sends it: without a preflight', async () => {

@@ -6,13 +6,13 @@ import { generateLog, LogCounts } from '@clicktally/e2e/log-counts.ts'
 import { makeScratchFolder } from '@clicktally/local/files/scratch-folder.ts'
 import { type System, startSystem } from '@clicktally/local/system.ts'
 import { readConfig } from '@clicktally/testing/config.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { ClickSender, CountReader } from '../index.ts'
 import { type Fault, FaultyProxy } from './faulty-proxy.ts'
 
 /** An optional real access log (.env.example). */
 const { accessLog } = readConfig(process.env)
-const patience = { timeout: 120_000, interval: 200 }
 let dir: string
 let system: System
 
@@ -60,7 +60,7 @@ async function expectCounted(log: string, prefix: string): Promise<void> {
     if (index % 1_000 === 999) await sender.flush()
     if (index === 1_500) system.services.get('ingest-1')?.program.signal('SIGKILL')
   }
-  await sender.close({ timeoutMs: 120_000 })
+  await sender.close({ timeoutMs: patience.timeout })
   const sentAtMs = Date.now()
   expect(dropped).toEqual([])
   expect(proxy.requests.length).toBeGreaterThan(faults.length)

@@ -1,13 +1,12 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { patience } from '@clicktally/testing/patience.ts'
 import { TcpProxy } from '@clicktally/testing/tcp-proxy.ts'
 import { createTestBroker } from '@clicktally/testing/test-broker.ts'
 import type { ChannelModel } from 'amqplib'
 import { pino } from 'pino'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { BrokerLink, type BrokerLinkOptions } from '../broker-link.ts'
-
-const patience = { timeout: 120_000, interval: 25 }
 
 function createLink(url: string, options: Partial<BrokerLinkOptions> = {}) {
   const counts = { setUps: 0, downs: 0 }

@@ -1,3 +1,4 @@
+import { patience } from '@clicktally/testing/patience.ts'
 import { createPostgresPair } from '@clicktally/testing/postgres-pair.ts'
 import { TcpProxy } from '@clicktally/testing/tcp-proxy.ts'
 import { createTestDatabase } from '@clicktally/testing/test-database.ts'
@@ -5,8 +6,6 @@ import type { Pool } from 'pg'
 import { pino } from 'pino'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createPool, type DatabaseOptions } from '../pool.ts'
-
-const patience = { timeout: 120_000, interval: 50 }
 
 function poolOf(url: string, options: Partial<DatabaseOptions> = {}): Pool {
   const logger = pino({ level: 'silent' })

@@ -1,5 +1,6 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { patience } from '@clicktally/testing/patience.ts'
 import { parse } from 'csv-parse/sync'
 import fc from 'fast-check'
 import { parquetReadObjects } from 'hyparquet'
@@ -9,7 +10,6 @@ import { fileStream } from '../export/file-stream.ts'
 import { createApi, keys } from './api-under-test.ts'
 import { type StoredClick, storeClicks, storeMany } from './raw-click-rows.ts'
 
-const patience = { timeout: 120_000, interval: 20 }
 type Api = Awaited<ReturnType<typeof createApi>>
 
 async function exported({ app }: Api, query: string) {

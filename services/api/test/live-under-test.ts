@@ -2,14 +2,13 @@ import { liveTopology } from '@clicktally/broker/live-topology.ts'
 import { randomUuidV7 } from '@clicktally/event/uuid-v7.ts'
 import { encodeLiveMessages, type LiveClick, liveMessageType } from '@clicktally/message/live-message.ts'
 import { openEventStream } from '@clicktally/testing/event-stream.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { createTestBroker, type TestBroker } from '@clicktally/testing/test-broker.ts'
 import { pino } from 'pino'
 import { expect, onTestFinished, vi } from 'vitest'
 import { LiveStream } from '../live/live-stream.ts'
 import type { LiveViewersOptions } from '../live/live-viewers.ts'
 import { createApi, keys } from './api-under-test.ts'
-
-export const patience = { timeout: 60_000, interval: 20 }
 
 export function createLiveClick(overrides: Partial<LiveClick> = {}): LiveClick {
   const now = Date.now()

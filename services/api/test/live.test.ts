@@ -3,9 +3,10 @@ import { assertLiveTopology, liveTopology } from '@clicktally/broker/live-topolo
 import { makeKey } from '@clicktally/keys/key-text.ts'
 import { liveMessageType } from '@clicktally/message/live-message.ts'
 import type { EventStream } from '@clicktally/testing/event-stream.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createApi, keys } from './api-under-test.ts'
-import { createLiveApi, createLiveBench, createLiveClick, patience, publishLive } from './live-under-test.ts'
+import { createLiveApi, createLiveBench, createLiveClick, publishLive } from './live-under-test.ts'
 
 const idsIn = ({ events }: EventStream) => events.flatMap(({ event, data }) => (event === 'click' ? [data.id] : []))
 const gapsIn = ({ events }: EventStream) => events.flatMap(({ event, data }) => (event === 'gap' ? [data] : []))

@@ -1,4 +1,5 @@
 import { createPool } from '@clicktally/database/pool.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { createPostgresPair } from '@clicktally/testing/postgres-pair.ts'
 import type { Pool } from 'pg'
 import { pino } from 'pino'
@@ -9,7 +10,6 @@ import { LiveViewers } from '../live/live-viewers.ts'
 import { FallbackPool } from '../replica/fallback-pool.ts'
 import { ReplicaWatch } from '../replica/replica-watch.ts'
 
-const patience = { timeout: 120_000, interval: 50 }
 const logger = pino({ level: 'silent' })
 
 function poolOf(url: string): Pool {

@@ -1,5 +1,6 @@
 import { keysStreamArguments, keysTopology } from '@clicktally/broker/keys-topology.ts'
 import { decodeKeySnapshot, type KeySnapshot } from '@clicktally/keys/key-snapshot.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { createTestBroker, type TestBroker } from '@clicktally/testing/test-broker.ts'
 import { type ConsumeMessage, connect } from 'amqplib'
 import { pino } from 'pino'
@@ -7,8 +8,6 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { SnapshotPublisher } from '../snapshot/snapshot-publisher.ts'
 import { renewVisitorSalts, withoutOldSalts } from '../snapshot/visitor-salts.ts'
 import { createAuth, firstKeys } from './auth-under-test.ts'
-
-const patience = { timeout: 60_000, interval: 50 }
 
 /** Collects all snapshots published from now on. */
 async function watch(broker: TestBroker): Promise<KeySnapshot[]> {

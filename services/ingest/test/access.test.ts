@@ -3,12 +3,13 @@ import { KeyRing } from '@clicktally/keys/key-ring.ts'
 import { encodeKeySnapshot, type KeySnapshot, keySnapshotType } from '@clicktally/keys/key-snapshot.ts'
 import { makeKey } from '@clicktally/keys/key-text.ts'
 import { keyRoles } from '@clicktally/keys/roles.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { createTestBroker, type TestBroker } from '@clicktally/testing/test-broker.ts'
 import { pino } from 'pino'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { KeyLimits } from '../access/key-limits.ts'
 import { KeyStream } from '../access/key-stream.ts'
-import { createBench, createIngest, keys, pageOrigin, patience, post, snapshotOfKeys } from './ingest-under-test.ts'
+import { createBench, createIngest, keys, pageOrigin, post, snapshotOfKeys } from './ingest-under-test.ts'
 
 const paths = ['/v1/events', '/v1/events/batch', '/v1/backfill']
 const event = { target: 'button', occurredAt: new Date().toISOString() }

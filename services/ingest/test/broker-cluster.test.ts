@@ -3,9 +3,10 @@ import { manage } from '@clicktally/broker/management.ts'
 import { topology } from '@clicktally/broker/topology.ts'
 import { decodeMessage } from '@clicktally/message/clicks-message.ts'
 import { type BrokerCluster, type ClusterNode, createBrokerCluster } from '@clicktally/testing/broker-cluster.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { connect } from 'amqplib'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { createIngest, type Ingest, patience, post } from './ingest-under-test.ts'
+import { createIngest, type Ingest, post } from './ingest-under-test.ts'
 
 /** Sends clicks one after the other, and notes which were accepted. */
 function keepSending({ app }: Ingest) {

@@ -8,6 +8,7 @@ import { makeKey } from '@clicktally/keys/key-text.ts'
 import { keyRoles } from '@clicktally/keys/roles.ts'
 import { decodeMessage } from '@clicktally/message/clicks-message.ts'
 import { type LedgerStamp, readStamp } from '@clicktally/message/ledger-stamp.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { createTestBroker, type TestBroker } from '@clicktally/testing/test-broker.ts'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
@@ -20,7 +21,6 @@ import { ClickMetrics } from '../click-metrics.ts'
 import { CellPublishers } from '../publishing/cell-publishers.ts'
 import { ClickPublisher, type ClickPublisherOptions } from '../publishing/click-publisher.ts'
 
-export const patience = { timeout: 120_000, interval: 50 }
 export const windowMs = 72 * 3_600_000
 
 /** A key of each role, for the project 1; the write key may be used from this page. */

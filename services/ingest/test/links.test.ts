@@ -1,8 +1,9 @@
 import type { HttpApp } from '@clicktally/http/http-app.ts'
 import { KeyRing } from '@clicktally/keys/key-ring.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { createTestBroker } from '@clicktally/testing/test-broker.ts'
 import { describe, expect, test, vi } from 'vitest'
-import { createIngest, drain, expectProblem, patience, snapshotOfKeys } from './ingest-under-test.ts'
+import { createIngest, drain, expectProblem, snapshotOfKeys } from './ingest-under-test.ts'
 import { createSlowLink } from './slow-link.ts'
 
 const firefox = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'

@@ -1,10 +1,11 @@
 import { assertTopology, topology } from '@clicktally/broker/topology.ts'
 import { randomUuidV7 } from '@clicktally/event/uuid-v7.ts'
 import type { LedgerStamp } from '@clicktally/message/ledger-stamp.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { createTestBroker, type TestBroker } from '@clicktally/testing/test-broker.ts'
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
-import { createBench, createIngest, drain, expectProblem, type Ingest, patience, post } from './ingest-under-test.ts'
+import { createBench, createIngest, drain, expectProblem, type Ingest, post } from './ingest-under-test.ts'
 import { startLoad } from './load.ts'
 import { createSlowLink } from './slow-link.ts'
 

@@ -1,6 +1,7 @@
 import { createOwnBroker } from '@clicktally/testing/own-broker.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { expect, test, vi } from 'vitest'
-import { createIngest, expectProblem, patience, post } from './ingest-under-test.ts'
+import { createIngest, expectProblem, post } from './ingest-under-test.ts'
 
 test('ingest is not ready while the queue has no leader, even without clicks, until it confirms again', async () => {
   const broker = await createOwnBroker()

@@ -1,10 +1,11 @@
 import { once } from 'node:events'
+import { patience } from '@clicktally/testing/patience.ts'
 import { TcpProxy } from '@clicktally/testing/tcp-proxy.ts'
 import { Webhook } from 'standardwebhooks'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { deleteOldSecrets } from '../deliveries/delivery-queue.ts'
 import { pauseAfter, retryPausesMs } from '../deliveries/retry-schedule.ts'
-import { createNotifier, createReceiver, patience, secretText } from './notifier-under-test.ts'
+import { createNotifier, createReceiver, secretText } from './notifier-under-test.ts'
 
 describe('a delivery', () => {
   test('is signed so that the library of Standard Webhooks verifies it, and nothing else', async () => {

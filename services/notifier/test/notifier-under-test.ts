@@ -14,7 +14,6 @@ const logger = pino({ level: 'silent' })
 export const secret = Buffer.alloc(32, 7)
 /** The secret as receivers have it. */
 export const secretText = `whsec_${secret.toString('base64')}`
-export const patience = { timeout: 120_000, interval: 20 }
 
 export interface DeliveryRow {
   readonly webhook_id: string

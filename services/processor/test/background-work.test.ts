@@ -1,11 +1,11 @@
 import { createPool } from '@clicktally/database/pool.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { createTestDatabase } from '@clicktally/testing/test-database.ts'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { startBackgroundWork } from '../background/background-work.ts'
 
-const patience = { timeout: 120_000, interval: 50 }
 const logger = pino({ level: 'silent' })
 
 test('background work needs only a database: it creates partitions and folds counters until it is closed', async () => {

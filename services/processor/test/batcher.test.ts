@@ -1,8 +1,6 @@
+import { patience } from '@clicktally/testing/patience.ts'
 import { describe, expect, test, vi } from 'vitest'
 import { Batcher } from '../queue/batcher.ts'
-
-/** For what hangs: a second, the default, is over in no time on a busy machine. */
-const patience = { timeout: 120_000, interval: 10 }
 
 interface Item {
   readonly clicks: number

@@ -1,6 +1,7 @@
 import { createDatabase } from '@clicktally/database/connection.ts'
 import { readFoldBacklog } from '@clicktally/database/fold-backlog.ts'
 import { createPool } from '@clicktally/database/pool.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { createTestDatabase } from '@clicktally/testing/test-database.ts'
 import { pino } from 'pino'
 import { expect, onTestFinished, test, vi } from 'vitest'
@@ -41,24 +42,18 @@ test('a backlog is folded completely, and its space is freed meanwhile and at th
   expect(sizeOfAll).toBeGreaterThan(20_000_000)
   expect(await bytes()).toBeLessThan(100_000)
   // The server's statistics come a moment later.
-  await vi.waitFor(
-    async () => {
-      const vacuums = await owner.query(`select vacuum_count from pg_stat_user_tables where relname = 'counter_deltas'`)
-      expect(vacuums.rows[0].vacuum_count).toBeGreaterThanOrEqual(2)
-    },
-    { timeout: 120_000, interval: 50 },
-  )
+  await vi.waitFor(async () => {
+    const vacuums = await owner.query(`select vacuum_count from pg_stat_user_tables where relname = 'counter_deltas'`)
+    expect(vacuums.rows[0].vacuum_count).toBeGreaterThanOrEqual(2)
+  }, patience)
 
   // Whoever took these did not free their room. A vacuum cannot free it while a concurrent ANALYZE has a snapshot: the next does.
   await addHalfAMillion()
   await owner.query('delete from counter_deltas')
-  await vi.waitFor(
-    async () => {
-      await folding.fold()
-      expect(await bytes()).toBeLessThan(100_000)
-    },
-    { timeout: 120_000, interval: 50 },
-  )
+  await vi.waitFor(async () => {
+    await folding.fold()
+    expect(await bytes()).toBeLessThan(100_000)
+  }, patience)
 
   async function bytes(): Promise<number> {
     const size = await owner.query(`select pg_relation_size('counter_deltas') as bytes`)

@@ -1,12 +1,11 @@
 import { type Balance, readBalance } from '@clicktally/database/balance.ts'
 import { createDatabase } from '@clicktally/database/connection.ts'
 import { createPool } from '@clicktally/database/pool.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { createPostgresPair, type PairServer } from '@clicktally/testing/postgres-pair.ts'
 import { pino } from 'pino'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { createBench, createClick } from './processor-under-test.ts'
-
-const patience = { timeout: 120_000, interval: 50 }
 
 /** A processor over a primary and its standby, and clicks. */
 async function createFailover() {

@@ -183,7 +183,7 @@ test('a click that is folded while its hour is packed keeps the hour stale', asy
   await blocker.query('begin; lock table dimension_values in access exclusive mode')
   const packing = pack()
   // It has read the clicks as soon as it waits for the ids of their values.
-  await expect.poll(async () => (await blocker.query(waiting)).rowCount, { timeout: 60_000 }).toBe(1)
+  await expect.poll(async () => (await blocker.query(waiting)).rowCount).toBe(1)
   await count([click('late')])
   await fold()
   await blocker.query('commit')

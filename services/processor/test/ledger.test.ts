@@ -5,6 +5,7 @@ import { createDatabase } from '@clicktally/database/connection.ts'
 import { createPool } from '@clicktally/database/pool.ts'
 import type { Click } from '@clicktally/event/click.ts'
 import type { LedgerStamp } from '@clicktally/message/ledger-stamp.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { createTestDatabase } from '@clicktally/testing/test-database.ts'
 import { pino } from 'pino'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
@@ -14,8 +15,6 @@ import type { ConsumedMessage, DeadLetter } from '../rows/consumed-message.ts'
 import { createPartitionsAround } from '../store/click-partitions.ts'
 import { ClickStore } from '../store/click-store.ts'
 import { consumedMessage, createBench, createClick } from './processor-under-test.ts'
-
-const patience = { timeout: 120_000, interval: 50 }
 
 const logger = pino({ level: 'silent' })
 const nothing: Balance = { accepted: 0, counted: 0, duplicates: 0, dead: 0, discarded: 0, inFlight: 0, overdue: 0 }

@@ -3,6 +3,7 @@ import { liveTopology } from '@clicktally/broker/live-topology.ts'
 import { topology } from '@clicktally/broker/topology.ts'
 import { randomUuidV7 } from '@clicktally/event/uuid-v7.ts'
 import { decodeLiveMessage, type LiveMessage } from '@clicktally/message/live-message.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import type { TestBroker } from '@clicktally/testing/test-broker.ts'
 import { connect } from 'amqplib'
 import { pino } from 'pino'
@@ -10,8 +11,6 @@ import { Registry } from 'prom-client'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { LiveFeed } from '../live/live-feed.ts'
 import { consumedMessage, createBench, createClick } from './processor-under-test.ts'
-
-const patience = { timeout: 60_000, interval: 20 }
 
 async function startFeed(broker: TestBroker, maxUnconfirmedBytes = 4_000_000) {
   const registry = new Registry()

@@ -1,4 +1,5 @@
 import { createPool } from '@clicktally/database/pool.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { startPgbouncer } from '@clicktally/testing/pgbouncer.ts'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
@@ -6,7 +7,6 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { startBackgroundWork } from '../background/background-work.ts'
 import { createBench, createClick } from './processor-under-test.ts'
 
-const patience = { timeout: 120_000, interval: 50 }
 const logger = pino({ level: 'silent' })
 
 describe('behind a PgBouncer in transaction mode', () => {

@@ -7,6 +7,7 @@ import { type Click, defaultProjectId } from '@clicktally/event/click.ts'
 import { randomUuidV7 } from '@clicktally/event/uuid-v7.ts'
 import { clicksMessageType, encodeClick } from '@clicktally/message/clicks-message.ts'
 import { type LedgerStamp, stampHeaders } from '@clicktally/message/ledger-stamp.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { createTestBroker, type TestBroker } from '@clicktally/testing/test-broker.ts'
 import { createTestDatabase, type TestDatabase } from '@clicktally/testing/test-database.ts'
 import type { ConsumeMessage } from 'amqplib'
@@ -124,16 +125,13 @@ export async function createBench(): Promise<Bench> {
       )
     },
     async untilProcessed() {
-      await vi.waitFor(
-        async () => {
-          for (const processor of processors) {
-            const askedAtMs = Date.now() - clockGrainMs
-            // It says when it asked, once the queue is empty and nothing is held.
-            expect((await processor.look(true)).countedThroughMs).toBeGreaterThan(askedAtMs)
-          }
-        },
-        { timeout: 120_000, interval: 20 },
-      )
+      await vi.waitFor(async () => {
+        for (const processor of processors) {
+          const askedAtMs = Date.now() - clockGrainMs
+          // It says when it asked, once the queue is empty and nothing is held.
+          expect((await processor.look(true)).countedThroughMs).toBeGreaterThan(askedAtMs)
+        }
+      }, patience)
     },
     async startProcessor(options = {}) {
       const {

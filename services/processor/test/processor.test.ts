@@ -3,12 +3,11 @@ import { topology } from '@clicktally/broker/topology.ts'
 import { randomUuidV7 } from '@clicktally/event/uuid-v7.ts'
 import { clicksMessageType, encodeClick } from '@clicktally/message/clicks-message.ts'
 import { encodeShort } from '@clicktally/message/short-line.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { TcpProxy } from '@clicktally/testing/tcp-proxy.ts'
 import { Client } from 'pg'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { type Bench, createBench, createClick } from './processor-under-test.ts'
-
-const patience = { timeout: 120_000, interval: 50 }
 
 async function untilCounted({ tally }: Bench, clicks: number): Promise<void> {
   await vi.waitFor(async () => expect(await tally()).toEqual({ stored: clicks, counted: clicks }), patience)

@@ -1,10 +1,9 @@
 import { randomUuidV7 } from '@clicktally/event/uuid-v7.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { TcpProxy } from '@clicktally/testing/tcp-proxy.ts'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { ClickSender } from '../click-sender.ts'
 import { createCells } from '../installation.ts'
-
-const patience = { timeout: 120_000, interval: 100 }
 
 test('each project is counted in its cell alone, exactly once, and the api and the balance know which', async () => {
   const cells = await createCells()

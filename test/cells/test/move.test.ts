@@ -3,11 +3,11 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { childEnvironment } from '@clicktally/local/services/child-environment.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { expect, test, vi } from 'vitest'
 import { ClickSender } from '../click-sender.ts'
 import { createCells } from '../installation.ts'
 
-const patience = { timeout: 240_000, interval: 100 }
 const root = join(import.meta.dirname, '../../..')
 
 test('a project is moved under load: with repeats all the time, each click is counted once, and no count is ahead of its asOf', async () => {

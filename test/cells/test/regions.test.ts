@@ -1,11 +1,10 @@
+import { patience } from '@clicktally/testing/patience.ts'
 import { TcpProxy } from '@clicktally/testing/tcp-proxy.ts'
 import { createTestBroker } from '@clicktally/testing/test-broker.ts'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { ClickSender } from '../click-sender.ts'
 import { createInstallation } from '../installation.ts'
 import { startService } from '../service.ts'
-
-const patience = { timeout: 120_000, interval: 100 }
 
 test('a region goes on accepting while it is cut off, asOf stands still meanwhile, and afterwards every click is counted once', async () => {
   const region = await createTestBroker()

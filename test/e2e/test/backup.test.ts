@@ -4,11 +4,11 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { makeScratchFolder } from '@clicktally/local/files/scratch-folder.ts'
 import { type System, startSystem } from '@clicktally/local/system.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 
 const main = join(import.meta.dirname, '../../../cli/main.ts')
 const run = promisify(execFile)
-const patience = { timeout: 120_000, interval: 50 }
 let dir: string
 let backup: string
 

@@ -3,10 +3,9 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { makeScratchFolder } from '@clicktally/local/files/scratch-folder.ts'
 import { type System, startSystem } from '@clicktally/local/system.ts'
-import { openBrowser } from '@clicktally/testing/browser.ts'
+import { openPage } from '@clicktally/testing/browser.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
-
-const patience = { timeout: 120_000, interval: 100 }
 
 let dir: string
 let system: System
@@ -52,7 +51,7 @@ interface PageRequest {
 
 /** The outcome of a request, as a page of this origin sees it. */
 async function fromPage(origin: string, request: PageRequest) {
-  const page = await (await openBrowser()).newPage()
+  const page = await openPage()
   await page.goto(origin)
   return await page.evaluate(
     async ({ baseUrl, path, method = 'GET', key, body }) => {
@@ -104,7 +103,7 @@ describe('a page in a browser', () => {
     expect(await fromPage(foreign, request)).toEqual({ error: 'TypeError' })
     expect(await fromPage(foreign, { path: '/v1/keys' })).toEqual({ error: 'TypeError' })
     // A form needs no preflight, but cannot send JSON.
-    const page = await (await openBrowser()).newPage()
+    const page = await openPage()
     await page.goto(foreign)
     await page.setContent(`<form method="post" enctype="text/plain" action="${system.baseUrl}/v1/projects">
       <input name='{"name":"evil","x":"' value='"}'><button>send</button></form>`)
@@ -117,7 +116,7 @@ describe('a page in a browser', () => {
   })
 
   test('cannot be framed by another site', async () => {
-    const page = await (await openBrowser()).newPage()
+    const page = await openPage()
     await page.goto(await startSite())
     const failed: string[] = []
     page.on('console', (message) => failed.push(message.text()))

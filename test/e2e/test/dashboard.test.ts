@@ -5,14 +5,13 @@ import { firstOwnerEmail, readFirstKeys } from '@clicktally/keys/first-keys.ts'
 import { makeScratchFolder } from '@clicktally/local/files/scratch-folder.ts'
 import { type System, startSystem } from '@clicktally/local/system.ts'
 import { launchChromium } from '@clicktally/testing/chromium.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import axe from 'axe-core'
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 
 /** gzip, in bytes: everything that the first view of a signed-in user loads. */
 const mostBytes = 60 * 1024
-/** For what a busy machine does slowly. */
-const slow = { timeout: 120_000 }
 
 let dir: string
 let system: System
@@ -27,11 +26,11 @@ beforeAll(async () => {
   await post('/v1/events', { target: 'earlier' })
   browser = await launchChromium()
   const context = await browser.newContext({ baseURL: system.baseUrl })
-  context.setDefaultTimeout(slow.timeout)
+  context.setDefaultTimeout(patience.timeout)
   const page = await context.newPage()
   await page.goto('/')
   await signIn(page, firstOwnerEmail, readFirstKeys(join(system.secretsDir, 'operator')).password)
-  await page.getByRole('heading', { name: 'Clicks today' }).waitFor(slow)
+  await page.getByRole('heading', { name: 'Clicks today' }).waitFor(patience)
   ownersState = await context.storageState()
   await context.close()
 })
@@ -60,7 +59,7 @@ interface OpenPage {
 async function openPage(path = '/', options: BrowserContextOptions = {}): Promise<OpenPage> {
   const context = await browser.newContext({ baseURL: system.baseUrl, ...options })
   onTestFinished(() => context.close())
-  context.setDefaultTimeout(slow.timeout)
+  context.setDefaultTimeout(patience.timeout)
   const page = await context.newPage()
   const complaints: string[] = []
   page.on('pageerror', (error) => complaints.push(error.message))
@@ -81,7 +80,7 @@ async function signIn(page: Page, email: string, password: string): Promise<void
 /** The page of the first owner, signed in. */
 async function openDashboard(path = '/', heading = 'Clicks today'): Promise<OpenPage> {
   const open = await openPage(path, { storageState: ownersState })
-  await open.page.getByRole('heading', { name: heading }).waitFor(slow)
+  await open.page.getByRole('heading', { name: heading }).waitFor(patience)
   return open
 }
 
@@ -101,7 +100,7 @@ async function createProject(name: string, dimensions: readonly string[] = []) {
       await vi.waitFor(async () => {
         const headers = { authorization: `Bearer ${text}`, 'content-type': 'application/json' }
         expect((await fetch(url, { method: 'POST', headers, body })).status).toBe(202)
-      }, slow)
+      }, patience)
     },
   }
 }
@@ -110,7 +109,7 @@ const cardOf = (page: Page, name: string) => page.getByRole('region', { name, ex
 
 /** Cards are drawn when they come into view. The element may be replaced meanwhile. */
 async function scrollTo(card: Locator): Promise<void> {
-  await vi.waitFor(() => card.scrollIntoViewIfNeeded(slow), slow)
+  await vi.waitFor(() => card.scrollIntoViewIfNeeded(patience), patience)
 }
 
 /** The rows of the card of top targets. */
@@ -145,10 +144,10 @@ describe('the dashboard', () => {
 
   test('shows each click as it is counted', async () => {
     const { page, complaints } = await openDashboard()
-    await page.getByText('as they are counted').waitFor(slow)
+    await page.getByText('as they are counted').waitFor(patience)
     await post('/v1/events', { target: 'one after' })
     await post('/v1/events', { target: 'the other' })
-    await expect.poll(() => page.locator('.live .cut').allTextContents(), slow).toEqual(['the other', 'one after'])
+    await expect.poll(() => page.locator('.live .cut').allTextContents(), patience).toEqual(['the other', 'one after'])
     expect(complaints).toEqual([])
   })
 
@@ -180,7 +179,7 @@ describe('the dashboard', () => {
     await page.getByRole('link', { name: 'one, with a comma', exact: true }).click()
     await expect.poll(() => topTargets(page).count()).toBe(1)
     await page.reload()
-    await page.getByRole('button', { name: 'Remove the filter on Target' }).waitFor(slow)
+    await page.getByRole('button', { name: 'Remove the filter on Target' }).waitFor(patience)
     expect(new URL(page.url()).searchParams.get('target')).toBe('one\\, with a comma')
     await page.goBack()
     await page.getByRole('button', { name: 'Remove the filter on Target' }).waitFor({ state: 'detached' })
@@ -237,7 +236,7 @@ describe('the dashboard', () => {
     await expect.poll(() => values('Countries')).toEqual([expect.stringMatching(/Germany.*2.*100\.0%/s)])
     await expect.poll(() => clicksToday(page)).toBe(2)
     await expect.poll(() => values('Top targets')).toEqual([expect.stringMatching(/breakdown.*2/s)])
-    await page.getByText('other filters do not apply here').waitFor(slow)
+    await page.getByText('other filters do not apply here').waitFor(patience)
 
     await page.getByRole('button', { name: 'is', exact: true }).click()
     await expect.poll(() => clicksToday(page)).toBe(2)
@@ -245,7 +244,7 @@ describe('the dashboard', () => {
     await cardOf(page, 'Countries').getByRole('link', { name: 'Do not count France' }).click()
     await expect.poll(() => clicksToday(page)).toBe(1)
     await page.reload()
-    await page.getByRole('button', { name: 'Remove the filter on Country' }).waitFor(slow)
+    await page.getByRole('button', { name: 'Remove the filter on Country' }).waitFor(patience)
     expect(new URL(page.url()).searchParams.getAll('filter')).toEqual(['browser:not:Firefox', 'country:not:FR'])
     await page.keyboard.press('x')
     await expect.poll(() => clicksToday(page)).toBe(4)
@@ -264,13 +263,13 @@ describe('the dashboard', () => {
       await page.getByRole('button', { name: 'Filter', exact: true }).click()
       const form = page.getByRole('form', { name: 'Filter' })
       await form.getByLabel('What').selectOption('Country')
-      await form.locator('option[value="Germany"]').waitFor({ state: 'attached', ...slow })
+      await form.locator('option[value="Germany"]').waitFor({ state: 'attached', ...patience })
       await form.getByLabel('Value').fill(text)
       await form.getByRole('button', { name: 'Count' }).click()
       await expect.poll(() => clicksToday(page)).toBe(clicks)
     }
     expect(new URL(page.url()).searchParams.getAll('filter')).toEqual(['country:is:DE,JP'])
-    const download = page.waitForEvent('download', slow)
+    const download = page.waitForEvent('download', patience)
     await cardOf(page, 'Countries').getByRole('button', { name: 'CSV' }).click()
     const file = await download
     expect(file.suggestedFilename()).toBe('clicks-by-country.csv')
@@ -281,7 +280,7 @@ describe('the dashboard', () => {
     const project = await createProject('bare')
     await project.send({ props: { plan: 'pro' } })
     const { page } = await openDashboard('/?project=bare')
-    await cardOf(page, 'Countries').getByText('CLICKTALLY_COUNTRY_HEADER').waitFor(slow)
+    await cardOf(page, 'Countries').getByText('CLICKTALLY_COUNTRY_HEADER').waitFor(patience)
     await cardOf(page, 'Props').getByRole('link', { name: 'settings of the project' }).click()
     await page.getByLabel('Props of bare').fill('plan, size')
     const saved = page.waitForResponse((response) => response.request().method() === 'PATCH')
@@ -289,9 +288,9 @@ describe('the dashboard', () => {
     expect((await saved).status()).toBe(200)
     await page.getByRole('row', { name: /^bare/ }).getByRole('link', { name: 'bare' }).click()
     await scrollTo(cardOf(page, 'Props'))
-    await cardOf(page, 'Props').getByRole('link', { name: 'pro', exact: true }).waitFor(slow)
+    await cardOf(page, 'Props').getByRole('link', { name: 'pro', exact: true }).waitFor(patience)
     await cardOf(page, 'Props').getByRole('link', { name: 'size' }).click()
-    await cardOf(page, 'Props').getByText('No click of this range has the prop.').waitFor(slow)
+    await cardOf(page, 'Props').getByText('No click of this range has the prop.').waitFor(patience)
   })
 
   test('signs in auditors, who set their password with the link of an invitation', async () => {
@@ -308,36 +307,36 @@ describe('the dashboard', () => {
     await signIn(page, email, 'a wrong password')
     await expect.poll(() => page.getByRole('alert').textContent()).toContain('is wrong')
     await signIn(page, email, 'a long enough password')
-    await page.getByRole('heading', { name: 'Clicks today' }).waitFor(slow)
+    await page.getByRole('heading', { name: 'Clicks today' }).waitFor(patience)
     await page.getByRole('button', { name: `Menu of ${email}` }).click()
     await page.getByRole('button', { name: 'Sign out' }).click()
-    await page.getByRole('heading', { name: 'Sign in' }).waitFor(slow)
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor(patience)
     expect(complaints).toEqual([])
   })
 
   test('asks to sign in again when the session has ended at the server', async () => {
     const { page } = await openDashboard()
     await page.context().clearCookies()
-    await page.getByRole('heading', { name: 'Sign in' }).waitFor(slow)
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor(patience)
   })
 
   test('shows how to send the first click of a project, and comes alive when it arrives', async () => {
     await post('/v1/projects', { name: 'empty' })
     const { page, complaints } = await openDashboard('/?project=empty', 'Send your first click')
     await page.getByRole('button', { name: 'Create a key' }).click()
-    await page.getByText('The key is shown only now').waitFor(slow)
+    await page.getByText('The key is shown only now').waitFor(patience)
     const command = (await page.locator('.copy-box code').textContent()) ?? ''
     expect(command).toContain(`curl -X POST ${system.baseUrl}/v1/events`)
     await page.getByText('Nothing arrives?').click()
-    await page.getByText('The secret key “first server” works on servers.').waitFor(slow)
+    await page.getByText('The secret key “first server” works on servers.').waitFor(patience)
     const [, key] = /Bearer (ct_s_\w+)'/.exec(command) ?? []
     const [, body] = /-d '(.*)'/.exec(command) ?? []
     await vi.waitFor(async () => {
       const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
       const answer = await fetch(new URL('/v1/events', system.baseUrl), { method: 'POST', headers, body: `${body}` })
       expect(answer.status).toBe(202)
-    }, slow)
-    await page.getByRole('heading', { name: 'Clicks today' }).waitFor(slow)
+    }, patience)
+    await page.getByRole('heading', { name: 'Clicks today' }).waitFor(patience)
     await expect.poll(() => clicksToday(page)).toBe(1)
     expect(complaints).toEqual([])
   })
@@ -348,7 +347,7 @@ describe('the dashboard', () => {
     await page.getByRole('button', { name: 'From web pages' }).click()
     await page.getByLabel('Origins of your pages').fill('https://shop.example')
     await page.getByRole('button', { name: 'Create a key' }).click()
-    await page.getByText('Put this into your pages.').waitFor(slow)
+    await page.getByText('Put this into your pages.').waitFor(patience)
     const snippet = (await page.locator('.copy-box code').textContent()) ?? ''
     const [, src = '', key] = /<script defer src="([^"]+)" data-key="(ct_w_\w+)">/.exec(snippet) ?? []
     expect(key).toBeDefined()
@@ -365,11 +364,11 @@ describe('the dashboard', () => {
       await page.getByLabel('The id that the 202 returned').fill(` ${id} `)
       await lookUp.click()
       await page.getByText('Counted, once').waitFor({ timeout: 1_000 })
-    }, slow)
+    }, patience)
     expect(await page.locator('.receipt').textContent()).toContain('to be found')
     await page.getByLabel('The id that the 202 returned').fill('01a1fbf9-47c2-790c-9f4f-1b848ca0e748')
     await lookUp.click()
-    await page.getByText('Not seen', { exact: true }).waitFor(slow)
+    await page.getByText('Not seen', { exact: true }).waitFor(patience)
     await page.keyboard.press('Escape')
     await page.getByRole('dialog').waitFor({ state: 'detached' })
   })
@@ -383,13 +382,15 @@ describe('the dashboard', () => {
     const link = new URL((await page.locator('.created code').textContent()) ?? '')
     expect(link.hash).toMatch(/^#key=ct_r_\w+$/)
     const friend = await openPage(link.pathname + link.search + link.hash)
-    await expect.poll(() => topTargets(friend.page).allInnerTexts(), slow).toEqual([expect.stringMatching(/^shared\b/)])
+    await expect
+      .poll(() => topTargets(friend.page).allInnerTexts(), patience)
+      .toEqual([expect.stringMatching(/^shared\b/)])
     expect(await friend.page.getByRole('button', { name: 'Share', exact: true }).count()).toBe(0)
     expect(friend.complaints).toEqual([])
     await page.getByRole('button', { name: 'Revoke' }).click()
     await page.getByRole('button', { name: 'End the link?' }).click()
     await page.getByText('Shared view: a friend').waitFor({ state: 'detached' })
-    await friend.page.getByRole('heading', { name: 'This link has ended' }).waitFor(slow)
+    await friend.page.getByRole('heading', { name: 'This link has ended' }).waitFor(patience)
   })
 
   test('has settings: an owner creates and revokes a key, which the audit log records', async () => {
@@ -401,11 +402,11 @@ describe('the dashboard', () => {
     const row = page.getByRole('row', { name: /a report/ })
     await row.getByRole('button', { name: 'Revoke' }).click()
     await row.getByRole('button', { name: 'Revoke for ever?' }).click()
-    await row.getByText(/^revoked/).waitFor(slow)
+    await row.getByText(/^revoked/).waitFor(patience)
     for (const section of ['Projects', 'Links', 'Webhooks', 'Users', 'Your session', 'Dead letters', 'Audit log']) {
       await page.getByRole('link', { name: section }).click()
     }
-    await page.getByRole('cell', { name: 'key.revoke' }).first().waitFor(slow)
+    await page.getByRole('cell', { name: 'key.revoke' }).first().waitFor(patience)
     expect(new URL(page.url()).search).toBe('?section=audit')
     expect(complaints).toEqual([])
   })
@@ -426,14 +427,14 @@ describe('the dashboard', () => {
         `/?project=${project}`,
       ]) {
         await page.goto(address)
-        await page.locator('.plot canvas, .first-click .copy-box, .settings tbody tr').first().waitFor(slow)
+        await page.locator('.plot canvas, .first-click .copy-box, .settings tbody tr').first().waitFor(patience)
         expect([address, await seriousViolations(page)]).toEqual([address, []])
       }
       for (const key of ['f', 's', '?']) {
         await page.goto('/')
-        await page.locator('.proof .equation').waitFor(slow)
+        await page.locator('.proof .equation').waitFor(patience)
         await page.keyboard.press(key)
-        await page.getByRole('dialog').waitFor(slow)
+        await page.getByRole('dialog').waitFor(patience)
         expect([key, await seriousViolations(page)]).toEqual([key, []])
       }
     },
@@ -444,7 +445,7 @@ describe('the dashboard', () => {
     const requested = new Set<string>()
     page.on('request', (request) => requested.add(request.url()))
     await page.reload()
-    await page.locator('.plot canvas').waitFor(slow)
+    await page.locator('.plot canvas').waitFor(patience)
     const urls = [...requested]
     expect(urls.filter((url) => !url.startsWith(system.baseUrl))).toEqual([])
     let bytes = 0

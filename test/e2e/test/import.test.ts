@@ -7,6 +7,7 @@ import { type System, startSystem } from '@clicktally/local/system.ts'
 import { CountsReader } from '@clicktally/requests/counts-reader.ts'
 import type { TargetCounts } from '@clicktally/requests/target-counts.ts'
 import { readConfig } from '@clicktally/testing/config.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { generateLog, LogCounts } from '../log-counts.ts'
@@ -14,7 +15,6 @@ import { generateLog, LogCounts } from '../log-counts.ts'
 const main = join(import.meta.dirname, '../../../cli/main.ts')
 /** An optional real access log (.env.example). Generated logs use years that a real log does not have. */
 const { accessLog } = readConfig(process.env)
-const patience = { timeout: 120_000, interval: 20 }
 const testMs = 240_000
 const dayMs = 86_400_000
 let dir: string

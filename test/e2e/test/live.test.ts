@@ -3,9 +3,9 @@ import { makeScratchFolder } from '@clicktally/local/files/scratch-folder.ts'
 import { defaultNginxSettings } from '@clicktally/local/servers/nginx-settings.ts'
 import { type System, startSystem } from '@clicktally/local/system.ts'
 import { type EventStream, openEventStream } from '@clicktally/testing/event-stream.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 
-const patience = { timeout: 120_000, interval: 50 }
 let dir: string
 let system: System
 
@@ -50,7 +50,7 @@ describe('the live clicks', () => {
     for (let sent = 0; sent < 20; sent += 1) {
       const id = await click('soon')
       const acceptedAtMs = performance.now()
-      await vi.waitFor(() => expect(idsIn(live)).toContain(id), { timeout: 120_000, interval: 1 })
+      await vi.waitFor(() => expect(idsIn(live)).toContain(id), { ...patience, interval: 1 })
       delaysMs.push(performance.now() - acceptedAtMs)
     }
     const median = delaysMs.sort((a, b) => a - b)[10] as number
@@ -97,7 +97,7 @@ describe('the live clicks', () => {
     await vi.waitFor(async () => {
       const id = await click('killed')
       accepted.push(id)
-      await vi.waitFor(() => expect(idsIn(live)).toContain(id), { timeout: 2_000, interval: 20 })
+      await vi.waitFor(() => expect(idsIn(live)).toContain(id), patience)
     }, patience)
     const gaps = live.events.filter(({ event }) => event === 'gap')
     const missing = accepted.filter((id) => id !== undefined && !idsIn(live).includes(id))

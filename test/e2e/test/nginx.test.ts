@@ -1,11 +1,11 @@
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeKey } from '@clicktally/keys/key-text.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { startNginxUnderTest } from '../nginx-under-test.ts'
 import { type RawAnswer, RawExchange, type RawRequest, rawRequest } from '../raw-request.ts'
 
-const patience = { timeout: 120_000, interval: 50 }
 const open: RawExchange[] = []
 
 afterEach(() => {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { makeScratchFolder } from '@clicktally/local/files/scratch-folder.ts'
 import { rabbitmqctl } from '@clicktally/local/servers/rabbitmq.ts'
 import { type System, startSystem } from '@clicktally/local/system.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { alertRules, infraDir, installedPrometheus, readYaml } from '../alert-rules.ts'
 import { documentedMetrics } from '../metric-table.ts'
@@ -11,7 +12,6 @@ import { PrometheusClient } from '../prometheus-client.ts'
 
 const installed = await installedPrometheus()
 const whyNot = typeof installed === 'string' ? installed : undefined
-const patience = { timeout: 120_000, interval: 200 }
 
 interface Dashboard {
   readonly panels: readonly { readonly title: string; readonly targets?: readonly { readonly expr: string }[] }[]

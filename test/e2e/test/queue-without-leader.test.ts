@@ -4,11 +4,10 @@ import { rabbitmqctl } from '@clicktally/local/servers/rabbitmq.ts'
 import type { RunningService } from '@clicktally/local/services/service-launch.ts'
 import { type System, startSystem } from '@clicktally/local/system.ts'
 import type { ClickBalance } from '@clicktally/operations/read-operations.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { Client } from 'pg'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 
-/** RabbitMQ may take up to five minutes to elect the first leader of a queue, plus the time to detect it on a slow machine. */
-const patience = { timeout: 400_000, interval: 100 }
 let dir: string
 let system: System
 const lines: string[] = []
@@ -91,4 +90,4 @@ test('when a queue has no leader, the balance becomes stale, and RabbitMQ is res
     await client.end()
   }
   expect(misled).toBeUndefined()
-}, 900_000)
+})

@@ -4,12 +4,12 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { makeScratchFolder } from '@clicktally/local/files/scratch-folder.ts'
 import { type System, startSystem } from '@clicktally/local/system.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 
 const root = join(import.meta.dirname, '../../..')
-const patience = { timeout: 120_000, interval: 100 }
 let dir: string
 let system: System
 /** The examples, for this system and with a valid key, by their language. */

@@ -6,13 +6,13 @@ import { promisify } from 'node:util'
 import { readFirstKeys } from '@clicktally/keys/first-keys.ts'
 import { makeScratchFolder } from '@clicktally/local/files/scratch-folder.ts'
 import { type System, startSystem } from '@clicktally/local/system.ts'
-import { openBrowser } from '@clicktally/testing/browser.ts'
+import { openPage } from '@clicktally/testing/browser.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import type { Page } from 'playwright-core'
 import { build } from 'vite'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { startWebSite } from '../web-site.ts'
 
-const patience = { timeout: 120_000, interval: 100 }
 let dir: string
 let system: System
 
@@ -125,7 +125,7 @@ test('every example of the guide works', async () => {
   expect(examples.map(({ language }) => language)).toEqual([
     ...['html', 'js', 'html', 'sh', 'js', 'js', 'html', 'sh', 'js', 'js'],
   ])
-  const page = await (await openBrowser()).newPage()
+  const page = await openPage()
   await page.goto(site.origin)
   // Segment's library for browsers sends again, with a header that the server has to allow.
   let failures = 1

@@ -6,13 +6,13 @@ import { localDir } from '@clicktally/local/files/local-folder.ts'
 import { makeScratchFolder } from '@clicktally/local/files/scratch-folder.ts'
 import { type System, startSystem } from '@clicktally/local/system.ts'
 import { launchChromium } from '@clicktally/testing/chromium.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { cachedPages } from '@clicktally/web/build/pages.ts'
 import { Client } from 'pg'
 import type { Browser, BrowserContext, Page, Route } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { startWebSite, type WebSite } from '../web-site.ts'
 
-const patience = { timeout: 120_000, interval: 100 }
 /** Bytes. */
 const mostBytes = 1_536
 
@@ -83,6 +83,7 @@ async function startSite({ body = '', attributes = '', headers, tag }: SiteOptio
   )
   key = await createKey(site.origin)
   const context = await browser.newContext()
+  context.setDefaultTimeout(patience.timeout)
   onTestFinished(() => context.close())
   const sent: string[][] = []
   context.on('request', (request) => {

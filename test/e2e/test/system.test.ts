@@ -12,12 +12,12 @@ import { makeScratchFolder } from '@clicktally/local/files/scratch-folder.ts'
 import { nginxForLoadTests } from '@clicktally/local/servers/nginx-settings.ts'
 import { rabbitmqctl } from '@clicktally/local/servers/rabbitmq.ts'
 import { type System, startSystem } from '@clicktally/local/system.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { type Channel, connect } from 'amqplib'
 import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type MarkedVisitor, VisitorMarks } from '../visitor-marks.ts'
 
-const patience = { timeout: 120_000, interval: 100 }
 /** A token of another program in the environment in which the system is started. */
 const foreignToken = 'token-of-another-system'
 let dir: string

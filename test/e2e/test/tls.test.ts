@@ -105,7 +105,7 @@ describe('with a self-signed certificate', () => {
         .on('error', () => {})
         .write('x'.repeat(1_000))
     }
-    await expect.poll(() => statuses.length, { timeout: 30_000 }).toBe(16)
+    await expect.poll(() => statuses.length).toBe(16)
     expect(new Set(statuses)).toEqual(new Set([429]))
     expect(session.alpnProtocol).toBe('h2')
     const single = await new Promise<number>((resolve, reject) => {
@@ -182,7 +182,7 @@ describe("with the operator's certificate", () => {
     await expect(start(mine.certificate, broken)).rejects.toThrow(`CLICKTALLY_TLS_KEY names ${broken}`)
     await expect(start(`${broken}er`, mine.key)).rejects.toThrow('CLICKTALLY_TLS_CERTIFICATE names')
     const old = 'openssl req -new -key "$0" -subj /CN=old | openssl x509 -req -key "$0" -days -1 -out "$1"'
-    expect(await runCommand('sh', ['-c', old, mine.key, broken], { withinMs: 10_000 })).toMatchObject({ code: 0 })
+    expect(await runCommand('sh', ['-c', old, mine.key, broken], { withinMs: 120_000 })).toMatchObject({ code: 0 })
     await expect(start(broken, mine.key)).rejects.toThrow('expired')
   })
 })

@@ -5,11 +5,11 @@ import { makeScratchFolder } from '@clicktally/local/files/scratch-folder.ts'
 import { type System, startSystem } from '@clicktally/local/system.ts'
 import { createReceiver } from '@clicktally/notifier/test/notifier-under-test.ts'
 import { launchChromium } from '@clicktally/testing/chromium.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { Client } from 'pg'
 import { Webhook } from 'standardwebhooks'
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 
-const patience = { timeout: 120_000, interval: 50 }
 let dir: string
 let system: System
 

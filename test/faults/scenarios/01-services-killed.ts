@@ -46,8 +46,6 @@ async function killAtRandom({ system }: Stage, breaking: Breaking, kills: number
     if (name !== undefined && system.program(name).signal('SIGKILL')) kill += 1
     await sleep(300 + Math.random() * 1_200)
   }
-  for (const name of names) {
-    if (!(await system.program(name).ready(60_000))) throw new Error(`${name} was not ready within 60 s`)
-  }
+  for (const name of names) await system.ready(name)
   breaking.restored()
 }

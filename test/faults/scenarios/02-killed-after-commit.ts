@@ -23,14 +23,10 @@ export const scenario: Scenario = {
       const before = crashed()
       breaking.broken()
       try {
-        await until(
-          () => {
-            stage.setStatus(`${crashed() - before} of ${crashes} processors killed after the commit`)
-            return crashed() - before >= crashes
-          },
-          short ? 60_000 : 480_000,
-          `${crashes} crashes after a commit`,
-        )
+        await until(() => {
+          stage.setStatus(`${crashed() - before} of ${crashes} processors killed after the commit`)
+          return crashed() - before >= crashes
+        }, `${crashes} crashes after a commit`)
       } finally {
         await Promise.all([
           ...regular.map((name) => system.program(name).start()),

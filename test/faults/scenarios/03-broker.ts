@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { topology } from '@clicktally/broker/topology.ts'
 import { settle } from '@clicktally/database/settling.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { until } from '@clicktally/testing/until.ts'
 import type { Breaking, Scenario, Stage } from '../stage.ts'
 
@@ -73,7 +74,7 @@ async function closeConnections({ system }: Stage, breaking: Breaking, times: nu
         .map(({ name }) => name)
       return connections.length >= services
     }
-    await until(isComplete, 30_000, 'the connections of every service in the list of the broker', 200)
+    await until(isComplete, 'the connections of every service in the list of the broker', 200)
     for (const name of connections) seen.add(name)
     breaking.broken()
     const outcomes = await Promise.allSettled(
@@ -90,7 +91,7 @@ async function closeConnections({ system }: Stage, breaking: Breaking, times: nu
 async function deleteQueue({ system }: Stage, breaking: Breaking, times: number): Promise<void> {
   for (let round = 0; round < times; round += 1) {
     await breaking.load.pause()
-    await settle(system, 20_000)
+    await settle(system, patience.timeout)
     breaking.broken()
     const { messageCount } = await system.withChannel((channel) => channel.deleteQueue(topology.queue))
     breaking.restored()

@@ -165,7 +165,7 @@ async function cutCommits(stage: Stage): Promise<void> {
         stage.setStatus(`commit ${round + 1} cut: ${moment}`)
         const cutting = cutAt(proxy)
         try {
-          await until(() => cutting.cuts > 0, 20_000, `a batch to be cut (${moment})`)
+          await until(() => cutting.cuts > 0, `a batch to be cut (${moment})`)
         } finally {
           cutting.stop()
         }

@@ -133,5 +133,5 @@ function isGone(error: unknown): void {
 async function untilRefused(load: ClickLoad): Promise<void> {
   const refused = () => load.answers['503'] ?? 0
   const before = refused()
-  await until(() => refused() > before, 30_000, 'a click to be refused with 503')
+  await until(() => refused() > before, 'a click to be refused with 503')
 }

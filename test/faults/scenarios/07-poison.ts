@@ -189,23 +189,18 @@ async function publish(
 }
 
 async function untilDead({ pool }: FaultSystem, newest: number, letters: number): Promise<FoundLetter[]> {
-  await until(async () => (await lettersSince(pool, newest)).length >= letters, 180_000, `${letters} dead letters`, 200)
+  await until(async () => (await lettersSince(pool, newest)).length >= letters, `${letters} dead letters`, 200)
   return await lettersSince(pool, newest)
 }
 
 async function untilStored({ pool }: FaultSystem, clicks: readonly SentClick[]): Promise<void> {
   const ids = clicks.map(({ id }) => id)
-  await until(
-    async () => {
-      const { rows } = await pool.query<{ stored: number }>(
-        'select count(*) as stored from clicks where id = any($1)',
-        [ids],
-      )
-      return rows[0]?.stored === ids.length
-    },
-    30_000,
-    'the healthy clicks in poison messages to be counted',
-  )
+  await until(async () => {
+    const { rows } = await pool.query<{ stored: number }>('select count(*) as stored from clicks where id = any($1)', [
+      ids,
+    ])
+    return rows[0]?.stored === ids.length
+  }, 'the healthy clicks in poison messages to be counted')
 }
 
 const neighboursWithinMs = 5_000

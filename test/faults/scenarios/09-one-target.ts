@@ -1,6 +1,7 @@
 import { settle } from '@clicktally/database/settling.ts'
 import { randomUuidV7 } from '@clicktally/event/uuid-v7.ts'
 import type { SentClick } from '@clicktally/load/click-load.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import type { FaultSystem } from '../fault-system.ts'
 import type { Breaking, Scenario, Stage } from '../stage.ts'
 
@@ -51,7 +52,7 @@ export const scenario: Scenario = {
 async function drain(stage: Stage, { load }: Breaking, targets: string[], clicks: number): Promise<number> {
   const { system } = stage
   const link = system.links.processorToDatabase
-  await settle(system, 20_000)
+  await settle(system, patience.timeout)
   stage.setStatus(`filling the queue with ${clicks.toLocaleString('en-US')} clicks on ${targets.length} targets`)
   let since: Date
   link.silence('toServer')
@@ -64,7 +65,7 @@ async function drain(stage: Stage, { load }: Breaking, targets: string[], clicks
     link.resume()
   }
   stage.setStatus(`the processors drain the queue of clicks on ${targets.length} targets`)
-  await settle(system, 60_000)
+  await settle(system, patience.timeout)
   return await speedSince(system, since)
 }
 

@@ -43,7 +43,7 @@ async function readOnlyDisk(stage: Stage): Promise<void> {
   const namespaces = process.getuid?.() === 0 ? ['--mount'] : ['--user', '--map-root-user', '--mount']
   const through = ['unshare', ...namespaces, 'sh', '-c', withReadOnlyDisk, 'sh']
   const [command = '', ...args] = through
-  const { code, output } = await runCommand(command, [...args, 'true'], { withinMs: 10_000 })
+  const { code, output } = await runCommand(command, [...args, 'true'], { withinMs: 120_000 })
   if (code !== 0) {
     stage.note(
       `A processor with a read-only disk is not possible on this machine (${output.trim() || `exit code ${code}`}).`,

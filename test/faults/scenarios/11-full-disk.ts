@@ -36,7 +36,7 @@ async function fullBrokerDisk(stage: Stage): Promise<void> {
           await sleep(stage.short ? 1_000 : 5_000)
           broken()
           await disk.fill()
-          await until(() => broker.restarts > restarts, 10_000, 'the broker to be killed before its disk is full')
+          await until(() => broker.restarts > restarts, 'the broker to be killed before its disk is full')
           await sleep(stage.short ? 2_000 : 20_000)
         } finally {
           await unlock()
@@ -61,7 +61,7 @@ async function fullDatabaseDisk(stage: Stage): Promise<void> {
         broken()
         try {
           await disk.fill()
-          await until(async () => (await errors()).length > before, 60_000, 'PostgreSQL to log that its disk is full')
+          await until(async () => (await errors()).length > before, 'PostgreSQL to log that its disk is full')
           await sleep(stage.short ? 2_000 : 20_000)
         } finally {
           await disk.free()

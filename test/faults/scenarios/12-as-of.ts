@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { SupervisedProgram } from '@clicktally/local/processes/supervised-program.ts'
 import { rabbitmqctl } from '@clicktally/local/servers/rabbitmq.ts'
 import { checkAsOf } from '../as-of.ts'
+import type { FaultSystem } from '../fault-system.ts'
+import { insist } from '../insist.ts'
 import { findFakeTime, withShiftedClock } from '../shifted-clock.ts'
 import type { Scenario, Stage } from '../stage.ts'
 import { withTableLocked } from '../table-lock.ts'
@@ -38,7 +39,7 @@ async function withoutLeader(stage: Stage): Promise<void> {
       // The prefetched messages are counted now, but cannot be acknowledged.
       await sleep(stage.short ? 6_000 : 20_000)
     } finally {
-      await restartQueue(broker)
+      await restartQueue(system)
       await Promise.all(usual.map((program) => program.start()))
       restored()
     }
@@ -49,18 +50,11 @@ async function withoutLeader(stage: Stage): Promise<void> {
 }
 
 /** The supervisor may restart the broker at any moment, because a queue has had no leader for too long. */
-async function restartQueue(broker: SupervisedProgram): Promise<void> {
-  const deadline = Date.now() + 180_000
-  for (;;) {
-    try {
-      if (!(await broker.ready(120_000))) throw new Error('RabbitMQ was not ready within 120 s')
-      await rabbitmqctl(broker, ['eval', `ra:restart_server(quorum_queues, ${queueServer}).`])
-      return
-    } catch (error) {
-      if (Date.now() > deadline) throw error
-      await sleep(500)
-    }
-  }
+async function restartQueue(system: FaultSystem): Promise<void> {
+  await insist(async () => {
+    await system.ready('rabbitmq')
+    await rabbitmqctl(system.program('rabbitmq'), ['eval', `ra:restart_server(quorum_queues, ${queueServer}).`])
+  })
 }
 
 /** The database's clock is set while it restarts, and set back in the same way. */

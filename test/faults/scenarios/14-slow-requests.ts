@@ -44,13 +44,9 @@ async function retried({ system }: Stage, breaking: Breaking, name: string, body
       first = (await holders())[0] ?? ''
       return first !== ''
     }
-    await until(isHeld, 3_000, 'an ingest to hold the click')
+    await until(isHeld, 'an ingest to hold the click')
     const killed = system.kill(first)
-    await until(
-      async () => (await holders()).some((other) => other !== first),
-      3_000,
-      'nginx to retry at the other ingest',
-    )
+    await until(async () => (await holders()).some((other) => other !== first), 'nginx to retry at the other ingest')
     system.links.ingestToBroker.resume()
     breaking.restored()
     load.resume()

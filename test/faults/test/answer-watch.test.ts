@@ -1,5 +1,6 @@
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { patience } from '@clicktally/testing/patience.ts'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { AcceptLog } from '../accept-log.ts'
 import { AnswerWatch } from '../answer-watch.ts'
@@ -61,7 +62,6 @@ class FakeApi {
   }
 }
 
-const patience = { timeout: 120_000, interval: 10 }
 const nothing = { accepted: 0, counted: 0, duplicates: 0, dead: 0, discarded: 0, inFlight: 0, overdue: 0 }
 const paths = ['/v1/counts', '/v1/counts/top', '/v1/balance']
 const startMs = Date.now() - 60_000

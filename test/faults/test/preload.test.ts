@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { topology } from '@clicktally/broker/topology.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { createTestBroker } from '@clicktally/testing/test-broker.ts'
 import { createTestDatabase } from '@clicktally/testing/test-database.ts'
 import { Client } from 'pg'
@@ -104,7 +105,7 @@ describe('crash-on-sight', () => {
     const { said, signal } = await run('crash-on-sight.ts', variables, program, 'packages/broker')
     expect([signal, said.split('\n').includes('a killer')]).toEqual(['SIGKILL', false])
     // The broker requeues it when it notices the closed connection.
-    await vi.waitFor(async () => expect(await depth()).toBeGreaterThan(0), { timeout: 120_000, interval: 50 })
+    await vi.waitFor(async () => expect(await depth()).toBeGreaterThan(0), patience)
   })
 
   test('ignores dead-lettered messages', async () => {

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { makeScratchFolder } from '@clicktally/local/files/scratch-folder.ts'
+import { patience } from '@clicktally/testing/patience.ts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { FaultStage } from '../fault-stage.ts'
 import { FaultSystem } from '../fault-system.ts'
@@ -40,8 +41,8 @@ export async function testScenarios(remainder: number): Promise<void> {
         expect(problems).toEqual([])
         expect(findings.rows.length).toBeGreaterThan(0)
       },
-      // To stop tests that hang. On a quiet machine a scenario takes up to 70 s.
-      900_000,
+      // To stop tests that hang: several waits within a scenario may be long. On a quiet machine it takes up to 70 s.
+      3 * patience.timeout,
     )
 
     test('at the end, the counters of all targets equal the number of their clicks', async () => {

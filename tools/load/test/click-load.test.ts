@@ -4,7 +4,7 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import { ClickLoad, type SentClick } from '../click-load.ts'
 
 /** The default of a second is too short on a busy machine. */
-const patience = { timeout: 120_000, interval: 10 }
+const patience = { timeout: 300_000, interval: 10 }
 
 type Answer = (clicks: SentClick[], response: ServerResponse, path: string) => void
 

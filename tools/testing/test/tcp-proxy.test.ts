@@ -2,9 +2,8 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test, vi } from 'vitest'
+import { patience } from '../patience.ts'
 import { TcpProxy } from '../tcp-proxy.ts'
-
-const patience = { timeout: 120_000, interval: 10 }
 
 interface End {
   readonly socket: Socket
