@@ -28,8 +28,8 @@ export const page: Measurement = {
     return {
       title: 'Pages',
       about: [
-        `What a browser loads from nginx, compressed with gzip. The script of Plausible is its npm package, compressed in the same way; Umami publishes
-none. The dashboard is opened by a signed-in user whose browser, a headless Chromium on the same machine, has nothing in its cache; answers of
+        `What a browser loads from nginx, compressed with gzip. The script of Plausible is its npm package, compressed in the same way. Umami
+publishes no package: its script, built once from the source of 3.1.0 as its own build does, takes 2.17 KiB. The dashboard is opened by a signed-in user whose browser, a headless Chromium on the same machine, has nothing in its cache; answers of
 the API are not included in its size.`,
       ],
       tables: [
