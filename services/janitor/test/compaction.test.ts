@@ -84,6 +84,25 @@ test('keys of past days are made anew, once, while others write', async () => {
   )
 })
 
+test('pages of keys are filled when late clicks can no longer come, and made anew when a backfill has split them', async () => {
+  const { ask, run, addDay, bytes } = await createCompaction()
+  const [recent, old] = [await addDay(3), await addDay(7)]
+  expect(await run((client) => compactKeys(client, options))).toEqual([old, recent].sort())
+  const filled = await bytes(old)
+  expect(filled).toBeLessThan(0.93 * (await bytes(recent)))
+  expect(await run((client) => compactKeys(client, options))).toEqual([])
+  await ask(
+    `insert into clicks (id, project_id, occurred_at, received_at, bot, target)
+     select uuidv7(make_interval(secs => n * 40) - interval '7 days' + (date_trunc('day', now(), 'UTC') - now())), 1, now(), now(), false, 'b'
+     from generate_series(1, 2000) n`,
+  )
+  await ask('analyze clicks')
+  expect(await bytes(old)).toBeGreaterThan(1.5 * filled)
+  expect(await run((client) => compactKeys(client, options))).toEqual([old])
+  expect(await bytes(old)).toBeLessThan(1.15 * filled)
+  await expect(run((client) => client.query(`select fill_key('projects')`))).rejects.toThrow('no rows')
+})
+
 test('what an interrupted compaction leaves behind is removed by the next', async () => {
   const { owner, ask, run, addDay, indexes } = await createCompaction()
   const key = await addDay(3)
