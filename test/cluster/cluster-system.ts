@@ -142,8 +142,8 @@ export class ClusterSystem implements SystemUnderTest {
   }
 
   /**
-   * Resolves when every container works, every server follows its primary and every queue has all members. The members tell of RabbitMQ:
-   * its health check starts three Erlang VMs, which takes longer than its limit on a busy machine.
+   * Resolves when every container works, every server follows its primary, every queue has all members, and every node of RabbitMQ takes
+   * connections. RabbitMQ's health check starts three Erlang VMs, which takes longer than its limit on a busy machine.
    */
   async whole(): Promise<void> {
     const isBroker = (container: string) => brokers.some((service) => container === this.project.container(service))
@@ -154,6 +154,7 @@ export class ClusterSystem implements SystemUnderTest {
           const { online } = await this.#clickQueue()
           return (
             online.length === brokers.length &&
+            (await this.#listeningBrokers()) === brokers.length &&
             (await this.#isReplicated()) &&
             (await this.project.areHealthy(containers))
           )
@@ -178,6 +179,12 @@ export class ClusterSystem implements SystemUnderTest {
 
   async #clickQueue(): Promise<{ leader: string; online: string[] }> {
     return (await this.manage('GET', `/queues/%2F/${topology.queue}`)) as { leader: string; online: string[] }
+  }
+
+  /** A node opens its listener last, when its queues have been members for some seconds. */
+  async #listeningBrokers(): Promise<number> {
+    const { listeners } = (await this.manage('GET', '/overview')) as { listeners: { protocol: string }[] }
+    return listeners.filter(({ protocol }) => protocol === 'amqp').length
   }
 
   async #isReplicated(): Promise<boolean> {
