@@ -86,8 +86,9 @@ export function brokerDefinitions(passwordOf: (user: BrokerUser) => string): obj
       policy('clicks-suspect', topology.suspectQueue, {
         ...keptUntilMoved,
         'dead-letter-routing-key': topology.routingKey,
-        // … and dead after three more, of processors that held only this message, which must have caused them.
-        'delivery-limit': 2,
+        // … and dead after six more, of processors that held only this message, which must have caused them. Fewer would do, but a lost
+        // connection counts as a crash, and in a cluster whose nodes fail some may follow each other.
+        'delivery-limit': 5,
       }),
       // Since RabbitMQ 4 quorum queues have a default limit of 20, after which messages without a dead-letter exchange are
       // dropped. From this queue none may be dropped, after any number of crashes.

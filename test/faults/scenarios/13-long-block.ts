@@ -6,7 +6,7 @@ import { withTableLocked } from '../table-lock.ts'
 
 /**
  * RabbitMQ requeues messages that are not acknowledged within its consumer_timeout, and counts that as a delivery. A message
- * delivered five times is dead-lettered.
+ * delivered eight times is dead-lettered.
  */
 export const scenario: Scenario = {
   number: 13,
