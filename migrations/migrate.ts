@@ -8,6 +8,9 @@ import { applyFunctions, changedFunctions } from './functions.ts'
 import { roleSettings } from './role-settings.ts'
 import { createMigrator, notesOf } from './schema.ts'
 
+/** Nothing can go on without the migrations, so they wait for a machine that is slow to start. */
+const connectTimeoutMs = 30_000
+
 /**
  * Migrates the schema and the stored functions to the current version, in one transaction, then sets the passwords and the settings of
  * the login roles. Forward only. Idempotent; concurrent runs wait for each other.
@@ -19,7 +22,14 @@ export async function migrate(
   passwordOf: (account: DatabaseAccount) => string,
   logger: Logger,
 ): Promise<void> {
-  const pool = createPool({ url: ownerUrl, name: 'migrations', logger, maxConnections: 2, statementTimeoutMs: 600_000 })
+  const pool = createPool({
+    url: ownerUrl,
+    name: 'migrations',
+    logger,
+    maxConnections: 2,
+    statementTimeoutMs: 600_000,
+    connectTimeoutMs,
+  })
   try {
     await migrateSchema(pool, logger)
     for (const { account, role } of loginRoles)
@@ -39,7 +49,14 @@ export interface PendingChanges {
 
 /** Reads what migrate() would do, and changes nothing. @throws the database error */
 export async function pendingChanges(ownerUrl: string, logger: Logger): Promise<PendingChanges> {
-  const pool = createPool({ url: ownerUrl, name: 'migrations', logger, maxConnections: 1, statementTimeoutMs: 10_000 })
+  const pool = createPool({
+    url: ownerUrl,
+    name: 'migrations',
+    logger,
+    maxConnections: 1,
+    statementTimeoutMs: 10_000,
+    connectTimeoutMs,
+  })
   try {
     const db = over(pool)
     const all = await createMigrator(db).getMigrations()

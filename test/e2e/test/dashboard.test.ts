@@ -284,8 +284,18 @@ describe('the dashboard', () => {
     await cardOf(page, 'Props').getByRole('link', { name: 'settings of the project' }).click()
     await page.getByLabel('Props of bare').fill('plan, size')
     const saved = page.waitForResponse((response) => response.request().method() === 'PATCH')
-    await page.getByRole('row', { name: /^bare/ }).getByRole('button', { name: 'Save' }).click()
+    await page.getByRole('row', { name: /^bare/ }).getByRole('button', { name: 'Save' }).first().click()
     expect((await saved).status()).toBe(200)
+    const days = page.getByLabel('Days for which raw clicks of bare are kept')
+    for (const [text, keepRawDays] of [
+      ['400', 400],
+      ['', null],
+    ] as const) {
+      await days.fill(text)
+      const changed = page.waitForResponse((response) => response.request().method() === 'PATCH')
+      await page.getByRole('row', { name: /^bare/ }).getByRole('button', { name: 'Save' }).last().click()
+      expect(await (await changed).json()).toMatchObject({ name: 'bare', keepRawDays })
+    }
     await page.getByRole('row', { name: /^bare/ }).getByRole('link', { name: 'bare' }).click()
     await scrollTo(cardOf(page, 'Props'))
     await cardOf(page, 'Props').getByRole('link', { name: 'pro', exact: true }).waitFor(patience)

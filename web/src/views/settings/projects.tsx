@@ -9,6 +9,7 @@ import { RequestForm } from '../../parts/request-form.tsx'
 import { firstProject } from '../../state/keys.ts'
 import { follow, hrefWith } from '../../state/place.ts'
 import { isOwner } from '../../state/session.ts'
+import { ProjectAge } from './project-age.tsx'
 import { ProjectProps } from './project-props.tsx'
 
 export function Projects() {
@@ -40,7 +41,13 @@ export function Projects() {
       <Card title="Projects" polled={polled}>
         <ListTable
           label="Projects"
-          columns={['Project', 'Created', 'Visitors without an id', 'Props by which clicks are counted']}
+          columns={[
+            'Project',
+            'Created',
+            'Visitors without an id',
+            'Props by which clicks are counted',
+            'Days of raw clicks',
+          ]}
         >
           {polled.data?.projects.map((project) => (
             <tr key={project.name}>
@@ -67,9 +74,16 @@ export function Projects() {
               <td>
                 <ProjectProps project={project} onChange={() => version.value++} />
               </td>
+              <td>
+                <ProjectAge project={project} onChange={() => version.value++} />
+              </td>
             </tr>
           ))}
         </ListTable>
+        <p class="muted">
+          Raw clicks that are older are archived, if there is an archive, and removed. Counts stay. From then on older
+          clicks are refused.
+        </p>
       </Card>
     </>
   )
