@@ -26,7 +26,7 @@ export function ProjectAge({ project: { name, keepRawDays }, onChange }: Project
         max={36_500}
         aria-label={`Days for which raw clicks of ${name} are kept`}
         defaultValue={keepRawDays ?? ''}
-        placeholder="for ever"
+        placeholder="all"
       />
     </RequestForm>
   )

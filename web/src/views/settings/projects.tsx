@@ -80,9 +80,9 @@ export function Projects() {
             </tr>
           ))}
         </ListTable>
-        <p class="muted">
-          Raw clicks that are older are archived, if there is an archive, and removed. Counts stay. From then on older
-          clicks are refused.
+        <p class="table-note muted">
+          Raw clicks that are older are archived and then removed; without an archive they stay. Counts are kept for
+          ever. Older clicks are refused.
         </p>
       </Card>
     </>
