@@ -11,8 +11,8 @@ export default defineConfig({
     globalSetup: '@clicktally/testing/global-setup.ts',
     reporters: ['default', new ClosingLine()],
     // To stop tests that hang, on small and busy machines too. Longer than any wait within a test, which says what it waited for.
-    testTimeout: 900_000,
-    hookTimeout: 900_000,
+    testTimeout: 1_800_000,
+    hookTimeout: 1_800_000,
     teardownTimeout: 120_000,
     expect: { poll: patience },
     // Tests that open processes and connections run in processes of their own.

@@ -57,7 +57,7 @@ export interface Breaking {
   /**
    * Resolves when every ingest accepts clicks again, and clicks are counted again, after the last `restored`.
    *
-   * @throws if that does not happen within the patience of a test
+   * @throws if that does not happen within the patience of a test (tools/testing/patience.ts)
    */
   recovered(): Promise<Recovery>
   readonly load: ClickLoad

@@ -10,9 +10,9 @@ export interface ReplicaWatchOptions {
   readonly logger: Logger
   /** Default: 1,000 ms. */
   readonly everyMs?: number
+  /** A server that has not answered for so long is taken to be away. Default: 2,000 ms. */
+  readonly lookTimeoutMs?: number
 }
-
-const lookTimeoutMs = 2_000
 
 /**
  * Watches how far a replica is behind the primary.
@@ -77,6 +77,7 @@ export class ReplicaWatch {
 
   /** Milliseconds since 1970, -Infinity if there is none, undefined if the server does not answer in time. */
   async #newestReport(pool: Pool): Promise<number | undefined> {
+    const { lookTimeoutMs = 2_000 } = this.#options
     const reading = pool
       .query<{ at: number }>(
         `select coalesce(extract(epoch from max(reported_at)) * 1000, '-infinity'::float8)::float8 as at from processor_progress`,

@@ -23,7 +23,9 @@ async function createPair() {
   const pair = await createPostgresPair()
   const pool = poolOf(pair.primary.urlAs('api'))
   const replica = poolOf(pair.standby.urlAs('api'))
-  const watch = new ReplicaWatch({ primary: pool, replica, maxLagMs: 1_000, logger, everyMs: 50 })
+  // On a busy machine a replica may take longer than usual to answer, which is not what is tested here.
+  const watching = { maxLagMs: 1_000, logger, everyMs: 50, lookTimeoutMs: patience.timeout }
+  const watch = new ReplicaWatch({ primary: pool, replica, ...watching })
   const registry = new Registry()
   const viewers = new LiveViewers({ maxViewers: 10, registry, isConnected: () => false })
   const databases = { pool, exportPool: pool, replica: { watch, pool: replica, exportPool: replica } }
@@ -89,9 +91,8 @@ test('the api is ready while either server can be read', async () => {
   await untilUsed(true)
   await pair.primary.kill()
   expect(await status()).toBe(200)
-  // What the replica has is all that was committed, so it is not behind, however long the primary is away. A request that is under way
-  // to the primary at this moment may fail.
-  await vi.waitFor(async () => expect(await total()).toBe(0), patience)
+  // What the replica has is all that was committed, so it is not behind, however long the primary is away.
+  expect(await total()).toBe(0)
   await pair.standby.kill()
   await untilUsed(false)
   expect(await metric('clicktally_replica_lag_seconds')).toBeUndefined()

@@ -182,11 +182,12 @@ describe('the store, for any sequence of events', () => {
           const arrived = [...written].flatMap((published) => published.clicks)
           const countable = new Set(arrived.filter(({ target }) => target !== 'refused'))
           const balance = await readBalance(db)
-          // How a connection ended is told by the messages of the next. If all of these vanished after their confirm, nobody knows it.
+          // How a connection ended is told by the messages of the next. If all of these vanished, perhaps nobody knows it.
           const heard = new Set([...written, ...givenUp].map((published) => published.connection))
-          if ([...vanished].every((published) => published.connection === 0 || heard.has(published.connection)))
-            expect(balance.inFlight).toBe(sum(owed))
-          else expect(balance.inFlight).toBeLessThanOrEqual(sum(owed))
+          const used = [...heard, ...[...vanished].map((published) => published.connection)].sort((a, b) => a - b)
+          const isTold = (ended: number) => heard.has(used.find((later) => later > ended) ?? ended)
+          expect(balance.inFlight).toBeLessThanOrEqual(sum(owed))
+          expect(balance.inFlight).toBeGreaterThanOrEqual(sum(owed.filter((published) => isTold(published.connection))))
           expect(balance.counted).toBe(countable.size)
           expect(balance.accepted).toBe(balance.inFlight + sum(written.union(givenUp)))
           // Of whatever there was, nothing is left to be looked at but who owes something, and who told of it.
