@@ -75,6 +75,9 @@ function clientFor(hosts: HostChoice) {
       const url = hosts.next()
       super({ ...config, connectionString: url })
       this.#url = url
+      // The pool's own listener comes with the next microtask after connecting. A server that dies at that moment must not end the process:
+      // the first query fails, because the client knows that its connection is lost.
+      this.on('error', () => {})
     }
 
     override connect(): Promise<this>

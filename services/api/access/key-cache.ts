@@ -8,6 +8,8 @@ import { isConnectionLost } from '../errors.ts'
 const freshMs = 5_000
 /** Older keys are not used at all, because a revoked key must be refused within 60 s. */
 const usableMs = 45_000
+/** As many as a pool has connections (DATABASE_CONNECTIONS is at most 100). */
+const maxLosses = 100
 
 /**
  * Caches the keys of the database. They are read again on use when they are more than 5 seconds old, or lack what is looked for:
@@ -65,13 +67,14 @@ export class KeyCache {
     return this.#reading
   }
 
-  /** Once more if the pool has handed out a connection whose server had just ended: no other pool is tried for its query. */
+  /** Again if the pool has handed out a connection whose server had just ended, which it may do once for each that was open. */
   async #readDespiteLoss(): Promise<void> {
-    try {
-      await this.#read()
-    } catch (error) {
-      if (!isConnectionLost(error)) throw error
-      await this.#read()
+    for (let losses = 0; ; losses += 1) {
+      try {
+        return await this.#read()
+      } catch (error) {
+        if (!isConnectionLost(error) || losses === maxLosses) throw error
+      }
     }
   }
 
