@@ -1,5 +1,5 @@
-import { ClosingLine } from '@clicktally/testing/closing-line.ts'
 import { patience } from '@clicktally/testing/patience.ts'
+import { SummaryReporter } from '@clicktally/testing/run-summary.ts'
 import { SlowestFirst } from '@clicktally/testing/slowest-first.ts'
 import { defineConfig } from 'vitest/config'
 
@@ -9,7 +9,7 @@ export default defineConfig({
     // They have dependencies of their own: npm run aws -- check, npm run kubernetes -- check
     exclude: ['**/node_modules/**', 'infra/{aws,kubernetes}/**'],
     globalSetup: '@clicktally/testing/global-setup.ts',
-    reporters: ['default', new ClosingLine()],
+    reporters: ['default', ...(process.env.TEST_SUMMARY ? [new SummaryReporter(process.env.TEST_SUMMARY)] : [])],
     // To stop tests that hang, on small and busy machines too. Longer than any wait within a test, which says what it waited for.
     testTimeout: 1_800_000,
     hookTimeout: 1_800_000,
