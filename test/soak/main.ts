@@ -29,6 +29,7 @@ const cli = join(import.meta.dirname, '../../cli/main.ts')
 const monthEveryMs = 60_000
 const clicksPerMonth = 2_000
 const sampleEveryMs = 10_000
+const readEveryMs = 500
 
 /** Resolves with whether nothing is lost or counted twice. */
 async function main({ minutes, rate, plot: plotPath }: Options): Promise<boolean> {
@@ -56,6 +57,16 @@ async function main({ minutes, rate, plot: plotPath }: Options): Promise<boolean
         for (const [status, count] of Object.entries(result.answers)) if (status !== '202') refused += count
       }
     }
+    let answers = 0
+    const wrong: string[] = []
+    const read = async () => {
+      for (; Date.now() < endsAtMs; answers += 1) {
+        await sleep(readEveryMs)
+        const finding = past.months > 0 ? await past.wrongCounts(answers % past.months, clicksPerMonth) : undefined
+        if (finding !== undefined) wrong.push(finding)
+        if (finding !== undefined) console.log(`wrong: ${finding}`)
+      }
+    }
     const passMonths = async () => {
       for (let nextMs = Date.now(); nextMs < endsAtMs; nextMs += monthEveryMs) {
         await sleep(Math.max(0, nextMs - Date.now()))
@@ -78,18 +89,23 @@ async function main({ minutes, rate, plot: plotPath }: Options): Promise<boolean
         ),
       )
       const { rows } = await owner.query<Record<string, string>>(`
-        select pg_database_size(current_database()) / 1048576 as database_mb,
+        select (pg_database_size(current_database()) - live.size) / 1048576 as database_without_live_clicks_mb,
+          live.size / 1048576 as live_clicks_mb,
           (select count(*) from pg_stat_activity where datname = current_database()) as connections,
           (select sum(n_dead_tup) from pg_stat_user_tables) as dead_rows,
           (select count(*) from pg_inherits where inhparent = 'clicks'::regclass) as partitions,
-          (select coalesce(sum(clicks), 0) from archives where cleared_at is not null) as archived_clicks`)
+          (select coalesce(sum(clicks), 0) from archives where cleared_at is not null) as archived_clicks
+        from (
+          select coalesce(sum(pg_total_relation_size(inhrelid)), 0) as size from pg_inherits join pg_class on oid = inhrelid
+          where inhparent = 'clicks'::regclass and relname >= to_char(now() - interval '2 days', '"clicks_"YYYYMMDD')
+        ) as live`)
       return {
         minute: (Date.now() - startedAtMs) / 60_000,
         memory_mb: Math.round(memory.reduce((sum: number, bytes) => sum + (bytes ?? 0), 0) / 1_048_576),
         ...Object.fromEntries(Object.entries(rows[0] ?? {}).map(([name, value]) => [name, Number(value)])),
       }
     }
-    await Promise.all([load(), passMonths(), watch()])
+    await Promise.all([load(), passMonths(), read(), watch()])
 
     const all = accepted + past.accepted
     const counted = async () => {
@@ -113,10 +129,16 @@ async function main({ minutes, rate, plot: plotPath }: Options): Promise<boolean
     const archived = samples.at(-1)?.archived_clicks ?? 0
     console.log(
       `${all} clicks accepted, ${await counted()} counted, ${refused} requests refused, ${dead} dead letters; ` +
-        `${past.months} months passed, ${archived} clicks archived and removed`,
+        `${past.months} months passed, ${archived} clicks archived and removed; ${wrong.length} of ${answers} answers wrong`,
     )
     if (plotPath !== undefined) await writeFile(plotPath, plot(samples))
-    return (await counted()) === all && refused === 0 && dead === 0 && checks[0]?.includes('no difference') === true
+    return (
+      (await counted()) === all &&
+      refused === 0 &&
+      dead === 0 &&
+      wrong.length === 0 &&
+      checks[0]?.includes('no difference') === true
+    )
   } finally {
     await owner.end()
     await system.stop()

@@ -16,7 +16,8 @@ export class PastMonths {
   readonly #baseUrl: string
   readonly #key: string
   readonly #owner: Client
-  #months = 0
+  /** When the clicks of each month that passed were accepted, by the clock of this process. */
+  readonly #acceptedAtMs: number[] = []
   accepted = 0
 
   constructor(baseUrl: string, key: string, owner: Client) {
@@ -26,12 +27,12 @@ export class PastMonths {
   }
 
   get months(): number {
-    return this.#months
+    return this.#acceptedAtMs.length
   }
 
   /** @throws if a click is not accepted */
   async next(clicks: number): Promise<void> {
-    const startMs = this.#startOf(this.#months)
+    const startMs = this.#startOf(this.months)
     for (let sent = 0; sent < clicks; sent += eventsPerBatch) {
       const events = Array.from({ length: Math.min(eventsPerBatch, clicks - sent) }, (_, index) => ({
         target: `past-${index % 20}`,
@@ -46,10 +47,32 @@ export class PastMonths {
       if (response.status !== 202) throw new Error(`/v1/backfill answered ${response.status}: ${await response.text()}`)
       this.accepted += ((await response.json()) as { accepted: number }).accepted
     }
-    this.#months += 1
-    if (this.#months <= keptMonths) return
-    const keptDays = Math.ceil((Date.now() - this.#startOf(this.#months - keptMonths)) / dayMs)
+    this.#acceptedAtMs.push(Date.now())
+    if (this.months <= keptMonths) return
+    const keptDays = Math.ceil((Date.now() - this.#startOf(this.months - keptMonths)) / dayMs)
     await this.#owner.query('update projects set keep_raw_days = $1 where id = 1', [keptDays])
+  }
+
+  /**
+   * Reads the counts of a month, which are exact from its counting to long after its clicks were archived and removed.
+   *
+   * @param clicks of each month
+   * @returns undefined if they are right, or need not contain all clicks yet
+   */
+  async wrongCounts(month: number, clicks: number): Promise<string | undefined> {
+    const time = (ms: number) => new Date(ms).toISOString()
+    const range = `from=${time(this.#startOf(month))}&to=${time(this.#startOf(month + 1))}`
+    const response = await fetch(new URL(`/v1/counts?${range}`, this.#baseUrl), {
+      headers: { authorization: `Bearer ${this.#key}` },
+    })
+    const text = await response.text()
+    if (response.status !== 200) return `${response.status}: ${text}`
+    const { total, bots, meta } = JSON.parse(text) as { total: number; bots: number; meta: { asOf: string | null } }
+    const isComplete = Date.parse(meta.asOf ?? '') > (this.#acceptedAtMs[month] ?? Infinity)
+    const counted = total + bots
+    return counted === clicks || (!isComplete && counted < clicks)
+      ? undefined
+      : `${range} has ${clicks} clicks and ${counted} are counted: ${text}`
   }
 
   #startOf(month: number): number {
