@@ -14,8 +14,9 @@ export interface WebhooksTable {
   url: string
   /** The key of the signatures, 32 bytes. Only the notifier can read it. */
   secret: Buffer
-  /** The one before, with which requests are signed too for some time. The database keeps it when `secret` is replaced. */
+  /** For notifiers of earlier versions. */
   previous_secret: Generated<Buffer | null>
+  /** Set together with `secret`: until when the one before is used too. The database then keeps that in `replaced_webhook_secrets`. */
   previous_secret_until: Generated<Date | null>
   created_at: Generated<Date>
   disabled_at: Date | null

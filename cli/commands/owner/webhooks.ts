@@ -79,7 +79,10 @@ export function registerWebhooks(program: Command, context: CliContext): void {
     .description('replaces the secret of a webhook and prints the new one; for some time requests are signed with both')
     .argument('<id>', 'from "webhooks list"')
     .addOption(
-      new Option('--overlap <duration>', 'how long requests are signed with the old one too; 0s if others may know it')
+      new Option(
+        '--overlap <duration>',
+        'how long requests are signed with the old one too; 0s if others may know it: all old ones end',
+      )
         .argParser(durationOption)
         .default(86_400_000, '24h'),
     )

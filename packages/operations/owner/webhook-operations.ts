@@ -140,14 +140,15 @@ export const webhookOperations = {
       operationId: 'rotateWebhookSecret',
       summary: 'Replace the secret of a webhook; for some time requests are signed with both',
       description:
-        'Such a request has two signatures, of which receivers accept either. A secret that was replaced earlier is no longer used.',
+        'Such a request has a signature of each secret, of which receivers accept any. Secrets that were replaced earlier are used until their own time, the last five at most; with an overlap of 0 none is used any more.',
       tags,
       params: params({ id }),
       body: Type.Object(
         {
           overlapSeconds: Type.Optional(
             Type.Integer({
-              description: 'How long requests are signed with the old secret too. 0 if others may know it.',
+              description:
+                'How long requests are signed with the old secret too. 0 if others may know it: then all old ones end.',
               minimum: 0,
               maximum: 31_536_000,
               default: 86_400,

@@ -34,8 +34,9 @@ export async function takeDeliveries(db: Kysely<Tables>, limit: number): Promise
       for update skip locked
     ), taken as (
       update webhooks set busy_until = now() + make_interval(secs => ${leaseSeconds}) from free where webhooks.id = free.id
-      returning webhooks.id, url, array_remove(array[
-        secret, case when previous_secret_until > now() then previous_secret end], null) as secrets
+      returning webhooks.id, url, secret || array(
+        select secret from replaced_webhook_secrets where webhook_id = webhooks.id and used_until > now() order by used_until desc
+      ) as secrets
     ), due as (
       select distinct on (webhook_id) webhook_id, event_id, url, secrets
       from webhook_deliveries join taken on taken.id = webhook_id
@@ -133,4 +134,5 @@ export async function deleteOldSecrets(db: Kysely<Tables>): Promise<void> {
   await sql`
     update webhooks set previous_secret = null, previous_secret_until = null
     where previous_secret_until <= now()`.execute(db)
+  await sql`delete from replaced_webhook_secrets where used_until <= now()`.execute(db)
 }

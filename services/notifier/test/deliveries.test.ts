@@ -25,12 +25,13 @@ describe('a delivery', () => {
     ])
   })
 
-  test('is signed with both secrets while an old one is replaced, and then with the new one only', async () => {
+  test('is signed with the secret and with each replaced one until its time is over', async () => {
     const notifier = await createNotifier()
     const receiver = await createReceiver()
     const webhook = await notifier.addWebhook(receiver.url)
-    const next = Buffer.alloc(32, 9)
-    const texts = [secretText, `whsec_${next.toString('base64')}`]
+    const first = Buffer.from(secretText.slice('whsec_'.length), 'base64')
+    const [next, last] = [Buffer.alloc(32, 9), Buffer.alloc(32, 10)] as const
+    const texts = [first, next, last].map((secret) => `whsec_${secret.toString('base64')}`)
     const accepted = async () => {
       await notifier.addEvent(webhook)
       await notifier.createWork().deliver()
@@ -44,21 +45,38 @@ describe('a delivery', () => {
       }
       return [...texts.map(verifies), String(headers['webhook-signature']).split(' ').length]
     }
-    expect(await accepted()).toEqual([true, false, 1])
+    expect(await accepted()).toEqual([true, false, false, 1])
     await notifier.ask(`update webhooks set secret = $1, previous_secret_until = now() + interval '1 hour'`, [next])
-    expect(await accepted()).toEqual([true, true, 2])
+    expect(await accepted()).toEqual([true, true, false, 2])
     await deleteOldSecrets(notifier.db)
-    expect(await accepted()).toEqual([true, true, 2])
-    await notifier.ask(`update webhooks set previous_secret_until = now()`)
-    expect(await accepted()).toEqual([false, true, 1])
-    const kept = () => notifier.ask('select previous_secret is not null as old from webhooks')
-    expect(await kept()).toEqual([{ old: true }])
+    expect(await accepted()).toEqual([true, true, false, 2])
+    // Replaced once more, as after an answer that was lost: the receiver may still use the first.
+    await notifier.ask(`update webhooks set secret = $1, previous_secret_until = now() + interval '2 hours'`, [last])
+    expect(await accepted()).toEqual([true, true, true, 3])
+    await notifier.ask(`update replaced_webhook_secrets set used_until = now() where secret = $1`, [first])
+    expect(await accepted()).toEqual([false, true, true, 2])
+    const kept = () => notifier.ask('select count(*)::int as old from replaced_webhook_secrets')
+    expect(await kept()).toEqual([{ old: 2 }])
     await deleteOldSecrets(notifier.db)
-    expect(await kept()).toEqual([{ old: false }])
-    // Without an overlap the old one is not kept at all.
+    expect(await kept()).toEqual([{ old: 1 }])
+    // Without an overlap none of the old ones is kept.
     await notifier.ask(`update webhooks set secret = $1, previous_secret_until = now()`, [Buffer.alloc(32, 8)])
-    expect(await kept()).toEqual([{ old: false }])
-    expect(await accepted()).toEqual([false, false, 1])
+    expect(await kept()).toEqual([{ old: 0 }])
+    expect(await accepted()).toEqual([false, false, false, 1])
+  })
+
+  test('is signed with at most six secrets, however often the secret is replaced', async () => {
+    const notifier = await createNotifier()
+    await notifier.addWebhook('https://hooks.example/')
+    for (let each = 1; each <= 10; each += 1)
+      await notifier.ask(
+        `update webhooks set secret = $1, previous_secret_until = clock_timestamp() + interval '1 hour'`,
+        [Buffer.alloc(32, each)],
+      )
+    const old = await notifier.ask(
+      'select get_byte(secret, 0) as first from replaced_webhook_secrets order by used_until',
+    )
+    expect(old).toEqual([5, 6, 7, 8, 9].map((first) => ({ first })))
   })
 
   test('that fails is repeated later with the same id and body, until it succeeds', async () => {
