@@ -1,4 +1,4 @@
-import { createDatabaseOn } from '@clicktally/database/connection.ts'
+import { createPreparedDatabaseOn } from '@clicktally/database/connection.ts'
 import type { Tables } from '@clicktally/database/tables.ts'
 import { ServiceProblem } from '@clicktally/http/service-problem.ts'
 import type { Kysely, Transaction } from 'kysely'
@@ -16,7 +16,7 @@ export function inSnapshot<Answer>(
   return db.transaction().setIsolationLevel('repeatable read').setAccessMode('read only').execute(act)
 }
 
-/** A connection in a transaction with one snapshot, for typed queries and for COPY. */
+/** A connection in a transaction with one snapshot, for typed queries, which are prepared, and for COPY. */
 export interface RawSnapshot {
   readonly db: Kysely<Tables>
   readonly client: PoolClient
@@ -31,7 +31,7 @@ export async function inRawSnapshot<Answer>(
   let failure: Error | undefined
   try {
     await client.query('begin isolation level repeatable read read only')
-    const answer = await act({ db: createDatabaseOn(client), client })
+    const answer = await act({ db: createPreparedDatabaseOn(client), client })
     await client.query('commit')
     return answer
   } catch (error) {
