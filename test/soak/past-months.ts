@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from 'pg'
 
 const dayMs = 86_400_000
@@ -34,18 +35,16 @@ export class PastMonths {
   async next(clicks: number): Promise<void> {
     const startMs = this.#startOf(this.months)
     for (let sent = 0; sent < clicks; sent += eventsPerBatch) {
-      const events = Array.from({ length: Math.min(eventsPerBatch, clicks - sent) }, (_, index) => ({
-        target: `past-${index % 20}`,
-        visitorId: `visitor ${(sent + index) % 700}`,
-        occurredAt: new Date(startMs + ((sent + index) * daysWithClicks * dayMs) / clicks).toISOString(),
-      }))
-      const response = await fetch(new URL('/v1/backfill', this.#baseUrl), {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', authorization: `Bearer ${this.#key}` },
-        body: JSON.stringify({ events }),
+      const events = Array.from({ length: Math.min(eventsPerBatch, clicks - sent) }, (_, index) => {
+        const atMs = Math.floor(startMs + ((sent + index) * daysWithClicks * dayMs) / clicks)
+        return {
+          id: idOf(atMs, sent + index),
+          target: `past-${index % 20}`,
+          visitorId: `visitor ${(sent + index) % 700}`,
+          occurredAt: new Date(atMs).toISOString(),
+        }
       })
-      if (response.status !== 202) throw new Error(`/v1/backfill answered ${response.status}: ${await response.text()}`)
-      this.accepted += ((await response.json()) as { accepted: number }).accepted
+      this.accepted += await this.#accept(JSON.stringify({ events }))
     }
     this.#acceptedAtMs.push(Date.now())
     if (this.months <= keptMonths) return
@@ -75,7 +74,28 @@ export class PastMonths {
       : `${range} has ${clicks} clicks and ${counted} are counted: ${text}`
   }
 
+  /** Sends it again, with the same ids, while it is refused for a reason that passes. Resolves with the number of accepted clicks. */
+  async #accept(body: string): Promise<number> {
+    for (;;) {
+      const response = await fetch(new URL('/v1/backfill', this.#baseUrl), {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${this.#key}` },
+        body,
+      })
+      const text = await response.text()
+      if (response.status === 202) return (JSON.parse(text) as { accepted: number }).accepted
+      if (![429, 503].includes(response.status)) throw new Error(`/v1/backfill answered ${response.status}: ${text}`)
+      await sleep(1_000)
+    }
+  }
+
   #startOf(month: number): number {
     return Date.UTC(firstYear, month)
   }
+}
+
+/** A UUIDv7 of this time; the number tells clicks of one millisecond apart. */
+function idOf(timeMs: number, number: number): string {
+  const hex = timeMs.toString(16).padStart(12, '0')
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-${number.toString(16).padStart(12, '0')}`
 }
