@@ -199,7 +199,7 @@ async function startAll(
     logPath: logPath('nginx'),
   })
   services.set('nginx', { program: nginx.program, port: nginxSettings.listen.port })
-  levels.next().push({ name: 'nginx', stop: () => nginx.program.stop() })
+  levels.next().push({ name: 'nginx', stop: nginx.stop })
   onLine(`nginx is ready on ${nginxSettings.listen.host}:${nginxSettings.listen.port}`)
   writeSystemFile(dir, {
     // The command line need not trust a certificate.

@@ -11,9 +11,10 @@ import { runCommand } from '../processes/run-command.ts'
 import { SupervisedProgram, type Supervision } from '../processes/supervised-program.ts'
 import { unprivilegedUser } from '../processes/unprivileged-user.ts'
 import { childEnvironment } from '../services/child-environment.ts'
+import { watchCertificate } from './certificate-watch.ts'
 import { type ListenAddress, type NginxSettings, nginxValues, onlyIf } from './nginx-settings.ts'
 import { makeServerFolder, type ServerFile, writeServerFiles } from './server-files.ts'
-import { tlsFiles } from './tls-files.ts'
+import { type TlsFiles, tlsFiles } from './tls-files.ts'
 
 export interface NginxOptions {
   /** The folder for everything that it writes. Its configuration and a self-signed certificate are in folders beside it. */
@@ -27,6 +28,8 @@ export interface NginxOptions {
   supervision: Supervision
   signal?: AbortSignal | undefined
   installation: NginxInstallation
+  /** How often an operator's certificate is looked at, to serve with its successor. Default: 60,000 ms. */
+  certificateEveryMs?: number
 }
 
 export interface NginxInstallation {
@@ -59,6 +62,7 @@ export interface RunningNginx {
   program: SupervisedProgram
   /** Plain HTTP for programs on this machine, whether there is TLS or not. */
   internalPort: number
+  stop(): Promise<void>
 }
 
 /** Starts nginx with the configuration that the containers use too. Resolves when it answers. */
@@ -77,13 +81,13 @@ export async function startNginx(options: NginxOptions): Promise<RunningNginx> {
   const files: ServerFile[] = [
     { path: 'nginx.conf', content: renderTemplate(readFileSync(templatePath, 'utf8'), values) },
   ]
-  if (tls !== undefined) {
-    files.push({ path: certificateFile, content: tls.certificate }, { path: keyFile, content: tls.key })
-  }
+  if (tls !== undefined) files.push(...certificateFiles(tls))
   files.push(...options.pages.map(({ path, content }) => ({ path: join(pagesFolder, path), content })))
   // Without the files of the previous version.
   rmSync(join(`${dir}.config`, pagesFolder), { recursive: true, force: true })
   writeServerFiles(`${dir}.config`, files, user)
+  // Whoever starts this owns it, so that an ACME client that runs as root writes where nobody else can.
+  mkdirSync(join(dirname(dir), 'acme-challenges'), { recursive: true, mode: 0o755 })
 
   // Until it has read its configuration nginx logs to a system file, unless -e is given. 1.18 does not know -e.
   const errorLog = build.version >= 1_019_005 ? ['-e', 'stderr'] : []
@@ -114,7 +118,35 @@ export async function startNginx(options: NginxOptions): Promise<RunningNginx> {
     supervision,
   )
   await server.start(signal)
-  return { program: server, internalPort }
+  const endWatch =
+    tls !== undefined && settings.tls === 'certificate'
+      ? watchCertificate({
+          served: tls,
+          read: async () => (await tlsFiles(settings, '')) as TlsFiles,
+          serve: (files) => {
+            writeServerFiles(`${dir}.config`, certificateFiles(files), user)
+            // nginx reads its configuration again. Workers with the old one answer what they have.
+            server.signal('SIGHUP')
+          },
+          onLine: supervision.onLine,
+          everyMs: options.certificateEveryMs ?? 60_000,
+        })
+      : () => {}
+  return {
+    program: server,
+    internalPort,
+    stop: async () => {
+      endWatch()
+      await server.stop()
+    },
+  }
+}
+
+function certificateFiles({ certificate, key }: TlsFiles): ServerFile[] {
+  return [
+    { path: certificateFile, content: certificate },
+    { path: keyFile, content: key },
+  ]
 }
 
 const certificateFile = 'certificate.pem'
@@ -151,7 +183,7 @@ export function templateValues({
     NGINX_IF_ACME: onlyIf(false),
     NGINX_ACME_SERVER: '',
     NGINX_ACME_HOSTS: '',
-    NGINX_STATE_DIR: '',
+    NGINX_STATE_DIR: '..',
     // Relative to the prefix (-p), because an absolute path may contain a space, which cannot be escaped.
     NGINX_RUN_DIR: '.',
     NGINX_BODY_DIR: '.',

@@ -25,6 +25,8 @@ export interface NginxUnderTest {
   readonly bodies: ReadonlyMap<IncomingMessage, string>
   /** The error codes of forwarded requests that were not valid HTTP. */
   readonly malformed: readonly string[]
+  /** What the launcher tells. */
+  readonly lines: readonly string[]
   log(): Promise<string>
   /** Makes all services unreachable. */
   stopServices(): Promise<void>
@@ -62,19 +64,21 @@ export async function startNginxUnderTest(settings: Partial<NginxSettings> = {})
   const [port, tlsPort] = [await freePort(), await freePort()]
   const host = '127.0.0.1'
   const logPath = join(scratch, 'nginx.log')
-  const { program, internalPort } = await startNginx({
+  const lines: string[] = []
+  const { stop, internalPort } = await startNginx({
     dir: join(scratch, 'nginx'),
     upstreams: Object.fromEntries(upstreamNames.map((name) => [name, [servicePort]])),
     settings: { ...defaultNginxSettings, listen: { host, port }, listenTls: { host, port: tlsPort }, ...settings },
     pages: await cachedPages(join(localDir, 'pages'), () => {}),
     logPath,
-    supervision: { onLine: () => {} },
+    supervision: { onLine: (line) => lines.push(line) },
+    certificateEveryMs: 100,
     installation: await findNginx({ toolsDir: localDir, onLine: () => {} }),
   })
-  onTestFinished(() => program.stop())
+  onTestFinished(stop)
   passed.length = 0
   return {
-    ...{ port, tlsPort, internalPort, dir: scratch, passed, bodies, malformed },
+    ...{ port, tlsPort, internalPort, dir: scratch, passed, bodies, malformed, lines },
     log: () => readFile(logPath, 'utf8'),
     stopServices: () => close(services),
   }
