@@ -4,11 +4,14 @@ import type { Readable } from 'node:stream'
 export interface ArchiveStore {
   /** For messages. It contains no secret. */
   readonly description: string
-  /** Writes a file. It is there, on disk, when the promise resolves, and never there in part. Replaces one of the same name. */
+  /**
+   * Writes a file. It is there, on disk, when the promise resolves, and never there in part. Replaces one of the same name. Only one process
+   * at a time may write a file of this name.
+   */
   write(name: string, content: AsyncIterable<Uint8Array>): Promise<void>
   /** @throws {ArchiveMissing} if there is no such file */
   read(name: string): Promise<Readable>
-  /** Names of all files that begin so, sorted. */
+  /** Names of all files that begin so, sorted. In a folder also of those whose writing was interrupted, which end with `.partial`. */
   list(prefix: string): Promise<string[]>
   /** Does nothing if there is no such file. */
   remove(name: string): Promise<void>

@@ -21,6 +21,9 @@ export class FolderStore implements ArchiveStore {
     const path = join(this.#folder, name)
     const folder = dirname(path)
     await mkdir(folder, { recursive: true, mode: 0o700 })
+    // What a process that was killed has left of it.
+    for (const unfinished of (await this.list(`${name}.`)).filter((each) => each.endsWith(partial)))
+      await this.remove(unfinished)
     const temporary = `${path}.${randomBytes(6).toString('hex')}${partial}`
     try {
       // Archives have the visitors of clicks: only their owner may read them.
@@ -53,14 +56,16 @@ export class FolderStore implements ArchiveStore {
   }
 
   async list(prefix: string): Promise<string[]> {
-    const entries = await readdir(this.#folder, { recursive: true, withFileTypes: true }).catch(
+    // Only the folder that the prefix names: there is one for each project, and over the years a file for each of its days.
+    const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1)
+    const entries = await readdir(join(this.#folder, folder), { recursive: true, withFileTypes: true }).catch(
       (error: NodeJS.ErrnoException) => {
         if (error.code === 'ENOENT') return []
         throw error
       },
     )
     return entries
-      .filter((entry) => entry.isFile() && !entry.name.endsWith(partial))
+      .filter((entry) => entry.isFile())
       .map((entry) => relative(this.#folder, join(entry.parentPath, entry.name)).replaceAll(sep, '/'))
       .filter((name) => name.startsWith(prefix))
       .sort()

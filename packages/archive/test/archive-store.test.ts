@@ -1,17 +1,30 @@
 import { randomBytes } from 'node:crypto'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { linesOf, pageOf, readContent, writeContent } from '../archive-content.ts'
 import { ArchiveMissing, type ArchiveStore } from '../archive-store.ts'
+import { FolderStore } from '../folder-store.ts'
 import { archiveFile, listArchives, type Manifest, manifestOf, readManifest, writeManifest } from '../manifest.ts'
-import { kindsOfStores } from './archive-stores.ts'
+import { kindsOfStores, scratchFolder } from './archive-stores.ts'
 
 async function* inParts(...parts: Uint8Array[]): AsyncGenerator<Uint8Array> {
   yield* parts
 }
 
 const bytesOf = async (store: ArchiveStore, name: string) => buffer(await store.read(name))
+
+test('in a folder, what a killed process left of a file is listed, and removed when it is written again', async () => {
+  const folder = await scratchFolder()
+  const store = new FolderStore(folder)
+  await mkdir(join(folder, 'project-1'))
+  for (const name of ['a.x1.partial', 'ab.x2.partial']) await writeFile(join(folder, 'project-1', name), 'part')
+  await store.write('project-1/a', inParts(Buffer.from('all')))
+  expect(await store.list('project-1/a')).toEqual(['project-1/a', 'project-1/ab.x2.partial'])
+  expect(await Array.fromAsync(listArchives(store))).toEqual([])
+})
 
 describe.for(kindsOfStores)('%s', ([, create]) => {
   test('has what was written, and lists and removes it', async () => {

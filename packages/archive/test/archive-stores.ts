@@ -8,7 +8,7 @@ import type { ArchiveStore } from '../archive-store.ts'
 import { FolderStore } from '../folder-store.ts'
 import { S3Store } from '../s3-store.ts'
 
-async function scratchFolder(): Promise<string> {
+export async function scratchFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'clicktally-archive-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
   return folder

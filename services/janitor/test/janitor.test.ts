@@ -207,6 +207,9 @@ describe('a janitor that is killed', () => {
       { uncleared: 0 },
     ])
     if (step === 'erased one') expect(await visitorsArchived(bench)).not.toContain('ann')
+    // Nothing remains of what was interrupted, which would have visitors that can no longer be forgotten.
+    const files = await bench.store.list('')
+    expect(files.filter((name) => !/^project-\d+\/[^.]+\.[0-9a-f]{16}\.(ndjson\.gz|json)$/.test(name))).toEqual([])
   })
 })
 
