@@ -1,14 +1,15 @@
 import { spawn } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { join } from 'node:path'
-import { cloneDir, localDir } from '@clicktally/local/files/local-folder.ts'
-import { makeScratchFolder } from '@clicktally/local/files/scratch-folder.ts'
+import { localDir } from '@clicktally/local/files/local-folder.ts'
 import { unpackedPackage } from '@clicktally/local/installation/debian-packages.ts'
 import { findPrograms } from '@clicktally/local/installation/program-search.ts'
 import { freePort } from '@clicktally/local/ports.ts'
 import { runCommand } from '@clicktally/local/processes/run-command.ts'
 import { until } from '@clicktally/testing/until.ts'
 import { onTestFinished } from 'vitest'
+import { makeCertificate } from './self-signed-certificate.ts'
 
 export interface AcmeServer {
   /**
@@ -24,7 +25,7 @@ export interface AcmeServer {
  * name. From PATH or from Debian's packages. It is stopped when the test ends.
  */
 export async function startAcmeServer(host: string, httpPort: number): Promise<AcmeServer> {
-  const dir = await makeScratchFolder('acme')
+  const { dir, certificate, key } = await makeCertificate()
   const [pebble, challenges, lego] = await Promise.all([
     program('pebble', 'pebble'),
     program('pebble-challtestsrv', 'pebble'),
@@ -32,11 +33,9 @@ export async function startAcmeServer(host: string, httpPort: number): Promise<A
   ])
   const [port, managementPort] = [await freePort(), await freePort()]
   const [dnsPort, dnsManagementPort] = [await freePort(), await freePort()]
-  await runCommand('sh', [join(cloneDir, 'infra/nginx/self-signed.sh'), dir], { withinMs: 60_000 })
-  const [certificate, privateKey] = [join(dir, 'certificate.pem'), join(dir, 'key.pem')]
   const address = `127.0.0.1:${port}`
   const config = {
-    ...{ listenAddress: address, managementListenAddress: `127.0.0.1:${managementPort}`, certificate, privateKey },
+    ...{ listenAddress: address, managementListenAddress: `127.0.0.1:${managementPort}`, certificate, privateKey: key },
     ...{ httpPort, tlsPort: 1, ocspResponderURL: '', externalAccountBindingRequired: false },
   }
   await writeFile(join(dir, 'config.json'), JSON.stringify({ pebble: config }))
@@ -53,12 +52,7 @@ export async function startAcmeServer(host: string, httpPort: number): Promise<A
     ...['--server', `https://${address}/dir`, '--accept-tos', '--email', 'operator@example.org'],
     ...['--domains', host, '--path', dir, '--http', '--http.webroot'],
   ]
-  await until(
-    async () =>
-      (await runCommand('curl', ['-sf', '--cacert', certificate, `https://${address}/dir`], { withinMs: 60_000 }))
-        .code === 0,
-    'Pebble to answer',
-  )
+  for (const each of [port, dnsManagementPort]) await until(() => listens(each), `port ${each} to accept connections`)
   return {
     certificate: async (command, webroot) => {
       const days = command === 'renew' ? ['--days', '100000', '--no-random-sleep'] : []
@@ -83,4 +77,12 @@ async function program(name: string, packageName: string): Promise<string> {
 function start(program: string, args: readonly string[], env: Record<string, string> = {}): void {
   const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: 'ignore' })
   onTestFinished(() => void child.kill('SIGKILL'))
+}
+
+function listens(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => resolve(true))
+    socket.on('error', () => resolve(false)).on('close', () => resolve(false))
+    socket.on('connect', () => socket.destroy())
+  })
 }

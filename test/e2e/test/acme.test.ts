@@ -5,27 +5,19 @@ import { request } from 'node:https'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect } from 'node:tls'
-import { cloneDir } from '@clicktally/local/files/local-folder.ts'
-import { makeScratchFolder } from '@clicktally/local/files/scratch-folder.ts'
 import { hasDebianPackages } from '@clicktally/local/installation/debian-packages.ts'
-import { runCommand } from '@clicktally/local/processes/run-command.ts'
 import { patience } from '@clicktally/testing/patience.ts'
 import { expect, test, vi } from 'vitest'
 import { startAcmeServer } from '../acme-server.ts'
 import { startNginxUnderTest } from '../nginx-under-test.ts'
 import { rawRequest } from '../raw-request.ts'
+import { makeCertificate } from '../self-signed-certificate.ts'
 
 const host = 'counts.example.org'
 
-async function makeCertificate(): Promise<{ tlsCertificate: string; tlsKey: string }> {
-  const dir = await makeScratchFolder('certificate')
-  const script = join(cloneDir, 'infra/nginx/self-signed.sh')
-  expect(await runCommand('sh', [script, dir, host], { withinMs: 600_000 })).toMatchObject({ code: 0 })
-  return { tlsCertificate: join(dir, 'certificate.pem'), tlsKey: join(dir, 'key.pem') }
-}
-
 async function startWithCertificate() {
-  const files = await makeCertificate()
+  const { certificate, key } = await makeCertificate(host)
+  const files = { tlsCertificate: certificate, tlsKey: key }
   return { ...(await startNginxUnderTest({ tls: 'certificate', ...files, hosts: [host] })), ...files }
 }
 
@@ -88,7 +80,7 @@ test.skipIf(!hasDebianPackages())(
 test('a certificate that cannot be used is not served, and the reason is told once', async () => {
   const { tlsPort, tlsCertificate, lines } = await startWithCertificate()
   const { serial } = await served(tlsPort)
-  const { tlsCertificate: other } = await makeCertificate()
+  const { certificate: other } = await makeCertificate(host)
   await copyFile(other, tlsCertificate)
   await vi.waitFor(() => expect(lines).toHaveLength(1), patience)
   await writeFile(tlsCertificate, 'no PEM')

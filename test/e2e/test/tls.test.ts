@@ -3,12 +3,11 @@ import { connect as connectHttp2 } from 'node:http2'
 import { request } from 'node:https'
 import { join } from 'node:path'
 import { connect, type SecureVersion } from 'node:tls'
-import { cloneDir } from '@clicktally/local/files/local-folder.ts'
-import { makeScratchFolder } from '@clicktally/local/files/scratch-folder.ts'
 import { runCommand } from '@clicktally/local/processes/run-command.ts'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { type NginxUnderTest, startNginxUnderTest } from '../nginx-under-test.ts'
 import { rawRequest } from '../raw-request.ts'
+import { makeCertificate } from '../self-signed-certificate.ts'
 
 interface Answer {
   readonly status: number | undefined
@@ -45,15 +44,6 @@ function handshake(port: number, ca: Buffer, version: SecureVersion): Promise<st
     })
     socket.on('error', (error) => resolve(`refused: ${error.message}`))
   })
-}
-
-async function makeCertificate(...hosts: string[]): Promise<{ certificate: string; key: string }> {
-  const dir = await makeScratchFolder('certificate')
-  const { code, output } = await runCommand('sh', [join(cloneDir, 'infra/nginx/self-signed.sh'), dir, ...hosts], {
-    withinMs: 60_000,
-  })
-  expect(code, output).toBe(0)
-  return { certificate: join(dir, 'certificate.pem'), key: join(dir, 'key.pem') }
 }
 
 describe('with a self-signed certificate', () => {
