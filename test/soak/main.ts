@@ -16,17 +16,20 @@ import { wholeNumber } from '@clicktally/terminal/option-values.ts'
 import { until } from '@clicktally/testing/until.ts'
 import { Command } from 'commander'
 import { Client } from 'pg'
+import { readCommit } from '@clicktally/faults/versions.ts'
+import { type SoakResult, soakDocument } from './document.ts'
 import { PastMonths } from './past-months.ts'
 import { plot, type Sample } from './plot.ts'
 
 interface Options {
   readonly minutes: number
   readonly rate: number
-  readonly plot?: string
+  readonly write: boolean
 }
 
 const run = promisify(execFile)
 const cli = join(import.meta.dirname, '../../cli/main.ts')
+const docs = join(import.meta.dirname, '../../docs')
 const monthEveryMs = 60_000
 const clicksPerMonth = 2_000
 const clicksPerRequest = 10
@@ -34,7 +37,7 @@ const sampleEveryMs = 10_000
 const readEveryMs = 500
 
 /** Resolves with whether nothing is lost or counted twice, and no answer was wrong. A refused request has lost nothing. */
-async function main({ minutes, rate, plot: plotPath }: Options): Promise<boolean> {
+async function main({ minutes, rate, write }: Options): Promise<boolean> {
   const dir = await makeScratchFolder('soak')
   const archive = join(dir, 'archive')
   await mkdir(archive)
@@ -131,15 +134,19 @@ async function main({ minutes, rate, plot: plotPath }: Options): Promise<boolean
     for (const text of checks) console.log(text.trim())
     const { rows: letters } = await owner.query<{ dead: string }>('select count(*) as dead from dead_letters')
     const dead = Number(letters[0]?.dead)
-    const archived = samples.at(-1)?.archived_clicks ?? 0
-    console.log(
-      `${all} clicks accepted, ${await counted()} counted, ${refused} requests refused, ${dead} dead letters; ` +
-        `${past.months} months passed, ${archived} clicks archived and removed; ${wrong.length} of ${answers} answers wrong`,
-    )
+    const result: SoakResult = {
+      ...{ when: await whenStarted(startedAtMs), minutes, clicksPerSecond: rate * clicksPerRequest },
+      ...{ accepted: all, counted: await counted(), refused, dead, months: past.months },
+      ...{ archived: samples.at(-1)?.archived_clicks ?? 0, answers, wrong: wrong.length, samples },
+    }
+    const { samples: _, ...figures } = result
+    console.log(JSON.stringify(figures))
+    if (write) {
+      await writeFile(join(docs, 'soak.md'), soakDocument(result))
+      await writeFile(join(docs, 'soak.svg'), plot(samples))
+    }
     // A request without a 202, such as one that timed out, may have been accepted.
-    const most = all + refused * clicksPerRequest
-    const isExact = (await counted()) >= all && (await counted()) <= most
-    if (plotPath !== undefined) await writeFile(plotPath, plot(samples))
+    const isExact = result.counted >= all && result.counted <= all + refused * clicksPerRequest
     return isExact && dead === 0 && wrong.length === 0 && checks[0]?.includes('no difference') === true
   } finally {
     await owner.end()
@@ -148,11 +155,17 @@ async function main({ minutes, rate, plot: plotPath }: Options): Promise<boolean
   }
 }
 
+/** Such as `2026-11-29 19:26, 78ee143`. */
+async function whenStarted(startedAtMs: number): Promise<string> {
+  const time = new Date(startedAtMs).toISOString().slice(0, 16).replace('T', ' ')
+  return `${time}, ${await readCommit()}`
+}
+
 const command = new Command('npm run soak --')
   .description('Runs the whole system at a constant load while months pass in minutes.')
   .option('--minutes <number>', 'how long', wholeNumber(1, 10_000), 120)
   .option('--rate <number>', 'requests per second, of 10 clicks each', wholeNumber(1, 10_000), 50)
-  .option('--plot <file>', 'writes the samples as SVG')
+  .option('--write', 'writes docs/soak.md and its plot', false)
 try {
   if (!(await main(command.parse().opts<Options>()))) process.exitCode = 1
 } catch (error) {
