@@ -49,7 +49,7 @@ async function crashAndRecover(program: SupervisedProgram): Promise<void> {
   const { pid, restarts } = program
   program.kill()
   await vi.waitFor(() => expect(program.restarts).toBe(restarts + 1), patience)
-  expect(await program.ready(120_000)).toBe(true)
+  expect(await program.ready(patience.timeout)).toBe(true)
   expect(program.pid).not.toBe(pid)
 }
 
@@ -156,7 +156,7 @@ test('a program that fails a health check is killed and restarted', async () => 
   reason = 'it is ill'
   await vi.waitFor(() => expect(program.restarts).toBeGreaterThan(0), { timeout: 300_000 })
   reason = undefined
-  expect(await program.ready(120_000)).toBe(true)
+  expect(await program.ready(patience.timeout)).toBe(true)
   expect(program.pid).not.toBe(pid)
   expect(lines[0]).toBe('example was killed because it is ill; it is started again in 0.2 s')
 })
@@ -175,7 +175,7 @@ test('a restart that is not possible is tried again until it is, and reported on
   program.kill()
   await vi.waitFor(() => expect(attempts).toBeGreaterThan(2), patience)
   isHindered = false
-  expect(await program.ready(120_000)).toBe(true)
+  expect(await program.ready(patience.timeout)).toBe(true)
   expect(lines.filter((line) => line.includes('there is no room'))).toHaveLength(1)
 })
 

@@ -66,7 +66,7 @@ describe('the live clicks', () => {
     await live.ended
     const missed = await click('restarted')
     await api?.start()
-    expect(await api?.ready(120_000)).toBe(true)
+    expect(await api?.ready(patience.timeout)).toBe(true)
     const again = await vi.waitFor(async () => {
       const next = await watch('restarted', { 'last-event-id': live.events.at(-1)?.id ?? '' })
       expect(next.status).toBe(200)

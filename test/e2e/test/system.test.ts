@@ -339,7 +339,7 @@ describe('the system', () => {
         expect([ids.size, counted]).toEqual([accepted.size, accepted.size])
         expect(accepted.isSubsetOf(ids)).toBe(true)
       }, patience)
-      expect(await service(name).ready(120_000)).toBe(true)
+      expect(await service(name).ready(patience.timeout)).toBe(true)
     },
   )
 
@@ -362,7 +362,7 @@ describe('the system', () => {
     const { pid } = ingest
     ingest.signal('SIGTERM')
     await vi.waitFor(() => expect(ingest.pid).not.toBe(pid), patience)
-    expect(await ingest.ready(120_000)).toBe(true)
+    expect(await ingest.ready(patience.timeout)).toBe(true)
     const send = async (headers: Record<string, string>) => {
       const url = `http://127.0.0.1:${system.services.get('ingest-1')?.port}/v1/events`
       const body = '{"target":"restarted"}'
@@ -455,7 +455,7 @@ describe('the system', () => {
       await service(name).stop()
       expect([...(await ask())], name).toContain(503)
       await service(name).start()
-      expect(await service(name).ready(120_000), name).toBe(true)
+      expect(await service(name).ready(patience.timeout), name).toBe(true)
     }
     // Search for whole keys and for parts, in case a prefix was cut off.
     const secrets = [known, unknown.slice(0, -1), token, inQuery, password].map((text) => text.slice(-30))
