@@ -58,6 +58,10 @@ export class BrokerLink {
     return this.#hosts.next()
   }
 
+  get hostCount(): number {
+    return this.#hosts.size
+  }
+
   get isOpen(): boolean {
     return this.#state === 'open'
   }

@@ -32,6 +32,8 @@ const tickEveryMs = 100
 const reportAfterMs = 800
 /** Requests reach their own deadline first. They are answered `confirm_timeout`, as for a queue that is only slow. */
 const watchdogMarginMs = 1_000
+/** With several hosts, for the first restart after a confirm: an ingest should accept clicks elsewhere within 3 s. */
+const clusterWatchdogMs = 2_000
 const failureProbeEveryMs = 1_000
 /** A healthy broker answers at once, and the process must exit within its 20 s. */
 const lastReportTimeoutMs = 1_000
@@ -44,7 +46,7 @@ const lastReportTimeoutMs = 1_000
  * connection reports how it ended. When no more clicks arrive, a message without clicks reports the last confirms.
  *
  * A circuit breaker guards the queue: closed → open when messages are pending or refused and none has been confirmed for
- * longer than the confirm deadline → closed at the next confirm. While it is open, clicks are refused at once, a message
+ * longer than the confirm deadline, in a cluster for 2 s → closed at the next confirm. While it is open, clicks are refused at once, a message
  * without clicks is sent every second as a probe, and a connection with pending messages is replaced. An idle publisher
  * probes as well, so that it does not report to be ready while the queue has no leader.
  */
@@ -76,7 +78,9 @@ export class ClickPublisher {
       setUp: (model) => this.#setUp(model),
       onDown: () => this.#onDown(),
     })
-    this.#watchdog = new ConfirmWatchdog(confirmWithinMs + watchdogMarginMs)
+    const silentMs = confirmWithinMs + watchdogMarginMs
+    const firstSilentMs = this.#link.hostCount > 1 ? Math.min(clusterWatchdogMs, silentMs) : silentMs
+    this.#watchdog = new ConfirmWatchdog(firstSilentMs, silentMs)
     this.#ticker = setInterval(() => this.#tick(), tickEveryMs).unref()
   }
 
@@ -207,7 +211,8 @@ export class ClickPublisher {
       return
     }
     const probeEveryMs = this.#queueFailure === undefined ? this.#options.probeEveryMs : failureProbeEveryMs
-    if (this.#watchdog.check(channel, performance.now())) this.#openCircuit(channel)
+    const unconfirmedMs = this.#watchdog.check(channel, performance.now())
+    if (unconfirmedMs !== undefined) this.#openCircuit(channel, unconfirmedMs)
     else if ((channel.hasUnreportedConfirms && channel.isIdle(reportAfterMs)) || channel.isIdle(probeEveryMs))
       this.#probe()
   }
@@ -217,8 +222,7 @@ export class ClickPublisher {
     this.#channel?.report((outcome) => this.#noteOutcome(outcome))
   }
 
-  #openCircuit(channel: StampedChannel): void {
-    const unconfirmedMs = this.#options.confirmWithinMs + watchdogMarginMs
+  #openCircuit(channel: StampedChannel, unconfirmedMs: number): void {
     if (this.#queueFailure === undefined) {
       // A full queue refuses messages. So does one without a leader, on a connection that has never reached the leader.
       this.#queueFailure = channel.hasPending ? 'queue_unavailable' : 'queue_full'

@@ -8,15 +8,22 @@ const maxStepMs = 1_000
  * continue, messages wait for ever, and on a new connection they are refused as if the queue were full.
  */
 export class ConfirmWatchdog {
-  readonly #timeoutMs: number
+  readonly #firstLimitMs: number
+  readonly #maxLimitMs: number
+  #limitMs: number
   #silentMs = 0
   #checkedAtMs = 0
   #channel: StampedChannel | undefined
   #confirmed = 0
 
-  /** @param timeoutMs how long messages may be pending or refused without a confirm, in milliseconds. */
-  constructor(timeoutMs: number) {
-    this.#timeoutMs = timeoutMs
+  /**
+   * How long messages may be pending or refused without a confirm, in milliseconds. The limit doubles each time it is reached, up to
+   * `maxLimitMs`, and is `firstLimitMs` again after a confirm: a broker that is only slow gets more time.
+   */
+  constructor(firstLimitMs: number, maxLimitMs: number) {
+    this.#firstLimitMs = firstLimitMs
+    this.#maxLimitMs = maxLimitMs
+    this.#limitMs = firstLimitMs
   }
 
   /**
@@ -24,21 +31,22 @@ export class ConfirmWatchdog {
    *
    * @param channel the open channel; undefined while the broker is not expected to answer.
    * @param nowMs milliseconds of the monotonic clock.
-   * @returns true when the timeout has passed; it starts again then.
+   * @returns the limit, in milliseconds, when it is reached; the time starts again then.
    */
-  check(channel: StampedChannel | undefined, nowMs: number): boolean {
+  check(channel: StampedChannel | undefined, nowMs: number): number | undefined {
     const stepMs = Math.min(nowMs - this.#checkedAtMs, maxStepMs)
-    const isSilent =
-      channel !== undefined &&
-      channel === this.#channel &&
-      channel.confirmed === this.#confirmed &&
-      (channel.hasPending || channel.wasLastRefused)
+    const isSameChannel = channel !== undefined && channel === this.#channel
+    const isConfirming = channel !== undefined && channel.confirmed > (isSameChannel ? this.#confirmed : 0)
+    const isSilent = isSameChannel && !isConfirming && (channel.hasPending || channel.wasLastRefused)
     this.#checkedAtMs = nowMs
     this.#channel = channel
     this.#confirmed = channel?.confirmed ?? 0
     this.#silentMs = isSilent ? this.#silentMs + stepMs : 0
-    if (this.#silentMs <= this.#timeoutMs) return false
+    if (isConfirming) this.#limitMs = this.#firstLimitMs
+    const limitMs = this.#limitMs
+    if (this.#silentMs <= limitMs) return undefined
     this.#silentMs = 0
-    return true
+    this.#limitMs = Math.min(2 * limitMs, this.#maxLimitMs)
+    return limitMs
   }
 }

@@ -1,24 +1,69 @@
-/** Time for the broker, after it has dropped a connection, to requeue messages and to dead-letter those over the delivery limit. */
+import type { View } from './watched-consumers.ts'
+
+/** Time for the queue, once it works, to requeue the messages of a lost connection and to dead-letter those over the delivery limit. */
 const settleMs = 2_000
 /** Two, because the first may have begun before the queues were observed. */
 const reportsOfOthers = 2
 
-const queues = ['clicks', 'suspect', 'dead'] as const
+/** What this process has seen of a queue. */
+type QueueView = Pick<View, 'isFenced' | 'freshDeliveries' | 'isEmpty'>
 
-/** The result of one observation of the queues. */
+/** One observation of the queues. Times are in milliseconds of the monotonic clock. */
 export interface QueueObservation {
-  /** When the observation began, in milliseconds of the monotonic clock. */
   readonly begunAtMs: number
-  /** Fresh deliveries from the queue `clicks` so far; undefined if the observation failed. */
-  readonly freshDeliveries: number | undefined
-  /** Whether the queue was proven to be empty. */
-  readonly isClicksEmpty: boolean
-  readonly isSuspectEmpty: boolean
-  readonly isDeadEmpty: boolean
+  readonly endedAtMs: number
+  readonly clicks: QueueView
+  readonly suspect: QueueView
+  readonly dead: QueueView
 }
 
 /** How often each other process has reported, according to its row. */
 export type Reports = ReadonlyMap<string, number>
+
+/**
+ * Watches for the moment after which a queue has delivered all that was requeued when a connection was lost.
+ *
+ * A queue that has lost its leader requeues nothing until another is elected, so the time since the connection was lost says nothing. The
+ * queue must prove twice that it works, the second time after it had time to requeue: each proof goes through its leader and shows that
+ * what was in the queue is delivered.
+ */
+class QueueWatch {
+  #isSeen = false
+  #proofs = 0
+  /** Observations that began earlier are ignored. */
+  #fromMs: number
+  #freshAtFirst: number | undefined
+
+  constructor(fromMs: number) {
+    this.#fromMs = fromMs
+  }
+
+  get isSeen(): boolean {
+    return this.#isSeen
+  }
+
+  /** @param isOrdered whether a fresh delivery shows that all that was in the queue before is delivered */
+  observed({ isFenced, freshDeliveries, isEmpty }: QueueView, times: QueueObservation, isOrdered: boolean): void {
+    if (this.#isSeen || times.begunAtMs < this.#fromMs) return
+    if (!isFenced) {
+      // Perhaps it has lost its leader, and requeues once more what it had not yet requeued.
+      this.#proofs = 0
+      this.#await(times.endedAtMs)
+      return
+    }
+    // Deliveries before the end of the first observation may have left the queue earlier.
+    this.#freshAtFirst ??= freshDeliveries
+    if (!isEmpty && !(isOrdered && freshDeliveries > this.#freshAtFirst)) return
+    this.#proofs += 1
+    this.#isSeen = this.#proofs === 2
+    this.#await(times.endedAtMs + settleMs)
+  }
+
+  #await(fromMs: number): void {
+    this.#fromMs = fromMs
+    this.#freshAtFirst = undefined
+  }
+}
 
 /**
  * Messages whose holder is gone: this process, on a lost connection, or another process whose row this one has taken over. Until
@@ -26,23 +71,21 @@ export type Reports = ReadonlyMap<string, number>
  *
  * States:
  * - `dropping`: the broker may still hold the messages for the lost connections.
- * - `settling`: it has dropped the connections and requeues the messages.
- * - `observing`: waits until this process has seen what follows those messages in the queue `clicks` (a fresh delivery, or that
- *   the queue is empty) and that the two other queues are empty. Then each message was delivered to some process since.
+ * - `observing`: it has dropped the connections. Waits until each queue has requeued the messages, and this process has seen what follows
+ *   them: in the queue `clicks` a fresh delivery, or that it is empty; that the two other queues are empty. Then each message was
+ *   delivered to some process since.
  * - `reporting`: waits until every other process has reported twice since, so that the row of the new holder covers them. If the
- *   row of a process disappears before, that process may have held them: back to `settling`.
+ *   row of a process disappears before, that process may have held them: back to `observing`.
  * - `done`.
  *
- * While no process can read the queue, or every prefetch is full, the handover stays open and `asOf` does not advance.
+ * While no process can read a queue, or every prefetch is full, the handover stays open and `asOf` does not advance.
  */
 export class Handover {
   /** What the row of the holder said, milliseconds since 1970; undefined until that was read. */
   countedThroughMs: number | undefined
   readonly #connections: Set<string>
-  #state: 'dropping' | 'settling' | 'observing' | 'reporting' | 'done' = 'dropping'
-  #droppedAtMs = 0
-  #freshAtFirst: number | undefined
-  readonly #unseen = new Set<(typeof queues)[number]>()
+  #state: 'dropping' | 'observing' | 'reporting' | 'done' = 'dropping'
+  #watches: Record<'clicks' | 'suspect' | 'dead', QueueWatch> | undefined
   /** For each process that has not reported twice yet: the number of reports at which it has. */
   #missing: Map<string, number> | undefined
 
@@ -50,7 +93,7 @@ export class Handover {
   constructor(connections: Iterable<string>, countedThroughMs: number | undefined, nowMs: number) {
     this.#connections = new Set(connections)
     this.countedThroughMs = countedThroughMs
-    if (this.#connections.size === 0) this.#settle(nowMs)
+    if (this.#connections.size === 0) this.#observe(nowMs)
   }
 
   get isDone(): boolean {
@@ -64,27 +107,22 @@ export class Handover {
 
   /** Whether it waits for an observation of the queues. */
   get isObserving(): boolean {
-    return this.#state === 'settling' || this.#state === 'observing'
+    return this.#state === 'observing'
   }
 
   /** The broker has dropped this connection. */
   dropped(marker: string, nowMs: number): void {
     this.#connections.delete(marker)
-    if (this.#state === 'dropping' && this.#connections.size === 0) this.#settle(nowMs)
+    if (this.#state === 'dropping' && this.#connections.size === 0) this.#observe(nowMs)
   }
 
   observed(observation: QueueObservation): void {
-    if (this.#state === 'settling' && observation.begunAtMs >= this.#droppedAtMs + settleMs) this.#state = 'observing'
-    if (this.#state !== 'observing') return
-    if (observation.isClicksEmpty) this.#unseen.delete('clicks')
-    if (observation.isSuspectEmpty) this.#unseen.delete('suspect')
-    if (observation.isDeadEmpty) this.#unseen.delete('dead')
-    if (observation.freshDeliveries !== undefined) {
-      // Deliveries before the end of the first observation may have left the queue earlier.
-      this.#freshAtFirst ??= observation.freshDeliveries
-      if (observation.freshDeliveries > this.#freshAtFirst) this.#unseen.delete('clicks')
-    }
-    if (this.#unseen.size === 0) this.#state = 'reporting'
+    if (this.#state !== 'observing' || this.#watches === undefined) return
+    const { clicks, suspect, dead } = this.#watches
+    clicks.observed(observation.clicks, observation, true)
+    suspect.observed(observation.suspect, observation, false)
+    dead.observed(observation.dead, observation, false)
+    if (clicks.isSeen && suspect.isSeen && dead.isSeen) this.#state = 'reporting'
   }
 
   /** Call it with rows that were read after this process had written the result of its last observation. */
@@ -95,7 +133,7 @@ export class Handover {
       const count = reports.get(process)
       // A lower count: its row was taken over, and it has created a new one.
       if (count === undefined || count < until - reportsOfOthers) {
-        this.#settle(nowMs)
+        this.#observe(nowMs)
         return
       }
       if (count >= until) this.#missing.delete(process)
@@ -103,11 +141,9 @@ export class Handover {
     if (this.#missing.size === 0) this.#state = 'done'
   }
 
-  #settle(nowMs: number): void {
-    this.#state = 'settling'
-    this.#droppedAtMs = nowMs
-    this.#freshAtFirst = undefined
+  #observe(fromMs: number): void {
+    this.#state = 'observing'
     this.#missing = undefined
-    for (const queue of queues) this.#unseen.add(queue)
+    this.#watches = { clicks: new QueueWatch(fromMs), suspect: new QueueWatch(fromMs), dead: new QueueWatch(fromMs) }
   }
 }

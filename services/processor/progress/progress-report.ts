@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import { Handover, type QueueObservation } from './handover.ts'
 import type { OtherProgress, ProgressTable } from './progress-table.ts'
+import type { WatchedConsumer, WatchedConsumers } from './watched-consumers.ts'
 
 const reportEveryMs = 250
 /** How often the other rows are read while no handover waits for them. */
@@ -9,37 +10,6 @@ const readOthersEveryMs = 1_000
 const silentAfterMs = 1_500
 /** Longer than the pool's time limits. If this process cannot report for longer, others may be able to count what it holds. */
 const releaseAfterMs = 15_000
-
-/** A consumer's view of its queue after a round trip on its channel, so that all earlier deliveries have arrived. */
-export interface View {
-  /** False if the round trip failed. A consumer that is not connected needs none. */
-  readonly isFenced: boolean
-  /** Every fresh message received before this time is counted, or was lost with a connection. Milliseconds since 1970. */
-  readonly countedThroughMs: number | undefined
-  /** Deliveries so far of messages that no process has held before. */
-  readonly freshDeliveries: number
-  /** Deliveries so far of messages that some process may have held before. */
-  readonly returnedDeliveries: number
-  /** Whether it holds such a returned message now. */
-  readonly holdsReturned: boolean
-  /** Whether the broker has proven that the queue was empty after the call began. */
-  readonly isEmpty: boolean
-}
-
-export interface WatchedConsumer {
-  /** @param proveEmpty whether to ask for the proof that the queue is empty, which costs an entry in the queue's log */
-  look(proveEmpty: boolean): Promise<View>
-  /** Returns what it holds to the broker, and consumes nothing until untilReady() resolves. */
-  release(reason: Error): void
-  /** Whether the broker has dropped the connection with this marker; undefined if the broker cannot be asked. */
-  isConnectionDropped(marker: string): Promise<boolean | undefined>
-}
-
-export interface WatchedConsumers {
-  readonly clicks: WatchedConsumer
-  readonly suspect: WatchedConsumer
-  readonly dead: WatchedConsumer
-}
 
 export interface ProgressReportOptions {
   readonly table: Pick<ProgressTable, 'write' | 'readOthers' | 'takeOver'>
@@ -153,13 +123,7 @@ export class ProgressReport {
       consumers.dead.look(isObserving),
     ])
     const views = [clicks, suspect, dead]
-    this.#observed({
-      begunAtMs,
-      freshDeliveries: clicks.isFenced ? clicks.freshDeliveries : undefined,
-      isClicksEmpty: clicks.isEmpty,
-      isSuspectEmpty: suspect.isEmpty,
-      isDeadEmpty: dead.isEmpty,
-    })
+    this.#observed({ begunAtMs, endedAtMs: this.#monotonicMs(), clicks, suspect, dead })
     this.#freshMs = clicks.countedThroughMs
     const returnedDeliveries = views.reduce((sum, view) => sum + view.returnedDeliveries, 0)
     const hasNew = returnedDeliveries > this.#returnedDeliveries

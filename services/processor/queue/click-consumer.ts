@@ -3,7 +3,7 @@ import { isConnectionDropped, markConnection, newMarkerName } from '@clicktally/
 import { assertTopology, topology } from '@clicktally/broker/topology.ts'
 import type { Channel, ChannelModel, GetMessage, Message } from 'amqplib'
 import type { Logger } from 'pino'
-import type { View, WatchedConsumer } from '../progress/progress-report.ts'
+import type { View, WatchedConsumer } from '../progress/watched-consumers.ts'
 import { firstReceivedAtMs } from '../rows/consumed-message.ts'
 import { BatchReader, type ConsumedQueue, type DeliveredBatch } from './batch-reader.ts'
 import type { BatchWriter } from './batch-writer.ts'

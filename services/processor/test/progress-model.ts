@@ -1,7 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { pino } from 'pino'
-import { ProgressReport, type View, type WatchedConsumer } from '../progress/progress-report.ts'
+import { ProgressReport } from '../progress/progress-report.ts'
 import type { OtherProgress, Progress } from '../progress/progress-table.ts'
+import type { View, WatchedConsumer } from '../progress/watched-consumers.ts'
 
 /** A message that was accepted when it was put into the queue, and received by then. */
 export interface ModelMessage {
@@ -24,21 +25,26 @@ interface Connection {
 
 const prefetch = { clicks: 3, suspect: 1 } as const
 /** Within the 2 s that a handover allows it. */
-const deadLetteredAfterMs = 1_500
+const deadLetteredAfterMs = 900
+/** After an election, for connections that were lost while there was no leader. With the time above within the 2 s as well. */
+const requeuedAfterMs = 900
 
 /**
  * A broker, the table of progress, and processes with the real ProgressReport between them, each step of which happens when
- * the test says so. The broker requeues at the head, and what was returned twice comes among the suspects, a while later.
+ * the test says so. The broker requeues at the head, and what was returned twice comes among the suspects, a while later. Without a
+ * leader it notices no lost connection; a newly elected one does, a while later.
  */
 export class ProgressModel {
   nowMs = 1_000_000
-  hasLeader = true
+  #hasLeader = true
   readonly messages: ModelMessage[] = []
   readonly ready: Record<QueueName, ModelMessage[]> = { clicks: [], suspect: [] }
   readonly connections = new Map<string, Connection>()
   readonly rows = new Map<string, { countedThroughMs: number; reports: number; connections: readonly string[] }>()
   readonly processes: ModelProcess[] = []
   #deadLettered: { message: ModelMessage; atMs: number }[] = []
+  /** Lost connections whose messages are not requeued yet. The first leader after the loss has requeued them after `atMs`. */
+  #lost: { connection: Connection; atMs: number | undefined }[] = []
   #names = 0
 
   newName(): string {
@@ -55,6 +61,19 @@ export class ProgressModel {
     return this.messages.filter(({ acceptedAtMs, isCounted }) => !isCounted && acceptedAtMs < this.asOfMs)
   }
 
+  get hasLeader(): boolean {
+    return this.#hasLeader
+  }
+
+  elect(): void {
+    this.#hasLeader = true
+    for (const lost of this.#lost) lost.atMs ??= this.nowMs + requeuedAfterMs
+  }
+
+  loseLeader(): void {
+    this.#hasLeader = false
+  }
+
   accept(ageMs: number): void {
     this.pass(1)
     const message = { acceptedAtMs: this.nowMs, receivedAtMs: this.nowMs - ageMs, isCounted: false, returns: 0 }
@@ -67,6 +86,10 @@ export class ProgressModel {
     const due = this.#deadLettered.filter(({ atMs }) => atMs <= this.nowMs)
     this.#deadLettered = this.#deadLettered.filter(({ atMs }) => atMs > this.nowMs)
     this.ready.suspect.push(...due.map(({ message }) => message))
+    const isDue = ({ atMs }: { atMs: number | undefined }) => atMs !== undefined && atMs <= this.nowMs
+    const noticed = this.#lost.filter(isDue)
+    this.#lost = this.#lost.filter((lost) => !isDue(lost))
+    for (const { connection } of noticed) this.#requeue(connection)
   }
 
   assign({ marker, assigned, queue }: Connection): void {
@@ -76,8 +99,13 @@ export class ProgressModel {
   }
 
   /** The broker drops a connection, whether or not its process has noticed. */
-  drop({ marker, queue, assigned }: Connection): void {
-    if (!this.connections.delete(marker)) return
+  drop(connection: Connection): void {
+    if (!this.connections.delete(connection.marker)) return
+    if (this.#hasLeader) this.#requeue(connection)
+    else this.#lost.push({ connection, atMs: undefined })
+  }
+
+  #requeue({ queue, assigned }: Connection): void {
     for (const message of assigned.splice(0).reverse()) {
       message.returns += 1
       if (queue === 'clicks' && message.returns > 1)
@@ -181,7 +209,7 @@ class ModelConsumer implements WatchedConsumer {
 
   async isConnectionDropped(marker: string): Promise<boolean | undefined> {
     return await this.#process.step(() => {
-      if (this.connection === undefined || !this.#isOpen(this.connection)) return undefined
+      if (this.connection === undefined || !this.#model.connections.has(this.connection.marker)) return undefined
       return !this.#model.connections.has(marker)
     })
   }

@@ -64,7 +64,8 @@ async function apply(model: ProgressModel, { does, of, ms, seed }: Happening): P
     case 'handBack':
       return consumer?.handBack()
     case 'leader':
-      model.hasLeader = !model.hasLeader
+      if (model.hasLeader) model.loseLeader()
+      else model.elect()
       return
     case 'stall':
       return stall(model, process, seed)
@@ -88,7 +89,12 @@ async function stall(model: ProgressModel, stalled: ModelProcess | undefined, se
   model.assign(connection)
   stalled.clicks.receive()
   const dropAtStep = random(2) === 0 ? random(stallSteps) : undefined
+  // Perhaps there is no leader when the connection is lost, and for some seconds more.
+  const leaderlessFrom = random(2) === 0 ? (dropAtStep ?? 0) : Infinity
+  const electAtStep = leaderlessFrom + random(stallSteps / 2)
   for (let step = 0; step < stallSteps; step += 1) {
+    if (step === leaderlessFrom) model.loseLeader()
+    if (step === electAtStep) model.elect()
     if (step === dropAtStep) for (const each of model.connections.values()) if (each === connection) model.drop(each)
     const others = model.processes.filter((process) => process !== stalled)
     const process = others[random(others.length)]
@@ -131,7 +137,7 @@ async function work(model: ProgressModel, until: () => boolean): Promise<void> {
 
 /** Nothing is broken any more, and the broker has noticed who is gone. */
 function mend(model: ProgressModel): void {
-  model.hasLeader = true
+  model.elect()
   if (model.processes.length === 0) model.processes.push(new ModelProcess(model))
   const live = new Set(model.processes.flatMap(({ clicks, suspect }) => [clicks.connection, suspect.connection]))
   for (const connection of model.connections.values()) if (!live.has(connection)) model.drop(connection)
