@@ -65,8 +65,8 @@ export class EarlierSystem {
 
   /** Ends these services gracefully, but not the servers and nginx. */
   async stopServices(names: RegExp): Promise<void> {
-    // A launcher that is halted restarts nothing.
-    this.#launcher.kill('SIGSTOP')
+    // A launcher that is halted restarts nothing. Its group: perhaps it runs in a Node.js of its own, below this process.
+    this.#signal('SIGSTOP')
     const path = join(this.dir, '.local/run/processes.json')
     const running = (JSON.parse(await readFile(path, 'utf8')) as Registered[]).filter(({ name }) => names.test(name))
     for (const each of running) sendSignal(each, 'SIGTERM')
@@ -78,8 +78,13 @@ export class EarlierSystem {
   async stop(): Promise<void> {
     if (this.#launcher.exitCode !== null) return
     const ended = new Promise((resolve) => this.#launcher.once('close', resolve))
-    this.#launcher.kill('SIGCONT')
+    this.#signal('SIGCONT')
     this.#launcher.kill('SIGTERM')
     await ended
+  }
+
+  /** To the launcher's group, in which none of its services are. */
+  #signal(signal: NodeJS.Signals): void {
+    if (this.#launcher.pid !== undefined) process.kill(-this.#launcher.pid, signal)
   }
 }

@@ -52,9 +52,12 @@ async function main({ from, seconds, rate }: Options): Promise<boolean> {
           })
         }
       })
-      await act()
-      isOver = true
-      await Promise.all(sent)
+      try {
+        await act()
+      } finally {
+        isOver = true
+        await Promise.all(sent)
+      }
       say(`${name}: done`)
     }
     const { signal } = new AbortController()
@@ -92,7 +95,8 @@ async function main({ from, seconds, rate }: Options): Promise<boolean> {
       const { total = 0, bots = 0 } = await api('/v1/counts')
       return Number(total) + Number(bots)
     }
-    await until(async () => (await counted()) >= accepted, `${accepted} clicks to be counted`, 200)
+    const isSettled = async () => (await counted()) >= accepted || Number((await api('/v1/balance')).dead) > 0
+    await until(isSettled, `${accepted} clicks to be counted`, 200)
     const balance = await api('/v1/balance')
     const count = await counted()
     say('')
