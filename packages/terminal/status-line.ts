@@ -10,12 +10,16 @@ export interface StatusLineOptions {
 }
 
 const onTerminalEveryMs = 250
+/** Without a terminal: intervals between lines with a changed status, and with the same. */
 const elsewhereEveryMs = 5_000
+const sameLineEveryMs = 60_000
 
-/** Shows a changing status: on a terminal as its last line, otherwise as a line every few seconds. */
+/** Shows a changing status: on a terminal as its last line, otherwise as a line every few seconds, as long as it changes. */
 export class StatusLine {
   readonly #options: StatusLineOptions
   readonly #timer: NodeJS.Timeout
+  #shown = ''
+  #shownAtMs = 0
 
   constructor(options: StatusLineOptions) {
     this.#options = options
@@ -37,8 +41,13 @@ export class StatusLine {
     const { terminal, print, status } = this.#options
     const text = printable(status())
     if (text === '') return
-    if (terminal === undefined) print(text)
-    else {
+    if (terminal === undefined) {
+      const nowMs = performance.now()
+      if (text === this.#shown && nowMs - this.#shownAtMs < sameLineEveryMs) return
+      this.#shown = text
+      this.#shownAtMs = nowMs
+      print(text)
+    } else {
       this.#clear()
       terminal.write(cliTruncate(text, Math.max(1, terminal.columns - 1)))
     }
