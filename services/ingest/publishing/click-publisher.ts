@@ -32,7 +32,7 @@ const tickEveryMs = 100
 const reportAfterMs = 800
 /** Requests reach their own deadline first. They are answered `confirm_timeout`, as for a queue that is only slow. */
 const watchdogMarginMs = 1_000
-/** With several hosts, for the first restart after a confirm: an ingest should accept clicks elsewhere within 3 s. */
+/** With several hosts, at each of them: an ingest should accept clicks elsewhere within 3 s. */
 const clusterWatchdogMs = 2_000
 const failureProbeEveryMs = 1_000
 /** A healthy broker answers at once, and the process must exit within its 20 s. */
@@ -78,9 +78,10 @@ export class ClickPublisher {
       setUp: (model) => this.#setUp(model),
       onDown: () => this.#onDown(),
     })
-    const silentMs = confirmWithinMs + watchdogMarginMs
-    const firstSilentMs = this.#link.hostCount > 1 ? Math.min(clusterWatchdogMs, silentMs) : silentMs
-    this.#watchdog = new ConfirmWatchdog(firstSilentMs, silentMs)
+    const hosts = this.#link.hostCount
+    const maxLimitMs = confirmWithinMs + watchdogMarginMs
+    const firstLimitMs = hosts > 1 ? Math.min(clusterWatchdogMs, maxLimitMs) : maxLimitMs
+    this.#watchdog = new ConfirmWatchdog({ firstLimitMs, maxLimitMs, hosts })
     this.#ticker = setInterval(() => this.#tick(), tickEveryMs).unref()
   }
 

@@ -10,20 +10,22 @@ const maxStepMs = 1_000
 export class ConfirmWatchdog {
   readonly #firstLimitMs: number
   readonly #maxLimitMs: number
-  #limitMs: number
+  readonly #hosts: number
+  /** How often the limit was reached since the last confirm. */
+  #reached = 0
   #silentMs = 0
   #checkedAtMs = 0
   #channel: StampedChannel | undefined
   #confirmed = 0
 
   /**
-   * How long messages may be pending or refused without a confirm, in milliseconds. The limit doubles each time it is reached, up to
-   * `maxLimitMs`, and is `firstLimitMs` again after a confirm: a broker that is only slow gets more time.
+   * How long messages may be pending or refused without a confirm, in milliseconds: `firstLimitMs`, once for each host. Then it doubles each
+   * time, up to `maxLimitMs`, because a broker that is only slow needs more time. After a confirm it is `firstLimitMs` again.
    */
-  constructor(firstLimitMs: number, maxLimitMs: number) {
+  constructor({ firstLimitMs, maxLimitMs, hosts }: { firstLimitMs: number; maxLimitMs: number; hosts: number }) {
     this.#firstLimitMs = firstLimitMs
     this.#maxLimitMs = maxLimitMs
-    this.#limitMs = firstLimitMs
+    this.#hosts = hosts
   }
 
   /**
@@ -42,11 +44,12 @@ export class ConfirmWatchdog {
     this.#channel = channel
     this.#confirmed = channel?.confirmed ?? 0
     this.#silentMs = isSilent ? this.#silentMs + stepMs : 0
-    if (isConfirming) this.#limitMs = this.#firstLimitMs
-    const limitMs = this.#limitMs
+    if (isConfirming) this.#reached = 0
+    const doublings = Math.max(0, this.#reached - this.#hosts + 1)
+    const limitMs = Math.min(this.#maxLimitMs, this.#firstLimitMs * 2 ** doublings)
     if (this.#silentMs <= limitMs) return undefined
     this.#silentMs = 0
-    this.#limitMs = Math.min(2 * limitMs, this.#maxLimitMs)
+    this.#reached += 1
     return limitMs
   }
 }

@@ -6,8 +6,8 @@ const newChannel = () => ({ confirmed: 0, hasPending: true, wasLastRefused: fals
 type FakeChannel = ReturnType<typeof newChannel>
 
 /** A watchdog that is asked ten times a second. */
-function watching() {
-  const watchdog = new ConfirmWatchdog(2_000, 5_000)
+function watching(hosts = 1) {
+  const watchdog = new ConfirmWatchdog({ firstLimitMs: 2_000, maxLimitMs: 5_000, hosts })
   let nowMs = 0
   /** The time until it is reached, and the limit that it returns. */
   return (channel: FakeChannel, forMs: number) => {
@@ -24,6 +24,12 @@ test('the limit doubles each time it is reached, up to the highest', () => {
   const watch = watching()
   const limits = [1, 2, 3, 4].map(() => watch(newChannel(), 10_000)?.limitMs)
   expect(limits).toEqual([2_000, 4_000, 5_000, 5_000])
+})
+
+test('with several hosts it doubles when it was reached at each of them', () => {
+  const watch = watching(3)
+  const limits = [1, 2, 3, 4, 5].map(() => watch(newChannel(), 10_000)?.limitMs)
+  expect(limits).toEqual([2_000, 2_000, 2_000, 4_000, 5_000])
 })
 
 test('a confirm restores the first limit, and starts the time again', () => {
