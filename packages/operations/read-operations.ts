@@ -1,7 +1,7 @@
 import Type, { type Static } from 'typebox'
 import { clickOperations } from './read/click-operations.ts'
 import { dimensionOperations } from './read/dimension-operations.ts'
-import { exampleMeta, filters, Meta, project, refusals } from './read/read-schemas.ts'
+import { exampleMeta, filters, Meta, project, refusals, valueFilters } from './read/read-schemas.ts'
 
 /** The parameters with which counts are compared with another range. */
 const comparison = {
@@ -20,24 +20,6 @@ const comparison = {
   ),
   compareTo: Type.Optional(
     Type.String({ maxLength: 40, description: 'The end of that range, in the same form as `to`.' }),
-  ),
-}
-
-/** Further conditions of counts. */
-const filter = {
-  filter: Type.Optional(
-    Type.Array(
-      Type.String({
-        maxLength: 2048,
-        description: 'A dimension, `is` or `not`, and values: `country:is:DE,AT`.',
-      }),
-      {
-        description:
-          'Count only clicks with one of these values in a dimension (`country:is:DE,AT`), or with none of them (`browser:not:Chrome`). No text after the colon is the value of clicks without one: `referrer:is:`. Repeat the parameter to combine conditions: a click has to meet all of them. Escape a comma in a value as `\\,` and a backslash as `\\\\`. Dimensions: `target` and those of `/v1/counts/by/{dimension}`.',
-        maxItems: 10,
-        examples: [['country:is:DE,AT']],
-      },
-    ),
   ),
 }
 
@@ -263,11 +245,11 @@ const notModified = {
 }
 const tags = ['Read counts']
 
-export const CountsQuery = Type.Object({ ...filters, ...filter, ...comparison }, { additionalProperties: false })
+export const CountsQuery = Type.Object({ ...filters, ...valueFilters, ...comparison }, { additionalProperties: false })
 export const SeriesQuery = Type.Object(
   {
     ...filters,
-    ...filter,
+    ...valueFilters,
     interval: Type.Enum([...intervals], { description: 'Width of each bucket.', examples: ['day'] }),
     weekStart: Type.Optional(Type.Enum([...weekStarts], { description: 'First day of a week.', default: 'monday' })),
     visitors,
@@ -277,7 +259,7 @@ export const SeriesQuery = Type.Object(
 )
 const topParameters = {
   ...filters,
-  ...filter,
+  ...valueFilters,
   limit: Type.Optional(
     Type.Integer({ description: 'Maximum number of targets.', minimum: 1, maximum: 1000, default: 10 }),
   ),

@@ -1,6 +1,6 @@
 import { type EventField, storedFields } from '@clicktally/event/event-fields.ts'
 import Type, { type Static, type TSchema, type TSchemaOptions } from 'typebox'
-import { filters, Meta, problem, refusals } from './read-schemas.ts'
+import { filters, Meta, problem, refusals, valueFilters } from './read-schemas.ts'
 
 /** A property of a click as the api shows it. */
 export interface ClickProperty {
@@ -107,6 +107,7 @@ const personal = Type.Optional(
 export const ClickListQuery = Type.Object(
   {
     ...filters,
+    ...valueFilters,
     personal,
     limit: Type.Optional(
       Type.Integer({ description: 'Maximum number of clicks.', minimum: 1, maximum: 1000, default: 100 }),
@@ -122,6 +123,7 @@ export type ExportFormatName = (typeof exportFormats)[number]
 export const ExportQuery = Type.Object(
   {
     ...filters,
+    ...valueFilters,
     personal,
     format: Type.Enum([...exportFormats], { description: 'The format of the file.', examples: ['csv'] }),
     after: Type.Optional(
@@ -147,7 +149,7 @@ export const clickOperations = {
       operationId: 'listClicks',
       summary: 'List clicks, the newest first',
       description:
-        'Ordered by id, descending: by the time in it, which is the time of the request for most clicks. `from` and `to` apply to `occurredAt`.',
+        'Ordered by id, descending: by the time in it, which is the time of the request for most clicks. `from` and `to` apply to `occurredAt`. With `filter`, each click of the range is read: if few meet the conditions, pages come with few clicks, or none, after 2 s of reading.',
       tags,
       querystring: ClickListQuery,
       response: { 200: ClickList, ...refusals },

@@ -69,6 +69,24 @@ export const filters = {
   ),
 }
 
+/** The parameter with conditions on dimensions. */
+export const valueFilters = {
+  filter: Type.Optional(
+    Type.Array(
+      Type.String({
+        maxLength: 2048,
+        description: 'A dimension, `is` or `not`, and values: `country:is:DE,AT`.',
+      }),
+      {
+        description:
+          'Only clicks with one of these values in a dimension (`country:is:DE,AT`), or with none of them (`browser:not:Chrome`). No text after the colon is the value of clicks without one: `referrer:is:`. Repeat the parameter to combine conditions: a click has to meet all of them. Escape a comma in a value as `\\,` and a backslash as `\\\\`. Dimensions: `target` and those of `/v1/counts/by/{dimension}`.',
+        maxItems: 10,
+        examples: [['country:is:DE,AT']],
+      },
+    ),
+  ),
+}
+
 export const Meta = Type.Object(
   {
     asOf: Type.Union([Type.String(), Type.Null()], {

@@ -14,17 +14,19 @@ const pageRows = 2_000
  *
  * @param after a click: only those behind it
  */
-export async function* exportedClicks(db: Kysely<Tables>, query: ClickQuery, after = ''): AsyncGenerator<ClickRow[]> {
+export async function* exportedClicks(
+  db: Kysely<Tables>,
+  query: ClickQuery,
+  after = '',
+): AsyncGenerator<readonly ClickRow[]> {
   for (const { fromId, toId } of await clickPartitions(db)) {
     let range = { fromId: after > fromId ? after : fromId, toId }
     if (range.fromId >= toId || !(await hasClicks(db, query.filter, range))) continue
     for (;;) {
-      const page = await clickPage(db, query, range, 'asc', pageRows)
-      const last = page.at(-1)
-      if (last === undefined) break
-      yield page
-      if (page.length < pageRows) break
-      range = { fromId: last.id, toId }
+      const { rows, readThrough } = await clickPage(db, query, range, 'asc', pageRows)
+      if (rows.length > 0) yield rows
+      if (readThrough === undefined) break
+      range = { fromId: readThrough, toId }
     }
   }
 }

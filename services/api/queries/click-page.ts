@@ -1,7 +1,9 @@
 import type { IdRange } from '@clicktally/database/partition-ids.ts'
 import type { Tables } from '@clicktally/database/tables.ts'
+import type { DimensionRow } from '@clicktally/dimensions/dimensions.ts'
 import { storedFields } from '@clicktally/event/event-fields.ts'
 import { type Kysely, type RawBuilder, sql } from 'kysely'
+import type { ClickConditions } from '../clicks/click-conditions.ts'
 import type { CountsFilter } from '../request/counts-filter.ts'
 
 /** A row of `clicks`: the values of the columns that were read. */
@@ -9,24 +11,35 @@ export type ClickRow = { readonly id: string } & Readonly<Record<string, unknown
 
 export interface ClickQuery {
   readonly filter: CountsFilter
+  readonly conditions?: ClickConditions | undefined
   /** A credential of an auditor or owner. With it, personal data is read too. */
   readonly credential?: string | undefined
 }
 
-/** Clicks of the filter with ids between two bounds, in the order of their ids. */
+export interface ClickPage {
+  /** The clicks that meet the conditions. They may have further columns. */
+  readonly rows: readonly ClickRow[]
+  /** The id of the last click that was read, if there may be more behind it. */
+  readonly readThrough: string | undefined
+}
+
+/** Reads at most `limit` clicks of the filter with ids between two bounds, in the order of their ids. */
 export async function clickPage(
   db: Kysely<Tables>,
-  { filter, credential }: ClickQuery,
+  { filter, conditions, credential }: ClickQuery,
   range: IdRange,
   order: 'asc' | 'desc',
   limit: number,
-): Promise<ClickRow[]> {
-  const { rows } = await sql<ClickRow>`
-    select ${sql.join(columns(credential !== undefined).map((name) => sql.ref(name)))} from clicks
-    where ${conditions(filter, range)} order by id ${sql.raw(order)} limit ${limit}`.execute(db)
-  return credential === undefined || rows.length === 0
-    ? rows
-    : await withVisitors(db, filter.projectId, credential, rows)
+): Promise<ClickPage> {
+  const columns = new Set([...columnsFor(credential !== undefined), ...(conditions?.sources ?? [])])
+  const { rows: read } = await sql<ClickRow>`
+    select ${sql.join([...columns].map((name) => sql.ref(name)))} from clicks
+    where ${within(filter, range)} order by id ${sql.raw(order)} limit ${limit}`.execute(db)
+  const readThrough = read.length < limit ? undefined : read.at(-1)?.id
+  const rows =
+    conditions === undefined ? read : read.filter((row) => conditions.matches(row as unknown as DimensionRow))
+  if (credential === undefined || rows.length === 0) return { rows, readThrough }
+  return { rows: await withVisitors(db, filter.projectId, credential, rows), readThrough }
 }
 
 /** Whether any click between these ids is in the time range of the filter. */
@@ -34,11 +47,11 @@ export async function hasClicks(db: Kysely<Tables>, filter: CountsFilter, range:
   if (filter.fromMs === undefined && filter.toMs === undefined) return true
   const inTime = { projectId: filter.projectId, targets: undefined, fromMs: filter.fromMs, toMs: filter.toMs }
   const { rows } = await sql<{ found: boolean }>`
-    select exists (select from clicks where ${conditions(inTime, range)}) as found`.execute(db)
+    select exists (select from clicks where ${within(inTime, range)}) as found`.execute(db)
   return rows[0]?.found === true
 }
 
-function conditions(filter: CountsFilter, { fromId, toId }: IdRange): RawBuilder<unknown> {
+function within(filter: CountsFilter, { fromId, toId }: IdRange): RawBuilder<unknown> {
   const { projectId, targets, targetPrefix, fromMs, toMs } = filter
   const all = [sql`project_id = ${projectId}`, sql`id > ${fromId}::uuid`, sql`id < ${toId}::uuid`]
   if (targets !== undefined) all.push(sql`target = any(${targets}::text[])`)
@@ -49,7 +62,7 @@ function conditions(filter: CountsFilter, { fromId, toId }: IdRange): RawBuilder
 }
 
 /** The columns that are read directly: visitors are read by withVisitors(). */
-function columns(isPersonal: boolean): string[] {
+function columnsFor(isPersonal: boolean): string[] {
   const ofFields = storedFields.filter((field) => !field.isPersonal || (isPersonal && field.name !== 'visitorId'))
   return [...ofFields.map(({ column }) => column), 'received_at', 'counted_at']
 }

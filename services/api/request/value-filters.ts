@@ -14,7 +14,7 @@ const maxValues = 100
  */
 export function readValueFilters(
   texts: readonly string[],
-  { targets, targetPrefix }: CountsFilter,
+  { targets, targetPrefix }: Pick<CountsFilter, 'targets' | 'targetPrefix'>,
   declaredProps: readonly string[],
 ): ValueFilter[] {
   const filters = texts.map((text) => readValueFilter(text, declaredProps))

@@ -5,6 +5,7 @@ import { readOperations } from '@clicktally/operations/read-operations.ts'
 import type { FastifyReply } from 'fastify'
 import { cellOf, personalCredential, projectOf, readerOf } from '../access/reader-access.ts'
 import type { ApiContext } from '../api-context.ts'
+import { clickConditions } from '../clicks/click-conditions.ts'
 import { shownProperties } from '../clicks/click-record.ts'
 import { problem } from '../errors.ts'
 import { ExportLimits } from '../export/export-limits.ts'
@@ -46,7 +47,7 @@ export function exportClicks(app: HttpApp, { access }: ApiContext): void {
     onRequest: access.requires('read'),
     schema: { querystring: schema.querystring },
     async handler(request, reply): Promise<FastifyReply> {
-      const { format, after, personal = false, tz = 'UTC' } = request.query
+      const { format, after, personal = false, tz = 'UTC', filter: texts = [] } = request.query
       const filter = readCountsFilter(request.query, projectOf(request), timeZoneOf(tz))
       const credential = personal ? personalCredential(request) : undefined
       if (after !== undefined && !isUuidV7(after))
@@ -54,9 +55,10 @@ export function exportClicks(app: HttpApp, { access }: ApiContext): void {
       // Of the same server as the clicks.
       const db = cellOf(request).exportDb()
       const freshness = await asOf(db)
+      const conditions = await clickConditions(db, filter.projectId, texts)
       const end = limits.begin(readerOf(request).name)
       const { type, encode } = formats[format]
-      const pages = exportedClicks(db, { filter, credential }, after)
+      const pages = exportedClicks(db, { filter, conditions, credential }, after)
       const file = fileStream(encode(pages, shownProperties(personal)))
       file.once('close', end)
       const { meta } = withTrueAsOf(request, { meta: metaOf(freshness, 'clicks') })

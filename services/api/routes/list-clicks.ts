@@ -3,6 +3,7 @@ import type { ClickList } from '@clicktally/operations/read/click-operations.ts'
 import { readOperations } from '@clicktally/operations/read-operations.ts'
 import { cellOf, personalCredential, projectOf } from '../access/reader-access.ts'
 import type { ApiContext } from '../api-context.ts'
+import { clickConditions } from '../clicks/click-conditions.ts'
 import { propertyValue, shownProperties } from '../clicks/click-record.ts'
 import { newestClicks } from '../clicks/newest-clicks.ts'
 import { problem } from '../errors.ts'
@@ -25,7 +26,7 @@ export function listClicks(app: HttpApp, { access }: ApiContext): void {
     onRequest: access.requires('read'),
     schema: { querystring: schema.querystring },
     async handler(request, reply): Promise<ClickList> {
-      const { limit = 100, cursor, personal = false, tz = 'UTC' } = request.query
+      const { limit = 100, cursor, personal = false, tz = 'UTC', filter: texts = [] } = request.query
       const zone = timeZoneOf(tz)
       const filter = readCountsFilter(request.query, projectOf(request), zone)
       const credential = personal ? personalCredential(request) : undefined
@@ -35,7 +36,8 @@ export function listClicks(app: HttpApp, { access }: ApiContext): void {
       reply.header('cache-control', 'no-store')
       const list = await inSnapshot(cellOf(request).db, async (snapshot) => {
         const meta = metaOf(await asOf(snapshot), 'clicks', filter, zone.name)
-        const { rows, next } = await newestClicks(snapshot, { filter, credential }, limit, cursor)
+        const conditions = await clickConditions(snapshot, filter.projectId, texts)
+        const { rows, next } = await newestClicks(snapshot, { filter, conditions, credential }, limit, cursor)
         const clicks = rows.map((row) => ({
           id: row.id,
           ...Object.fromEntries(properties.map((property) => [property.name, propertyValue(property, row)])),

@@ -1,6 +1,9 @@
+import { createDatabase } from '@clicktally/database/connection.ts'
 import { randomUuidV7 } from '@clicktally/event/uuid-v7.ts'
 import { clickProperties } from '@clicktally/operations/read/click-operations.ts'
 import { describe, expect, test } from 'vitest'
+import { clickConditions } from '../clicks/click-conditions.ts'
+import { newestClicks } from '../clicks/newest-clicks.ts'
 import { openApiDocument } from '../openapi/openapi-document.ts'
 import { createApi, keys } from './api-under-test.ts'
 import { type StoredClick, storeClicks } from './raw-click-rows.ts'
@@ -71,6 +74,89 @@ describe('GET /v1/events', () => {
     expect(await targets(`${range}&targetPrefix=b/`)).toEqual(['b/1', 'b/2'])
     expect(await targets(`${range}&target=a,b/2`)).toEqual(['a', 'b/2'])
     expect(await targets('from=2026-04-01')).toEqual(['other'])
+  })
+
+  test('selects by dimensions, however small the pages and however few clicks meet the conditions', async () => {
+    const api = await createApi()
+    await api.owner.query(`update projects set dimensions = '{plan}'`)
+    const clicks: StoredClick[] = Array.from({ length: 4_500 }, (_, n) => ({
+      target: `t${n % 3}`,
+      occurredAt: new Date(Date.UTC(2026, 2, 1, 20) + n * 5_000).toISOString(),
+      country: n % 2 === 0 ? 'DE' : n % 5 === 0 ? null : 'AT',
+      url: `https://shop.example/${n % 1_000 === 999 ? 'rare' : 'often'}?utm_source=${n % 7 === 0 ? 'a,b' : 'news'}`,
+      referrer: n % 11 === 0 ? 'https://www.google.com/' : null,
+      props: n % 13 === 0 ? { plan: 'pro' } : null,
+    }))
+    const ids = await storeClicks(api.owner, clicks)
+    const expected = (isWanted: (n: number) => boolean) =>
+      ids
+        .filter((_, n) => isWanted(n))
+        .sort()
+        .reverse()
+    const conditions: readonly [string, (n: number) => boolean][] = [
+      ['filter=path:is:/rare', (n) => n % 1_000 === 999],
+      ['filter=country:is:', (n) => n % 2 === 1 && n % 5 === 0],
+      ['filter=country:not:DE,', (n) => n % 2 === 1 && n % 5 !== 0],
+      ['filter=utm_source:is:a\\,b&filter=referrer:is:google.com', (n) => n % 7 === 0 && n % 11 === 0],
+      ['filter=props.plan:is:pro&target=t0', (n) => n % 13 === 0 && n % 3 === 0],
+      ['filter=target:not:t0,t1&filter=country:is:DE', (n) => n % 3 === 2 && n % 2 === 0],
+    ]
+    for (const [query, isWanted] of conditions) {
+      const wanted = expected(isWanted)
+      expect(wanted.length).toBeGreaterThan(0)
+      const smallest = Math.max(1, Math.ceil(wanted.length / 5))
+      for (const limit of [smallest, 1_000]) {
+        expect(await listed(api, `limit=${limit}&${encodeURI(query)}`)).toEqual(wanted)
+      }
+      const { payload } = await api.app.inject({
+        url: `/v1/export?format=ndjson&${encodeURI(query)}`,
+        headers: { authorization: `Bearer ${keys.owner.text}` },
+      })
+      const exported = payload
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line))
+      expect(exported.map(({ id }) => id)).toEqual(wanted.toReversed())
+      // The columns that conditions are read from are not shown.
+      expect(Object.keys(exported[0])).not.toContain('url')
+    }
+  })
+
+  test('ends a page where the search has taken too long, and the next one goes on there', async () => {
+    const { owner } = await createApi()
+    const clicks = Array.from({ length: 4_500 }, (_, n) => ({
+      occurredAt: new Date(Date.UTC(2026, 2, 1, 20) + n * 5_000).toISOString(),
+      country: n % 1_500 === 700 ? 'DE' : 'AT',
+    }))
+    const ids = await storeClicks(owner, clicks)
+    const db = createDatabase(owner)
+    const conditions = await clickConditions(db, 1, ['country:is:DE'])
+    const query = { filter: { projectId: 1, targets: undefined, fromMs: undefined, toMs: undefined }, conditions }
+    const found: string[] = []
+    let pages = 0
+    let before: string | undefined
+    do {
+      const { rows, next } = await newestClicks(db, query, 100, before, 0)
+      found.push(...rows.map(({ id }) => id))
+      before = next ?? undefined
+      pages += 1
+    } while (before !== undefined)
+    expect(found).toEqual(
+      ids
+        .filter((_, n) => n % 1_500 === 700)
+        .sort()
+        .reverse(),
+    )
+    // Two days of 2,880 and 1,620 clicks, read in parts of 2,000.
+    expect(pages).toBe(3)
+  })
+
+  test('refuses a dimension that the project does not have', async () => {
+    const { get } = await createApi()
+    for (const path of ['/v1/events', '/v1/export?format=csv']) {
+      const { status, body } = await get(`${path}${path.includes('?') ? '&' : '?'}filter=props.plan:is:pro`)
+      expect([status, body.code, body.field]).toEqual([422, 'dimension_unknown', 'filter'])
+    }
   })
 
   test('shows clicks of its project alone', async () => {

@@ -8,6 +8,8 @@ export interface StoredClick {
   readonly occurredAt: string
   readonly visitorId?: string | null
   readonly url?: string | null
+  readonly referrer?: string | null
+  readonly country?: string | null
   readonly agent?: string | null
   readonly props?: object | null
   readonly bot?: boolean
@@ -16,7 +18,8 @@ export interface StoredClick {
 /** Stores raw clicks, without counting them. @returns their ids, which have the time of the click if they are not given */
 export async function storeClicks(owner: Pool, clicks: readonly StoredClick[]): Promise<string[]> {
   const rows = clicks.map((click) => ({
-    ...{ projectId: 1, target: 'button', visitorId: null, url: null, agent: null, props: null, bot: false },
+    ...{ projectId: 1, target: 'button', visitorId: null, bot: false },
+    ...{ url: null, referrer: null, country: null, agent: null, props: null },
     ...{ ...click, id: click.id ?? randomUuidV7(Date.parse(click.occurredAt)) },
   }))
   const days = new Set(
@@ -24,10 +27,10 @@ export async function storeClicks(owner: Pool, clicks: readonly StoredClick[]): 
   )
   for (const day of days) await owner.query(`select create_click_partition(to_timestamp($1 * 86400)::date)`, [day])
   await owner.query(
-    `insert into clicks (id, project_id, target, occurred_at, received_at, visitor_id, url, agent, props, bot)
-     select id, "projectId", target, "occurredAt", "occurredAt", "visitorId", url, agent, props, bot
+    `insert into clicks (id, project_id, target, occurred_at, received_at, visitor_id, url, referrer, country, agent, props, bot)
+     select id, "projectId", target, "occurredAt", "occurredAt", "visitorId", url, referrer, country, agent, props, bot
      from jsonb_to_recordset($1) as click (id uuid, "projectId" int, target text, "occurredAt" timestamptz, "visitorId" text,
-       url text, agent text, props jsonb, bot boolean)`,
+       url text, referrer text, country text, agent text, props jsonb, bot boolean)`,
     [JSON.stringify(rows)],
   )
   return rows.map(({ id }) => id)
