@@ -21,7 +21,7 @@ export interface BrokerLinkOptions {
 const maxBackoffMs = 2_000
 const handshakeTimeoutMs = 5_000
 /** With several hosts, for the first attempt at each: an ingest whose host is silent should accept clicks elsewhere within 6 s. */
-const firstHandshakeTimeoutMs = 2_000
+const firstHandshakeTimeoutMs = 1_000
 const setUpTimeoutMs = 10_000
 /** A connection that is given up gets no longer, so that the next one need not wait for a silent host. */
 const giveUpTimeoutMs = 100

@@ -32,11 +32,24 @@ const tickEveryMs = 100
 const reportAfterMs = 800
 /** Requests reach their own deadline first. They are answered `confirm_timeout`, as for a queue that is only slow. */
 const watchdogMarginMs = 1_000
-/** With several hosts, at each of them: an ingest should accept clicks elsewhere within 3 s. */
-const clusterWatchdogMs = 2_000
+/** With several hosts: an ingest should accept clicks elsewhere within 3 s. */
+const clusterLimitMs = 2_000
+/**
+ * At each of the other hosts. A message that arrived before the queue had elected a leader may stay unconfirmed, while one on a new
+ * connection is confirmed. Only messages without clicks are sent until then.
+ */
+const retryLimitMs = 1_000
 const failureProbeEveryMs = 1_000
 /** A healthy broker answers at once, and the process must exit within its 20 s. */
 const lastReportTimeoutMs = 1_000
+
+/** How long to wait for a confirm before the connection is replaced; longer and longer, because a broker that is only slow needs time. */
+function confirmLimitsMs(longestMs: number, hosts: number): [number, ...number[]] {
+  if (hosts === 1) return [longestMs]
+  const retries = Array.from({ length: hosts - 1 }, () => retryLimitMs)
+  const limits = [...retries, clusterLimitMs, 2 * clusterLimitMs, longestMs].map((ms) => Math.min(ms, longestMs))
+  return [Math.min(clusterLimitMs, longestMs), ...limits]
+}
 
 /**
  * Publishes clicks and waits for the broker's confirms.
@@ -78,10 +91,7 @@ export class ClickPublisher {
       setUp: (model) => this.#setUp(model),
       onDown: () => this.#onDown(),
     })
-    const hosts = this.#link.hostCount
-    const maxLimitMs = confirmWithinMs + watchdogMarginMs
-    const firstLimitMs = hosts > 1 ? Math.min(clusterWatchdogMs, maxLimitMs) : maxLimitMs
-    this.#watchdog = new ConfirmWatchdog({ firstLimitMs, maxLimitMs, hosts })
+    this.#watchdog = new ConfirmWatchdog(confirmLimitsMs(confirmWithinMs + watchdogMarginMs, this.#link.hostCount))
     this.#ticker = setInterval(() => this.#tick(), tickEveryMs).unref()
   }
 

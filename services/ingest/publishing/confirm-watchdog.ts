@@ -8,10 +8,8 @@ const maxStepMs = 1_000
  * continue, messages wait for ever, and on a new connection they are refused as if the queue were full.
  */
 export class ConfirmWatchdog {
-  readonly #firstLimitMs: number
-  readonly #maxLimitMs: number
-  readonly #hosts: number
-  /** How often the limit was reached since the last confirm. */
+  readonly #limitsMs: readonly number[]
+  /** How often a limit was reached since the last confirm. */
   #reached = 0
   #silentMs = 0
   #checkedAtMs = 0
@@ -19,13 +17,11 @@ export class ConfirmWatchdog {
   #confirmed = 0
 
   /**
-   * How long messages may be pending or refused without a confirm, in milliseconds: `firstLimitMs`, once for each host. Then it doubles each
-   * time, up to `maxLimitMs`, because a broker that is only slow needs more time. After a confirm it is `firstLimitMs` again.
+   * @param limitsMs how long messages may be pending or refused without a confirm, in milliseconds: at first, after that limit was reached once,
+   * and so on; the last one remains. After a confirm it is the first again.
    */
-  constructor({ firstLimitMs, maxLimitMs, hosts }: { firstLimitMs: number; maxLimitMs: number; hosts: number }) {
-    this.#firstLimitMs = firstLimitMs
-    this.#maxLimitMs = maxLimitMs
-    this.#hosts = hosts
+  constructor(limitsMs: readonly [number, ...number[]]) {
+    this.#limitsMs = limitsMs
   }
 
   /**
@@ -45,8 +41,7 @@ export class ConfirmWatchdog {
     this.#confirmed = channel?.confirmed ?? 0
     this.#silentMs = isSilent ? this.#silentMs + stepMs : 0
     if (isConfirming) this.#reached = 0
-    const doublings = Math.max(0, this.#reached - this.#hosts + 1)
-    const limitMs = Math.min(this.#maxLimitMs, this.#firstLimitMs * 2 ** doublings)
+    const limitMs = this.#limitsMs[Math.min(this.#reached, this.#limitsMs.length - 1)] as number
     if (this.#silentMs <= limitMs) return undefined
     this.#silentMs = 0
     this.#reached += 1

@@ -6,8 +6,8 @@ const newChannel = () => ({ confirmed: 0, hasPending: true, wasLastRefused: fals
 type FakeChannel = ReturnType<typeof newChannel>
 
 /** A watchdog that is asked ten times a second. */
-function watching(hosts = 1) {
-  const watchdog = new ConfirmWatchdog({ firstLimitMs: 2_000, maxLimitMs: 5_000, hosts })
+function watching() {
+  const watchdog = new ConfirmWatchdog([2_000, 1_000, 4_000])
   let nowMs = 0
   /** The time until it is reached, and the limit that it returns. */
   return (channel: FakeChannel, forMs: number) => {
@@ -20,23 +20,17 @@ function watching(hosts = 1) {
   }
 }
 
-test('the limit doubles each time it is reached, up to the highest', () => {
+test('each limit that is reached is followed by the next one, and the last remains', () => {
   const watch = watching()
   const limits = [1, 2, 3, 4].map(() => watch(newChannel(), 10_000)?.limitMs)
-  expect(limits).toEqual([2_000, 4_000, 5_000, 5_000])
-})
-
-test('with several hosts it doubles when it was reached at each of them', () => {
-  const watch = watching(3)
-  const limits = [1, 2, 3, 4, 5].map(() => watch(newChannel(), 10_000)?.limitMs)
-  expect(limits).toEqual([2_000, 2_000, 2_000, 4_000, 5_000])
+  expect(limits).toEqual([2_000, 1_000, 4_000, 4_000])
 })
 
 test('a confirm restores the first limit, and starts the time again', () => {
   const watch = watching()
   expect(watch(newChannel(), 10_000)).toEqual({ passedMs: 2_100, limitMs: 2_000 })
   const channel = newChannel()
-  expect(watch(channel, 3_000)).toBeUndefined()
+  expect(watch(channel, 500)).toBeUndefined()
   channel.confirmed += 1
   expect(watch(channel, 10_000)).toEqual({ passedMs: 2_100, limitMs: 2_000 })
 })
