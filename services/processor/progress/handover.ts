@@ -1,7 +1,14 @@
 import type { View } from './watched-consumers.ts'
 
-/** Time for the queue, once it works, to requeue the messages of a lost connection and to dead-letter those over the delivery limit. */
-const settleMs = 2_000
+/**
+ * Milliseconds for the queue, once it works and the broker has dropped a connection, to requeue what the connection held and to dead-letter
+ * what is over the delivery limit.
+ *
+ * In a cluster the node of the connection may be gone or cut off. The node of the queue's leader notices that up to a quarter of
+ * `net_ticktime` after another one has dropped the connection, and requeues after `consumer_disconnected_timeout`: 5 s and 1 s
+ * (infra/rabbitmq/rabbitmq.conf).
+ */
+export const settlesWithinMs = { oneNode: 2_000, cluster: 8_000 } as const
 /** Two, because the first may have begun before the queues were observed. */
 const reportsOfOthers = 2
 
@@ -33,9 +40,11 @@ class QueueWatch {
   /** Observations that began earlier are ignored. */
   #fromMs: number
   #freshAtFirst: number | undefined
+  readonly #settleMs: number
 
-  constructor(fromMs: number) {
+  constructor(fromMs: number, settleMs: number) {
     this.#fromMs = fromMs
+    this.#settleMs = settleMs
   }
 
   get isSeen(): boolean {
@@ -56,7 +65,7 @@ class QueueWatch {
     if (!isEmpty && !(isOrdered && freshDeliveries > this.#freshAtFirst)) return
     this.#proofs += 1
     this.#isSeen = this.#proofs === 2
-    this.#await(times.endedAtMs + settleMs)
+    this.#await(times.endedAtMs + this.#settleMs)
   }
 
   #await(fromMs: number): void {
@@ -88,9 +97,19 @@ export class Handover {
   #watches: Record<'clicks' | 'suspect' | 'dead', QueueWatch> | undefined
   /** For each process that has not reported twice yet: the number of reports at which it has. */
   #missing: Map<string, number> | undefined
+  readonly #settleMs: number
 
-  /** @param connections markers of connections that the broker may not have dropped yet */
-  constructor(connections: Iterable<string>, countedThroughMs: number | undefined, nowMs: number) {
+  /**
+   * @param connections markers of connections that the broker may not have dropped yet
+   * @param settleMs see settlesWithinMs
+   */
+  constructor(
+    connections: Iterable<string>,
+    countedThroughMs: number | undefined,
+    nowMs: number,
+    settleMs: number = settlesWithinMs.oneNode,
+  ) {
+    this.#settleMs = settleMs
     this.#connections = new Set(connections)
     this.countedThroughMs = countedThroughMs
     if (this.#connections.size === 0) this.#observe(nowMs)
@@ -144,6 +163,7 @@ export class Handover {
   #observe(fromMs: number): void {
     this.#state = 'observing'
     this.#missing = undefined
-    this.#watches = { clicks: new QueueWatch(fromMs), suspect: new QueueWatch(fromMs), dead: new QueueWatch(fromMs) }
+    const watch = () => new QueueWatch(fromMs, this.#settleMs)
+    this.#watches = { clicks: watch(), suspect: watch(), dead: watch() }
   }
 }

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { Handover, type QueueObservation } from './handover.ts'
+import { Handover, type QueueObservation, settlesWithinMs } from './handover.ts'
 import type { OtherProgress, ProgressTable } from './progress-table.ts'
 import type { WatchedConsumer, WatchedConsumers } from './watched-consumers.ts'
 
@@ -14,6 +14,8 @@ const releaseAfterMs = 15_000
 export interface ProgressReportOptions {
   readonly table: Pick<ProgressTable, 'write' | 'readOthers' | 'takeOver'>
   readonly logger: Logger
+  /** Of handovers: see settlesWithinMs. */
+  readonly settleMs?: number
   /** Milliseconds, monotonic. */
   readonly monotonicMs?: () => number
 }
@@ -38,6 +40,7 @@ interface Seen {
 export class ProgressReport {
   readonly #table: ProgressReportOptions['table']
   readonly #logger: Logger
+  readonly #settleMs: number
   readonly #monotonicMs: () => number
   /** Markers of the connections on which messages may be consumed. */
   readonly #connections = new Set<string>()
@@ -57,9 +60,15 @@ export class ProgressReport {
   #reporting: Promise<void> | undefined
   #closed = false
 
-  constructor({ table, logger, monotonicMs = () => performance.now() }: ProgressReportOptions) {
+  constructor({
+    table,
+    logger,
+    settleMs = settlesWithinMs.oneNode,
+    monotonicMs = () => performance.now(),
+  }: ProgressReportOptions) {
     this.#table = table
     this.#logger = logger
+    this.#settleMs = settleMs
     this.#monotonicMs = monotonicMs
     this.#reportedAtMs = monotonicMs()
   }
@@ -82,7 +91,7 @@ export class ProgressReport {
 
   /** The connection is lost. The broker redelivers what was held on it, as soon as it notices. */
   lost(marker: string): void {
-    if (this.#connections.delete(marker)) this.#handovers.push(new Handover([marker], undefined, this.#monotonicMs()))
+    if (this.#connections.delete(marker)) this.#handOver([marker], undefined)
   }
 
   start(consumers: WatchedConsumers): void {
@@ -164,7 +173,11 @@ export class ProgressReport {
     this.#hasRow = true
     this.#inheritedMs = countedThroughMs
     // There was no row at all: what other processes held, and what is in the queues, is unknown.
-    if (countedThroughMs === -Infinity) this.#handovers.push(new Handover([], countedThroughMs, this.#monotonicMs()))
+    if (countedThroughMs === -Infinity) this.#handOver([], countedThroughMs)
+  }
+
+  #handOver(connections: Iterable<string>, countedThroughMs: number | undefined): void {
+    this.#handovers.push(new Handover(connections, countedThroughMs, this.#monotonicMs(), this.#settleMs))
   }
 
   #minimumMs(): number {
@@ -201,7 +214,7 @@ export class ProgressReport {
     for (const marker of other.connections) if (!(await clicks.isConnectionDropped(marker))) return
     const takenMs = await this.#table.takeOver(other)
     if (takenMs === undefined) return
-    this.#handovers.push(new Handover([], takenMs, this.#monotonicMs()))
+    this.#handOver([], takenMs)
     this.#logger.info({ processor: other.processor }, 'took over from a processor that is gone')
   }
 }
