@@ -121,6 +121,8 @@ export class ComposeProject {
 
   async #iptables(container: string, rule: readonly string[]): Promise<void> {
     const pid = await this.docker(['inspect', '--format', '{{.State.Pid}}', container])
+    // It is being started again, perhaps by its guard: with a network that has no rules.
+    if (pid === '0' && rule[0] === '-F') return
     const { code, output } = await runCommand('nsenter', ['-t', pid, '-n', 'iptables', '-w', ...rule], {
       withinMs: 120_000,
     })
