@@ -84,8 +84,8 @@ export function hourOf(bytes: Buffer, at: number): number {
   return Math.floor(minuteOf(bytes, at) / 60)
 }
 
-/** Of occurred_at: 8 bytes, microseconds since 2000. */
-function minuteOf(bytes: Buffer, at: number): number {
+/** The minute of a row's first field, a timestamptz, in minutes since 1970. @param at where the fields of the row begin */
+export function minuteOf(bytes: Buffer, at: number): number {
   const microseconds = int32(bytes, at + 4) * 0x1_0000_0000 + (int32(bytes, at + 8) >>> 0)
   return Math.floor(microseconds / microsecondsPerMinute) + postgresEpochMinute
 }

@@ -1,6 +1,7 @@
 import { CopyOut } from '@clicktally/database/copy-out.ts'
 import { escapeLiteral, type PoolClient } from 'pg'
-import { decodeColumn, decodeVisitors, headerBytes, maxPartRows } from './column.ts'
+import { minuteOf } from './click-rows.ts'
+import { ColumnScratch, decodeColumn, decodeVisitors, headerBytes, maxPartRows } from './column.ts'
 import { noValueId } from './dimension-ids.ts'
 import type { Part, PartColumn } from './part.ts'
 
@@ -16,7 +17,7 @@ export interface ColumnRange {
   readonly minutesOf: readonly number[] | 'all'
 }
 
-const noValues = { ids: Uint32Array.of(noValueId), positions: new Uint16Array(maxPartRows) }
+const noValues = { ids: Uint32Array.of(noValueId), positions: new Uint8Array(maxPartRows) }
 /** Always there, so that the number of clicks is known. */
 const target = 'target'
 
@@ -33,13 +34,13 @@ export async function readColumnParts(client: PoolClient, range: ColumnRange, on
   let [current, at] = [Number.NaN, 0]
   const copy = new CopyOut(
     `copy (
-       select (extract(epoch from hour) / 60)::int, part, dimension, ${dataFor(range)} from click_columns
+       select hour, part, dimension, ${dataFor(range)} from click_columns
        where ${conditions.join(' and ')} order by project_id, hour, part
      ) to stdout (format binary)`,
     (bytes, start) => {
-      const hourMinute = bytes.readInt32BE(start + 4)
-      const number = bytes.readInt32BE(start + 12)
-      const nameAt = start + 20
+      const hourMinute = minuteOf(bytes, start)
+      const number = bytes.readInt32BE(start + 16)
+      const nameAt = start + 24
       const dataAt = nameAt + bytes.readInt32BE(nameAt - 4) + 4
       if (hourMinute !== current || number !== at) {
         if (!part.isEmpty) onPart(part)
@@ -85,7 +86,7 @@ function within({ fromMs, toMs }: ColumnRange['pieces'][number]): string {
 
 class ColumnPart implements Part {
   readonly #columns = new Map<string, Buffer>()
-  readonly #scratch = new Map<string, Uint16Array>()
+  readonly #scratch = new Map<string, ColumnScratch>()
   readonly #bots = new Uint8Array(maxPartRows)
   readonly #visitors = new Int32Array(maxPartRows)
   #hourMinute = 0
@@ -113,12 +114,12 @@ class ColumnPart implements Part {
   column(name: string): PartColumn {
     const data = this.#columns.get(name)
     if (data === undefined) return noValues
-    let positions = this.#scratch.get(name)
-    if (positions === undefined) {
-      positions = new Uint16Array(maxPartRows)
-      this.#scratch.set(name, positions)
+    let scratch = this.#scratch.get(name)
+    if (scratch === undefined) {
+      scratch = new ColumnScratch()
+      this.#scratch.set(name, scratch)
     }
-    return decodeColumn(data, positions)
+    return decodeColumn(data, scratch)
   }
 
   minutes(): PartColumn {
@@ -129,6 +130,8 @@ class ColumnPart implements Part {
   bots(): Uint8Array {
     const { rows } = this
     const { ids, positions } = this.column('bot')
+    const isAsStored = ids[0] === 0 && (ids.length === 1 || ids[1] === 1)
+    if (isAsStored && positions instanceof Uint8Array) return positions
     if (ids.length === 1) this.#bots.fill(ids[0] as number, 0, rows)
     else for (let row = 0; row < rows; row += 1) this.#bots[row] = ids[positions[row] as number] as number
     return this.#bots

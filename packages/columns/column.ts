@@ -23,11 +23,23 @@ export const headerBytes = 8
 const runs = 255
 
 /** The ids of a part, each different, and for each click the position of its id. */
-export interface IdColumn {
+export interface IdColumn<Positions = Uint16Array> {
   readonly rows: number
   readonly ids: Uint32Array
-  readonly positions: Uint16Array
+  readonly positions: Positions
 }
+
+/** Memory for a decoded column, which is valid until it is used for the next one. */
+export class ColumnScratch {
+  readonly ids = new Uint32Array(maxPartRows)
+  /** Positions below 256. */
+  readonly bytes = new Uint8Array(maxPartRows)
+  readonly words = new Uint16Array(maxPartRows)
+  /** The bytes of `words`. */
+  readonly wordBytes = new Uint8Array(this.words.buffer)
+}
+
+const isLittleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
 
 /** @param isSorted whether clicks with the same id are together, in the order of `ids` */
 export function encodeColumn({ rows, ids, positions }: IdColumn, isSorted = false): Buffer {
@@ -61,40 +73,63 @@ export function encodeColumn({ rows, ids, positions }: IdColumn, isSorted = fals
 }
 
 /**
- * @param positions of which the returned column is a part; at least `maxPartRows` long
+ * @param scratch of which the returned column is a part
  * @throws RangeError if the bytes are not a column
  */
-export function decodeColumn(column: Buffer, positions: Uint16Array): IdColumn {
+export function decodeColumn(column: Buffer, scratch: ColumnScratch): IdColumn<Uint8Array | Uint16Array> {
   const bits = column.readUInt8(0)
   const rows = column.readUInt32LE(4)
-  const ids = new Uint32Array(column.readUInt16LE(2) + 1)
-  const dataAt = headerBytes + 4 * ids.length
-  const dataBytes = bits === runs ? 2 * ids.length : Math.ceil((rows * bits) / 8)
+  const count = column.readUInt16LE(2) + 1
+  const dataAt = headerBytes + 4 * count
+  const dataBytes = bits === runs ? 2 * count : Math.ceil((rows * bits) / 8)
   if (rows > maxPartRows || column.length !== dataAt + dataBytes) throw new RangeError('malformed column')
-  for (let index = 0, at = headerBytes; index < ids.length; index += 1, at += 4) ids[index] = uint32(column, at)
-  if (bits === runs) {
-    for (let index = 0, at = dataAt, row = 0; index < ids.length; index += 1, at += 2) {
-      const end = row + ((column[at] as number) | ((column[at + 1] as number) << 8)) + 1
-      positions.fill(index, row, end)
-      row = end
+  const ids = scratch.ids.subarray(0, count)
+  for (let index = 0, at = headerBytes; index < count; index += 1, at += 4) ids[index] = uint32(column, at)
+  if (bits === runs) return { rows, ids, positions: decodeRuns(column, dataAt, count, scratch.words) }
+  if (bits === 16) return { rows, ids, positions: decodeWords(column, dataAt, rows, scratch) }
+  return { rows, ids, positions: decodeBits(column, dataAt, rows, bits, scratch.bytes) }
+}
+
+function decodeRuns(column: Buffer, dataAt: number, count: number, positions: Uint16Array): Uint16Array {
+  for (let index = 0, at = dataAt, row = 0; index < count; index += 1, at += 2) {
+    const end = row + ((column[at] as number) | ((column[at + 1] as number) << 8)) + 1
+    positions.fill(index, row, end)
+    row = end
+  }
+  return positions
+}
+
+function decodeWords(column: Buffer, dataAt: number, rows: number, { words, wordBytes }: ColumnScratch): Uint16Array {
+  if (isLittleEndian) wordBytes.set(column.subarray(dataAt))
+  else for (let row = 0; row < rows; row += 1) words[row] = column.readUInt16LE(dataAt + 2 * row)
+  return words
+}
+
+/** Each loop writes whole bytes of the column: some positions behind the last row, which are within the scratch. */
+function decodeBits(column: Buffer, dataAt: number, rows: number, bits: number, positions: Uint8Array): Uint8Array {
+  if (bits === 0) positions.fill(0, 0, rows)
+  else if (bits === 8) positions.set(column.subarray(dataAt))
+  else if (bits === 4) {
+    for (let row = 0, at = dataAt; row < rows; row += 2, at += 1) {
+      const byte = column[at] as number
+      positions[row] = byte & 15
+      positions[row + 1] = byte >> 4
     }
-  } else if (bits === 0) {
-    positions.fill(0, 0, rows)
-  } else if (bits === 16) {
-    for (let row = 0, at = dataAt; row < rows; row += 1, at += 2) {
-      positions[row] = (column[at] as number) | ((column[at + 1] as number) << 8)
+  } else if (bits === 2) {
+    for (let row = 0, at = dataAt; row < rows; row += 4, at += 1) {
+      const byte = column[at] as number
+      positions[row] = byte & 3
+      positions[row + 1] = (byte >> 2) & 3
+      positions[row + 2] = (byte >> 4) & 3
+      positions[row + 3] = byte >> 6
     }
-  } else if (bits === 8) {
-    positions.set(column.subarray(dataAt))
   } else {
-    const mask = (1 << bits) - 1
-    const perByte = 8 / bits
-    for (let row = 0, at = dataAt; row < rows; at += 1) {
-      let byte = column[at] as number
-      for (const end = Math.min(rows, row + perByte); row < end; row += 1, byte >>= bits) positions[row] = byte & mask
+    for (let row = 0, at = dataAt; row < rows; row += 8, at += 1) {
+      const byte = column[at] as number
+      for (let bit = 0; bit < 8; bit += 1) positions[row + bit] = (byte >> bit) & 1
     }
   }
-  return { rows, ids, positions }
+  return positions
 }
 
 /** Visitors are nearly all different: 4 bytes each, -1 for none. */

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { decodeColumn, decodeVisitors, encodeColumn, encodeVisitors, maxPartRows } from '../column.ts'
+import { ColumnScratch, decodeColumn, decodeVisitors, encodeColumn, encodeVisitors, maxPartRows } from '../column.ts'
 
-const scratch = new Uint16Array(maxPartRows)
+const scratch = new ColumnScratch()
 
 function roundTrip(rowIds: readonly number[], isSorted: boolean): number[] {
   const ids = [...new Set(rowIds)]

@@ -25,28 +25,44 @@ export interface Chosen {
 /** Chooses clicks of a part. */
 export function chooseClicks(part: Part, { fromMinute, toMinute }: MinuteRange, filters: readonly IdFilter[]): Chosen {
   const { rows } = part
-  mask.fill(1, 0, rows)
-  const isCut = restrict(rows, part.minutes(), (minute) => minute >= fromMinute && minute < toMinute)
+  let isCut = restrict(rows, part.minutes(), (minute) => minute >= fromMinute && minute < toMinute, false)
   let inRange = rows
   if (isCut) {
     inRange = 0
     for (let row = 0; row < rows; row += 1) inRange += mask[row] as number
   }
-  for (const { dimension, matches } of filters) restrict(rows, part.column(dimension), matches)
+  for (const { dimension, matches } of filters) isCut = restrict(rows, part.column(dimension), matches, isCut)
+  if (!isCut) mask.fill(1, 0, rows)
   return { mask, inRange }
 }
 
-/** Removes the clicks without a matching id from the mask. Returns whether there are any. */
-function restrict(rows: number, { ids, positions }: PartColumn, matches: (id: number) => boolean): boolean {
-  const matching = new Uint8Array(ids.length)
+/** Reused for each column, by position. */
+const matching = new Uint8Array(65_536)
+
+/**
+ * Removes the clicks without a matching id from the mask.
+ *
+ * @param isCut whether clicks were removed before; otherwise the mask has no content yet
+ * @returns whether clicks are removed
+ */
+function restrict(
+  rows: number,
+  { ids, positions }: PartColumn,
+  matches: (id: number) => boolean,
+  isCut: boolean,
+): boolean {
   let matched = 0
   for (let position = 0; position < ids.length; position += 1) {
-    if (!matches(ids[position] as number)) continue
-    matching[position] = 1
-    matched += 1
+    const isMatch = matches(ids[position] as number)
+    matching[position] = isMatch ? 1 : 0
+    if (isMatch) matched += 1
   }
-  if (matched === ids.length) return false
+  if (matched === ids.length) return isCut
   if (matched === 0) mask.fill(0, 0, rows)
-  else for (let row = 0; row < rows; row += 1) (mask[row] as number) &= matching[positions[row] as number] as number
+  else if (isCut) {
+    for (let row = 0; row < rows; row += 1) {
+      ;(mask[row] as number) &= matching[positions[row] as number] as number
+    }
+  } else for (let row = 0; row < rows; row += 1) mask[row] = matching[positions[row] as number] as number
   return true
 }

@@ -1,4 +1,4 @@
-import { decodeColumn, decodeVisitors, maxPartRows } from '@clicktally/columns/column.ts'
+import { ColumnScratch, decodeColumn, decodeVisitors, maxPartRows } from '@clicktally/columns/column.ts'
 import { maxDimensionIds } from '@clicktally/columns/dimension-ids.ts'
 import { createPool } from '@clicktally/database/pool.ts'
 import { type DimensionRow, dimensions } from '@clicktally/dimensions/dimensions.ts'
@@ -70,7 +70,7 @@ async function packedClicks(owner: Owner, projectId: number, startMs: number): P
     const numbersOf = (name: string) => {
       const bytes = bytesOf.get(name)
       if (bytes === undefined) return undefined
-      const { rows, ids, positions } = decodeColumn(bytes, new Uint16Array(maxPartRows))
+      const { rows, ids, positions } = decodeColumn(bytes, new ColumnScratch())
       return Array.from(positions.subarray(0, rows), (position) => ids[position] as number)
     }
     const targets = numbersOf('target') ?? []
