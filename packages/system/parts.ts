@@ -119,6 +119,7 @@ export const parts = {
       'BATCH_MAX_CLICKS',
       'BATCH_FLUSH_AFTER_MS',
       'PREFETCH',
+      'BROKER_REQUEUES_WITHIN_MS',
       'REGION',
       'LIVE_BROKER_URL',
     ],

@@ -1,6 +1,8 @@
 import { Environment } from '@clicktally/config/environment.ts'
+import { hostUrls } from '@clicktally/hosts/host-urls.ts'
 import { readHttpSettings } from '@clicktally/http/http-settings.ts'
 import { readTraceSettings } from '@clicktally/tracing/trace-settings.ts'
+import { settlesWithinMs } from './progress/handover.ts'
 
 /** The processor's settings, from environment variables; `.env.example` explains each. */
 export function readConfig(source: NodeJS.ProcessEnv) {
@@ -28,9 +30,14 @@ export function readConfig(source: NodeJS.ProcessEnv) {
     },
     // Messages, not clicks. Quorum queues deliver at most 2,000.
     prefetch: env.integer('PREFETCH', 400, 2, 2_000),
+    requeuesWithinMs: env.integer('BROKER_REQUEUES_WITHIN_MS', requeuesWithinMs(brokerUrl), 1_000, 300_000),
   }
   env.check()
   return config
+}
+
+function requeuesWithinMs(brokerUrl: string): number {
+  return hostUrls(brokerUrl).length > 1 ? settlesWithinMs.cluster : settlesWithinMs.oneNode
 }
 
 function regionName(text: string): string | undefined {

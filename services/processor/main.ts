@@ -3,7 +3,6 @@ import { hostname } from 'node:os'
 import { topology } from '@clicktally/broker/topology.ts'
 import { readConfigOrExit } from '@clicktally/config/environment.ts'
 import { createPool } from '@clicktally/database/pool.ts'
-import { hostUrls } from '@clicktally/hosts/host-urls.ts'
 import { closeGracefully } from '@clicktally/http/graceful-close.ts'
 import { createHttpApp } from '@clicktally/http/http-app.ts'
 import { createLogger } from '@clicktally/telemetry/logger.ts'
@@ -15,7 +14,6 @@ import { type BackgroundWork, startBackgroundWork } from './background/backgroun
 import { readConfig } from './config.ts'
 import { LiveFeed } from './live/live-feed.ts'
 import { ProcessingMetrics } from './processing-metrics.ts'
-import { settlesWithinMs } from './progress/handover.ts'
 import { ProgressReport } from './progress/progress-report.ts'
 import { ProgressTable } from './progress/progress-table.ts'
 import { BatchWriter } from './queue/batch-writer.ts'
@@ -53,8 +51,7 @@ const batchWriter = new BatchWriter({
 })
 const writer = tracing ? new TracedWriter(batchWriter, tracing) : batchWriter
 const table = new ProgressTable(pool, randomUUID(), `${hostname()}:${config.port || process.pid}`, config.region)
-const settleMs = hostUrls(config.brokerUrl).length > 1 ? settlesWithinMs.cluster : settlesWithinMs.oneNode
-const progress = new ProgressReport({ table, logger, settleMs })
+const progress = new ProgressReport({ table, logger, settleMs: config.requeuesWithinMs })
 const untilReady = (marker: string, gone: AbortSignal) => persist(() => progress.announce(marker), gone, logger)
 const onLost = (marker: string) => progress.lost(marker)
 const consuming = { brokerUrl: config.brokerUrl, logger, writer, untilReady, onLost, ...config.batch }
