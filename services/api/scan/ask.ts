@@ -1,8 +1,7 @@
 import type { Meta } from '@clicktally/operations/read/read-schemas.ts'
 import type { ApiContext } from '../api-context.ts'
 import type { Cell } from '../cells/cell.ts'
-import { counterState } from '../queries/counter-state.ts'
-import { declaredProps } from '../queries/declared-props.ts'
+import { questionState } from '../queries/counter-state.ts'
 import { inRawSnapshot, type RawSnapshot } from '../queries/snapshot.ts'
 import { type CountsFilter, rangeOf } from '../request/counts-filter.ts'
 import { readDimension, readValueFilters } from '../request/value-filters.ts'
@@ -38,8 +37,7 @@ export async function ask<Answer extends object>(
   const { projectId } = filter
   return await scans.run(() =>
     inRawSnapshot(pool, async (snapshot) => {
-      const { asOf, rolledUpBefore } = await counterState(snapshot.db)
-      const props = await declaredProps(snapshot.db, projectId)
+      const { asOf, rolledUpBefore, declaredProps: props } = await questionState(snapshot.db, projectId)
       const scan = await Scan.plan(snapshot, {
         ...{ projectId, range: rangeOf(filter), rolledUpBefore, visitors },
         filters: readValueFilters(conditions, filter, props),

@@ -5,7 +5,7 @@ import { clicksIn } from '../queries/clicks-in-pieces.ts'
 import type { RolledUpBefore } from '../queries/counter-state.ts'
 import type { RawSnapshot } from '../queries/snapshot.ts'
 import type { Piece } from '../time/bucket-pieces.ts'
-import { type SummedPeriods, splitIntoSums } from './summed-periods.ts'
+import { type KnownSums, knownSums, type SummedPeriods, splitIntoSums } from './summed-periods.ts'
 
 /** Takes a second or two, of which most is reading from the database. */
 const maxClicks = 25_000_000
@@ -66,7 +66,7 @@ export async function planScan(
         select from click_columns as own
         where own.project_id = packed.project_id and own.hour = packed.hour and own.part = 0 and own.dimension = prop)`
   const everyPacked = sql`union select hour from click_columns where ${packedHours}`
-  const { rows } = await sql<{ hourMs: number }>`
+  const { rows } = await sql<{ hours: number[] | null; sums: KnownSums | null }>`
     with unpacked as (
       select hour from stale_hours where project_id = ${projectId} and ${within('hour')}
       union
@@ -74,15 +74,17 @@ export async function planScan(
       ${props.length > 0 ? packedWithoutProp : sql``}
       ${isRaw ? everyPacked : sql``}
     )
-    select extract(epoch from hour)::float8 * 1000 as "hourMs" from unpacked
-    -- The raw clicks of earlier hours may be dropped.
-    where hour >= (select complete_since from raw_clicks)
-      and not exists (select from project_horizons where project_id = ${projectId} and hour < complete_since)
-    order by 1`.execute(db)
-  const unpackedHours = rows.map((row) => row.hourMs)
-  const periods = isSum
-    ? await splitIntoSums(db, projectId, range, unpackedHours)
-    : { months: [], days: [], rest: [range] }
+    select
+      (
+        select json_agg(date_part('epoch', hour) * 1000 order by hour) from unpacked
+        -- The raw clicks of earlier hours may be dropped.
+        where hour >= (select complete_since from raw_clicks)
+          and not exists (select from project_horizons where project_id = ${projectId} and hour < complete_since)
+      ) as hours,
+      ${isSum ? knownSums(projectId) : sql`null`} as sums`.execute(db)
+  const { hours, sums = null } = rows[0] ?? {}
+  const unpackedHours = hours ?? []
+  const periods = sums === null ? { months: [], days: [], rest: [range] } : splitIntoSums(sums, range, unpackedHours)
   const rawPieces = joined(unpackedHours).map(({ fromMs, toMs }) => ({
     fromMs: Math.max(fromMs, range.fromMs),
     toMs: Math.min(toMs, range.toMs),

@@ -2,7 +2,7 @@ import type { GroupCounts } from '@clicktally/columns/group-counts.ts'
 import { addSums } from '@clicktally/columns/sums.ts'
 import { ceilToBucket, floorToBucket } from '@clicktally/database/counter-buckets.ts'
 import type { Tables } from '@clicktally/database/tables.ts'
-import { type Kysely, sql } from 'kysely'
+import { type Kysely, type RawBuilder, sql } from 'kysely'
 import type { Piece } from '../time/bucket-pieces.ts'
 
 /** Days and months that are read as sums, and the rest of a range. Milliseconds since 1970. */
@@ -12,19 +12,38 @@ export interface SummedPeriods {
   readonly rest: readonly Piece[]
 }
 
+/** The sums that there are: those of days, by their first and last day, and which of days and months must not be used. */
+export interface KnownSums {
+  /** Milliseconds since 1970; null if there are none. */
+  readonly firstDayMs: number | null
+  readonly lastDayMs: number | null
+  readonly stale: readonly (readonly [width: 'day' | 'month', startMs: number])[] | null
+}
+
+/** KnownSums, as a value in a statement. */
+export function knownSums(projectId: number): RawBuilder<KnownSums> {
+  return sql<KnownSums>`(
+    select json_build_object(
+      'firstDayMs', date_part('epoch', min(start)) * 1000, 'lastDayMs', date_part('epoch', max(start)) * 1000,
+      'stale', (
+        select json_agg(json_build_array(width, date_part('epoch', start) * 1000)) from stale_sums
+        where project_id = ${projectId}))
+    from dimension_sums where project_id = ${projectId} and dimension = 'target' and width = 'day')`
+}
+
 /**
  * Splits a range into whole months and days whose sums are complete, and the rest.
  *
  * @param unpackedHours whose columns must not be used: nor the sums of their day and month
  */
-export async function splitIntoSums(
-  db: Kysely<Tables>,
-  projectId: number,
+export function splitIntoSums(
+  { firstDayMs, lastDayMs, stale: staleSums }: KnownSums,
   range: Piece,
   unpackedHours: readonly number[],
-): Promise<SummedPeriods> {
-  const known = await knownSums(db, projectId)
-  const stale = new Set(known.stale.map(([width, startMs]) => `${width} ${startMs}`))
+): SummedPeriods {
+  if (firstDayMs === null || lastDayMs === null) return { months: [], days: [], rest: [range] }
+  const known = { fromMs: floorToBucket(firstDayMs, 'month'), toMs: ceilToBucket(lastDayMs + 1, 'month') }
+  const stale = new Set((staleSums ?? []).map(([width, startMs]) => `${width} ${startMs}`))
   for (const hour of unpackedHours)
     for (const width of ['day', 'month'] as const) stale.add(`${width} ${floorToBucket(hour, width)}`)
   const periods = { month: [] as number[], day: [] as number[] }
@@ -63,28 +82,6 @@ export async function addPeriods(
       and (width = 'month' and start = any(${starts(months)}::timestamptz[])
         or width = 'day' and start = any(${starts(days)}::timestamptz[]))`.execute(db)
   for (const { data } of rows) addSums(data, counts)
-}
-
-interface KnownSums extends Piece {
-  readonly stale: readonly (readonly [width: 'day' | 'month', startMs: number])[]
-}
-
-/** Between which times there are sums, rounded to months, and which must not be used. */
-async function knownSums(db: Kysely<Tables>, projectId: number): Promise<KnownSums> {
-  const { rows } = await sql<{ first: Date | null; last: Date | null; stale: KnownSums['stale'] | null }>`
-    select
-      min(start) as first, max(start) as last,
-      (select json_agg(json_build_array(width, date_part('epoch', start) * 1000)) from stale_sums
-        where project_id = ${projectId}) as stale
-    from dimension_sums
-    where project_id = ${projectId} and dimension = 'target' and width = 'day'`.execute(db)
-  const { first = null, last = null, stale = null } = rows[0] ?? {}
-  const isNone = first === null || last === null
-  return {
-    fromMs: isNone ? 0 : floorToBucket(first.getTime(), 'month'),
-    toMs: isNone ? 0 : ceilToBucket(last.getTime() + 1, 'month'),
-    stale: stale ?? [],
-  }
 }
 
 /** Appends a piece, or extends the last one. */
