@@ -116,9 +116,11 @@ test('what an interrupted compaction leaves behind is removed by the next', asyn
   )
   expect(await compacting).toBeInstanceOf(Error)
   reader.release(true)
-  // Either the new index, or the old one if they have changed places already.
-  expect(await indexes()).toEqual([key, expect.stringMatching(/_cc(new|old)$/)])
-  expect(await run((client) => compactKeys(client, options))).toEqual([key])
+  // Either the new index, or the old one if they have changed places already; then the key is compact.
+  const left = await indexes()
+  expect(left).toEqual([key, expect.stringMatching(/_cc(new|old)$/)])
+  const isCompact = left[1]?.endsWith('old') === true
+  expect(await run((client) => compactKeys(client, options))).toEqual(isCompact ? [] : [key])
   expect(await indexes()).toEqual([key])
 })
 
