@@ -49,8 +49,7 @@ export async function readColumnParts(client: PoolClient, range: ColumnRange, on
         at = number
       }
       const data = bytes.subarray(dataAt, dataAt + bytes.readInt32BE(dataAt - 4))
-      // A copy: the bytes are valid only now.
-      part.add(bytes.toString('utf8', nameAt, dataAt - 4), Buffer.from(data))
+      part.add(bytes.toString('utf8', nameAt, dataAt - 4), data)
     },
   )
   client.query(copy)
@@ -84,7 +83,13 @@ function within({ fromMs, toMs }: ColumnRange['pieces'][number]): string {
   return bounds.join(' and ')
 }
 
+/** Most parts have less; more memory is taken for those that have not. */
+const firstContentBytes = 256 * 1024
+
 class ColumnPart implements Part {
+  /** The columns of the part. Used again for each part, because a scan would leave as much garbage as it reads. */
+  #content = Buffer.allocUnsafeSlow(firstContentBytes)
+  #contentBytes = 0
   readonly #columns = new Map<string, Buffer>()
   readonly #scratch = new Map<string, ColumnScratch>()
   readonly #bots = new Uint8Array(maxPartRows)
@@ -96,10 +101,20 @@ class ColumnPart implements Part {
     this.#hourMinute = hourMinute
     this.#rows = undefined
     this.#columns.clear()
+    this.#contentBytes = 0
   }
 
+  /** @param data valid only during the call */
   add(name: string, data: Buffer): void {
-    this.#columns.set(name, data)
+    const from = this.#contentBytes
+    const to = from + data.length
+    // Columns that were added before keep the memory that they are in.
+    if (to > this.#content.length) {
+      this.#content = Buffer.allocUnsafeSlow(2 * to)
+    }
+    data.copy(this.#content, from)
+    this.#columns.set(name, this.#content.subarray(from, to))
+    this.#contentBytes = to
   }
 
   get isEmpty(): boolean {

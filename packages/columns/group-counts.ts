@@ -6,7 +6,7 @@ export interface Count {
 }
 
 /** Ids below this are counted in arrays. Ids are given in the order in which values appear, so frequent values have small ones. */
-const maxArrayIds = 4_096
+const maxArrayIds = 16_384
 
 /** Reused for each part. For each position of a column two numbers: people and bots. */
 const sums = new Uint32Array(2 * 65_536)
@@ -34,6 +34,20 @@ export class GroupCounts {
     if (!isInArray(id)) return this.#others.get(id)
     const [total = 0, bots = 0] = [this.#totals[id], this.#bots[id]]
     return total > 0 || bots > 0 ? { total, bots } : undefined
+  }
+
+  /** Of all groups. */
+  get sum(): Count {
+    let [total, bots] = [0, 0]
+    for (let id = 0; id < this.#totals.length; id += 1) {
+      total += this.#totals[id] as number
+      bots += this.#bots[id] as number
+    }
+    for (const count of this.#others.values()) {
+      total += count.total
+      bots += count.bots
+    }
+    return { total, bots }
   }
 
   /** By id. A copy. */

@@ -21,21 +21,42 @@ export function encodeSums(counts: GroupCounts): Buffer {
 
 /** Adds the clicks to `counts`. @throws RangeError if the bytes are not sums */
 export function addSums(bytes: Buffer, counts: GroupCounts): void {
-  let at = 0
-  const next = () => {
-    let value = 0
-    for (let factor = 1; ; factor *= 128) {
-      const byte = bytes[at]
-      if (byte === undefined) throw new RangeError('malformed sums')
-      at += 1
+  const reader = new NumberReader(bytes)
+  for (let id = 0; reader.at < bytes.length; ) {
+    id += reader.next()
+    const total = reader.next()
+    counts.addTo(id, total, reader.next())
+  }
+}
+
+class NumberReader {
+  readonly #bytes: Buffer
+  at = 0
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes
+  }
+
+  next(): number {
+    // Most numbers are small.
+    const first = this.#byte()
+    return first < 128 ? first : this.#rest(first)
+  }
+
+  #rest(first: number): number {
+    let value = first & 127
+    for (let factor = 128; ; factor *= 128) {
+      const byte = this.#byte()
       value += (byte & 127) * factor
       if (byte < 128) return value
     }
   }
-  for (let id = 0; at < bytes.length; ) {
-    id += next()
-    const total = next()
-    counts.addTo(id, total, next())
+
+  #byte(): number {
+    const byte = this.#bytes[this.at]
+    if (byte === undefined) throw new RangeError('malformed sums')
+    this.at += 1
+    return byte
   }
 }
 

@@ -40,11 +40,7 @@ export async function breakDown(
   await scan.addSums(counts)
   const ids = scan.idsOf(dimension)
   counts.rename(await ids.resolve(db))
-  const sum = { total: 0, bots: 0 }
-  for (const { total, bots } of counts.counts.values()) {
-    sum.total += total
-    sum.bots += bots
-  }
+  const { sum } = counts
   const found = await valuesOfPage(db, ids, counts, limit + 1, after)
   const page = found.slice(0, limit)
   return {

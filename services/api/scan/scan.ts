@@ -171,9 +171,8 @@ export class Scan {
 }
 
 function clicksOf(counts: GroupCounts): number {
-  let clicks = 0
-  for (const { total, bots } of counts.counts.values()) clicks += total + bots
-  return clicks
+  const { total, bots } = counts.sum
+  return total + bots
 }
 
 function dimensionsOf({ filters, dimension }: Question): Dimension[] {
