@@ -1,3 +1,4 @@
+import { ManagementError } from '@clicktally/broker/management.ts'
 import { topology } from '@clicktally/broker/topology.ts'
 import { createTestBroker } from '@clicktally/testing/test-broker.ts'
 import { expect, inject, test, vi } from 'vitest'
@@ -14,5 +15,14 @@ test('a broker with streams and quorum queues is never restarted for them', asyn
     { timeout: 300_000, interval: 500 },
   )
   const { failure } = watchLeaders({ managementUrl, brokerUrl: amqpUrl })
-  for (let check = 0; check < manyChecks; check += 1) expect(await failure()).toBeUndefined()
+  for (let answered = 0; answered < manyChecks; ) {
+    try {
+      expect(await failure()).toBeUndefined()
+      answered += 1
+    } catch (error) {
+      // While another test deletes its virtual host, the API may answer 500. Then the watch has begun anew.
+      if (!(error instanceof ManagementError)) throw error
+      answered = 0
+    }
+  }
 })
