@@ -121,7 +121,7 @@ export class Services extends Construct {
           .replace(address.postgres, `${clusterReadEndpoint.hostname}:5432`)
           .concat('?sslmode=verify-full'),
       }),
-      // A quarter of Amazon MQ's net_ticktime of 60 s, and a margin: its one address hides that it is a cluster.
+      // A quarter of RabbitMQ's default net_ticktime of 60 s, and a margin: Amazon MQ's one address hides that it is a cluster.
       ...(name === 'processor' && { BROKER_REQUEUES_WITHIN_MS: '20000' }),
       // CloudFront sets it, and only through CloudFront can anyone reach the load balancer then.
       ...(name === 'ingest' &&

@@ -1,5 +1,7 @@
 import { ColumnScratch, decodeColumn, decodeVisitors, maxPartRows } from '@clicktally/columns/column.ts'
+import { readColumnParts } from '@clicktally/columns/column-parts.ts'
 import { maxDimensionIds } from '@clicktally/columns/dimension-ids.ts'
+import { GroupCounts } from '@clicktally/columns/group-counts.ts'
 import { createPool } from '@clicktally/database/pool.ts'
 import { type DimensionRow, dimensions } from '@clicktally/dimensions/dimensions.ts'
 import type { Click } from '@clicktally/event/click.ts'
@@ -226,6 +228,24 @@ test('an hour with more clicks than a part has further parts', async () => {
   const { rows } = await owner.query('select distinct part from click_columns order by 1')
   expect(rows).toEqual([{ part: 0 }, { part: 1 }])
   expect(await packedClicks(1, firstHourMs)).toEqual(await storedClicks(owner, 1, firstHourMs))
+  // The columns of the first part, with as many paths as clicks, are larger than the memory that is taken at first.
+  const [targets, paths] = [new GroupCounts(), new GroupCounts()]
+  const every = new Uint8Array(maxPartRows).fill(1)
+  const client = await owner.connect()
+  const range = {
+    projectId: 1,
+    pieces: [{ fromMs: firstHourMs, toMs: firstHourMs + hourMs }],
+    except: [],
+    minutesOf: [],
+  }
+  await readColumnParts(client, { ...range, names: ['target', 'path', 'bot'] }, (part) => {
+    targets.add(part.rows, every, part.column('target'), part.bots())
+    paths.add(part.rows, every, part.column('path'), part.bots())
+  }).finally(() => client.release())
+  const totals = [...targets.counts.values()].map(({ total }) => total)
+  expect([totals.length, Math.min(...totals), Math.max(...totals)]).toEqual([1_000, 70, 71])
+  expect([targets.sum, paths.sum]).toEqual(Array(2).fill({ total: clicks, bots: 0 }))
+  expect(paths.counts.size).toBe(clicks)
 })
 
 test('a dimension has at most 100,000 ids; other values share one', async () => {

@@ -25,9 +25,9 @@ interface Connection {
 
 const prefetch = { clicks: 3, suspect: 1 } as const
 /** Within the 2 s that a handover allows it. */
-const deadLetteredAfterMs = 900
+const deadLetteredAfterMs = 1_500
 /** After an election, for connections that were lost while there was no leader. With the time above within the 2 s as well. */
-const requeuedAfterMs = 900
+const requeuedAfterMs = 400
 
 /**
  * A broker, the table of progress, and processes with the real ProgressReport between them, each step of which happens when
