@@ -9,8 +9,7 @@ const hashSpace = 2 ** 31
  */
 export function countVisitors(lists: readonly ArrayLike<number>[], below: number | null): number {
   const lengths = lists.map((hashes) => (below === null ? hashes.length : upTo(hashes, below)))
-  // Open addressing, at most half full. Hashes are never negative.
-  const slots = new Int32Array(2 ** Math.ceil(Math.log2(2 * lengths.reduce((sum, length) => sum + length, 1)))).fill(-1)
+  const slots = freeSlots(2 ** Math.ceil(Math.log2(2 * lengths.reduce((sum, length) => sum + length, 1))))
   const mask = slots.length - 1
   let distinct = 0
   lists.forEach((hashes, list) => {
@@ -25,6 +24,17 @@ export function countVisitors(lists: readonly ArrayLike<number>[], below: number
     }
   })
   return estimateVisitors(distinct, below)
+}
+
+const mostKeptSlots = 2 ** 18
+let keptSlots = new Int32Array(0)
+
+/** Slots of a hash set, for use until the next call: open addressing, at most half full. Hashes are never negative; -1 is free. */
+function freeSlots(size: number): Int32Array {
+  if (size > mostKeptSlots) return new Int32Array(size).fill(-1)
+  // Memory that is new for each question would take longer than the union.
+  if (keptSlots.length < size) keptSlots = new Int32Array(size)
+  return keptSlots.subarray(0, size).fill(-1)
 }
 
 /**
