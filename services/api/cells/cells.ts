@@ -19,7 +19,7 @@ export class Cells {
     return this.all.length === 1
   }
 
-  /** @throws {ServiceProblem} cell_unknown */
+  /** The cell of a project. @throws {ServiceProblem} cell_unknown: the configuration lacks it */
   named(name: string = homeCell): Cell {
     const cell = this.#byName.get(name)
     if (cell !== undefined) return cell
@@ -27,5 +27,13 @@ export class Cells {
       'cell_unknown',
       `This api does not know the cell "${name}": add it to CELL_DATABASE_URLS and CELL_BROKER_URLS.`,
     )
+  }
+
+  /** The cell that a reader asks for. @throws {ServiceProblem} parameter_invalid */
+  asked(name: string = homeCell): Cell {
+    const cell = this.#byName.get(name)
+    if (cell !== undefined) return cell
+    const names = this.all.map((each) => each.name).join(', ')
+    throw problem('parameter_invalid', `"cell" is "${name}". There is no such cell here, only ${names}.`, 'cell')
   }
 }

@@ -15,7 +15,7 @@ export function getDeadLetters(app: HttpApp, { access, cells }: ApiContext): voi
     async handler(request, reply) {
       const { all = false, limit = 100, before, cell } = request.query
       reply.header('cache-control', 'no-store')
-      return { letters: await deadLetters(cells.named(cell).db, { all, limit, before }) }
+      return { letters: await deadLetters(cells.asked(cell).db, { all, limit, before }) }
     },
   })
 }

@@ -46,7 +46,7 @@ test('shows reason and ids, at most 20, and nothing of the content', async () =>
   expect(JSON.stringify(body)).not.toContain('secret')
 })
 
-test.each(['limit=0', 'limit=1001', 'before=0', 'before=x', 'other=1'])('refuses %s', async (query) => {
+test.each(['limit=0', 'limit=1001', 'before=0', 'before=x', 'cell=other', 'other=1'])('refuses %s', async (query) => {
   const api = await createApiWithLetters([])
   expect((await api.get(`/v1/dead-letters?${query}`)).status).toBe(422)
 })

@@ -58,7 +58,10 @@ test('each project is counted in its cell alone, exactly once, and the api and t
   }, patience)
   for (const cell of ['home', 'eu'])
     expect((await cells.read(`/v1/dead-letters?cell=${cell}`)).body).toEqual({ letters: [] })
-  expect((await cells.read('/v1/dead-letters?cell=us')).body.code).toBe('cell_unknown')
+  expect((await cells.read('/v1/dead-letters?cell=us')).body).toMatchObject({
+    ...{ status: 422, code: 'parameter_invalid', field: 'cell' },
+    detail: '"cell" is "us". There is no such cell here, only home, eu.',
+  })
 })
 
 test('a cell whose broker is away refuses its clicks and takes nothing from the others', async () => {
