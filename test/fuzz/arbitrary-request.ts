@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import fc, { type Arbitrary } from 'fast-check'
-import { valueFor } from './arbitrary-values.ts'
-import type { Operation } from './openapi.ts'
+import { validValue, valueFor } from './arbitrary-values.ts'
+import type { Body, Operation, Parameter } from './openapi.ts'
 
 /** A request as it is sent. */
 export interface FuzzRequest {
@@ -12,62 +12,125 @@ export interface FuzzRequest {
   readonly body: Buffer | undefined
 }
 
-/** The names of things that exist, or once existed, for path parameters. */
-const knownIds = ['default', '0000000000ab', '019c0000-0000-7000-8000-000000000001']
 const headerText = fc.string({
   unit: fc.integer({ min: 0x21, max: 0x7e }).map((code) => String.fromCharCode(code)),
   maxLength: 80,
 })
 
+type Values = Readonly<Record<string, unknown>>
+
+/** A request is made of these. */
+interface Parts {
+  /** Parameters of path and query by name; undefined: left out. */
+  readonly values: Values
+  readonly body: readonly [type: string, bytes: Buffer] | undefined
+  readonly authorization: Readonly<Record<string, string>>
+  readonly odd: Readonly<Record<string, string>>
+}
+
+type Arbitraries = { readonly [Part in keyof Parts]: Arbitrary<Parts[Part]> }
+
 /**
- * Requests for an operation: its parameters and body by their schemas, nearly valid; at times another media type, a broken or
- * compressed body, another key or none, headers that proxies set.
+ * Requests for an operation. Some are valid; of most, one part is not, so that they get past the checks of the others; and of some all
+ * parts may be wrong.
  *
- * @param keys valid ones, of several roles
+ * @param keys valid ones: an owner's first, then those of other roles
+ * @param ids things that exist, by the name of the parameter
  */
-export function requestFor(operation: Operation, keys: readonly string[]): Arbitrary<FuzzRequest> {
-  const parameters = fc.record(
-    Object.fromEntries(
-      operation.parameters.map(({ name, in: place, schema, example }) => [
-        name,
-        place === 'path'
-          ? fc.oneof(fc.constantFrom(...knownIds), valueFor(schema))
-          : // One invalid parameter is enough for a refusal: with examples, and few parameters, some requests pass.
-            fc.option(fc.oneof(valueFor(schema), ...(example === undefined ? [] : [fc.constant(example)])), {
-              nil: undefined,
-              freq: 1,
-            }),
-      ]),
-    ),
-    { requiredKeys: operation.parameters.filter(({ in: place }) => place === 'path').map(({ name }) => name) as never },
-  )
-  const bodies = operation.bodies.map(({ type, schema }) =>
-    fc.tuple(
-      fc.constant(type),
-      fc.oneof({ weight: 10, arbitrary: bodyFor(type, valueFor(schema)) }, { weight: 1, arbitrary: brokenBody }),
-    ),
-  )
-  const body: Arbitrary<[string, Buffer] | undefined> =
-    bodies.length > 0
-      ? fc.oneof(...bodies)
-      : fc.option(fc.tuple(fc.constant('application/json'), brokenBody), { nil: undefined, freq: 20 })
-  return fc.tuple(parameters, body, credentials(keys), oddHeaders).map(([values, sent, authorization, odd]) => {
-    const inPath = (name: string) => operation.parameters.some((each) => each.in === 'path' && each.name === name)
-    const query = new URLSearchParams(
-      Object.entries(values as Record<string, unknown>)
-        .filter(([name, value]) => !inPath(name) && value !== undefined)
-        .map(([name, value]): [string, string] => [name, textOf(value)]),
+export function requestFor(
+  operation: Operation,
+  keys: readonly string[],
+  ids: (name: string) => readonly string[],
+): Arbitrary<FuzzRequest> {
+  const valid: Arbitraries = {
+    values: valuesOf(operation, (parameter) => validParameter(parameter, ids(parameter.name)), 3),
+    body: operation.bodies.length > 0 ? fc.oneof(...operation.bodies.map(validBody)) : fc.constant(undefined),
+    authorization: fc.oneof(validCredentials(keys.slice(0, 1)), validCredentials(keys)),
+    odd: fc.constant({}),
+  }
+  const wrong: Arbitraries = {
+    values: valuesOf(operation, (parameter) => anyParameter(parameter, ids(parameter.name)), 1),
+    body: operation.bodies.length > 0 ? fc.oneof(...operation.bodies.map(anyBody)) : oddBody,
+    authorization: anyCredentials,
+    odd: oddHeaders,
+  }
+  // Changes are rarely valid, so that what exists does not grow without limit. Questions have many valid forms.
+  const validWeight = operation.method === 'GET' ? 10 : 1
+  return fc
+    .oneof(
+      { weight: validWeight, arbitrary: fc.record(valid) },
+      { weight: 4, arbitrary: fc.record({ ...valid, values: wrong.values }) },
+      { weight: 4, arbitrary: fc.record({ ...valid, body: wrong.body }) },
+      { weight: 1, arbitrary: fc.record({ ...valid, authorization: wrong.authorization }) },
+      { weight: 1, arbitrary: fc.record({ ...valid, odd: wrong.odd }) },
+      { weight: 4, arbitrary: fc.record({ ...valid, values: wrong.values, body: wrong.body }) },
     )
-    const path = operation.path.replace(/\{(\w+)\}/g, (_, name: string) =>
-      encodeURIComponent(textOf((values as Record<string, unknown>)[name]).toWellFormed()).slice(0, 2_000),
-    )
-    return {
-      ...{ operation: operation.id, method: operation.method },
-      path: (query.size > 0 ? `${path}?${query}` : path).slice(0, 6_000),
-      headers: { ...(sent !== undefined && { 'content-type': sent[0] }), ...authorization, ...odd },
-      body: sent?.[1],
-    }
+    .map((parts) => requestOf(operation, parts))
+}
+
+function requestOf(
+  { id, method, path, parameters }: Operation,
+  { values, body, authorization, odd }: Parts,
+): FuzzRequest {
+  const query = new URLSearchParams(
+    parameters.flatMap(({ in: place, name }) => {
+      const value = values[name]
+      if (place === 'path' || value === undefined) return []
+      // A list is sent as a repeated parameter.
+      return (Array.isArray(value) ? value : [value]).map((each): [string, string] => [name, textOf(each)])
+    }),
+  )
+  const filled = path.replace(/\{(\w+)\}/g, (_, name: string) =>
+    encodeURIComponent(textOf(values[name]).toWellFormed()).slice(0, 2_000),
+  )
+  return {
+    ...{ operation: id, method, path: (query.size > 0 ? `${filled}?${query}` : filled).slice(0, 6_000) },
+    headers: { ...(body !== undefined && { 'content-type': body[0] }), ...authorization, ...odd },
+    body: body?.[1],
+  }
+}
+
+/** @param absent how often an optional parameter is left out, as n of n + 1 */
+function valuesOf(
+  { parameters }: Operation,
+  arbitraryOf: (parameter: Parameter) => Arbitrary<unknown>,
+  absent: number,
+): Arbitrary<Values> {
+  const values = parameters.map((parameter) => {
+    const value = arbitraryOf(parameter)
+    const isOptional = parameter.in === 'query' && parameter.required !== true
+    return [parameter.name, isOptional ? leftOut(value, absent) : value] as const
   })
+  return fc.record(Object.fromEntries(values))
+}
+
+function leftOut(value: Arbitrary<unknown>, weight: number): Arbitrary<unknown> {
+  return fc.oneof({ weight, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: value })
+}
+
+function validParameter({ name, schema, example }: Parameter, ids: readonly string[]): Arbitrary<unknown> {
+  if (ids.length > 0) return fc.constantFrom(...ids)
+  const value = validValue(schema, name)
+  return example === undefined ? value : fc.oneof(fc.constant(example), value)
+}
+
+function anyParameter({ schema, example }: Parameter, ids: readonly string[]): Arbitrary<unknown> {
+  const known = [...ids, example ?? '019c0000-0000-7000-8000-000000000001']
+  return fc.oneof(fc.constantFrom(...known), valueFor(schema))
+}
+
+function validBody({ type, schema, example }: Body): Arbitrary<Parts['body']> {
+  // Such a text is described by an example alone.
+  const value = type === 'application/json' ? validValue(schema) : fc.constant(example)
+  const values = example === undefined ? value : fc.oneof(fc.constant(example), value)
+  return values.map((each) => [type, Buffer.from(type === 'application/json' ? JSON.stringify(each) : textOf(each))])
+}
+
+function anyBody({ type, schema }: Body): Arbitrary<Parts['body']> {
+  return fc.tuple(
+    fc.constant(type),
+    fc.oneof({ weight: 10, arbitrary: bodyFor(type, valueFor(schema)) }, { weight: 1, arbitrary: brokenBody }),
+  )
 }
 
 function bodyFor(type: string, value: Arbitrary<unknown>): Arbitrary<Buffer> {
@@ -99,35 +162,35 @@ const brokenBody: Arbitrary<Buffer> = fc.oneof(
   ),
 )
 
-function credentials(keys: readonly string[]): Arbitrary<Record<string, string>> {
-  return fc.oneof(
-    { weight: 12, arbitrary: fc.constantFrom(...keys).map((key) => ({ authorization: `Bearer ${key}` })) },
-    { weight: 1, arbitrary: fc.constant({}) },
-    { weight: 1, arbitrary: headerText.map((text) => ({ authorization: text })) },
-    { weight: 1, arbitrary: headerText.map((text) => ({ cookie: `__Host-clicktally=${text}` })) },
-  )
+/** Of an operation that takes none. */
+const oddBody: Arbitrary<Parts['body']> = fc.option(fc.tuple(fc.constant('application/json'), brokenBody), {
+  nil: undefined,
+})
+
+function validCredentials(keys: readonly string[]): Arbitrary<Parts['authorization']> {
+  return fc.constantFrom(...keys).map((key) => ({ authorization: `Bearer ${key}` }))
 }
 
-const oddHeaders: Arbitrary<Record<string, string>> = fc.oneof(
-  { weight: 12, arbitrary: fc.constant({}) },
-  {
-    weight: 1,
-    arbitrary: fc.constantFrom<Record<string, string>>(
-      { 'content-encoding': 'gzip' },
-      { 'content-encoding': 'br' },
-      { 'content-encoding': 'gzip, gzip' },
-      { origin: 'https://evil.example' },
-      { origin: 'null' },
-      { 'x-forwarded-for': '127.0.0.1, ::1' },
-      { 'x-request-start': 't=99999999999.999' },
-      { 'x-request-id': '../../x' },
-      { range: 'bytes=0-18446744073709551615' },
-      { accept: 'text/html;q=0' },
-      { 'if-none-match': '*' },
-      { 'content-type': 'application/json; charset=utf-16' },
-      { 'content-type': 'multipart/form-data' },
-    ),
-  },
+const anyCredentials: Arbitrary<Parts['authorization']> = fc.oneof(
+  fc.constant({}),
+  headerText.map((text) => ({ authorization: text })),
+  headerText.map((text) => ({ cookie: `__Host-clicktally=${text}` })),
+)
+
+const oddHeaders = fc.constantFrom<Record<string, string>>(
+  { 'content-encoding': 'gzip' },
+  { 'content-encoding': 'br' },
+  { 'content-encoding': 'gzip, gzip' },
+  { origin: 'https://evil.example' },
+  { origin: 'null' },
+  { 'x-forwarded-for': '127.0.0.1, ::1' },
+  { 'x-request-start': 't=99999999999.999' },
+  { 'x-request-id': '../../x' },
+  { range: 'bytes=0-18446744073709551615' },
+  { accept: 'text/html;q=0' },
+  { 'if-none-match': '*' },
+  { 'content-type': 'application/json; charset=utf-16' },
+  { 'content-type': 'multipart/form-data' },
 )
 
 /** A small body that inflates to 200 MB. */

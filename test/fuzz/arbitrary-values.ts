@@ -37,6 +37,31 @@ export const anyValue: Arbitrary<unknown> = fc.oneof(
   fc.integer({ min: 1, max: 400 }).map((depth) => nested(depth)),
 )
 
+/** What is valid in a parameter or property of this name, beyond what its schema says. */
+const validTexts: Readonly<Record<string, readonly string[]>> = {
+  ...Object.fromEntries(
+    ['from', 'to', 'compareFrom', 'compareTo', 'occurredAt', 'expiresAt', 'before'].map((name) => [
+      name,
+      ['2025-11-21T10:15:30.250Z', '2026-10-25', '2026-11-28T10:00:00+05:45', '2026-12-01', '2027-01-01T00:00:00Z'],
+    ]),
+  ),
+  project: ['default'],
+  tz: ['UTC', 'Europe/Paris', 'Asia/Kathmandu', 'Australia/Lord_Howe', 'America/St_Johns'],
+  filter: [
+    'country:is:DE,AT',
+    'browser:not:Chrome',
+    'referrer:is:',
+    'path:is:/a\\,b',
+    'target:is:button',
+    'utm_source:not:x',
+  ],
+  origins: ['https://shop.example', '*'],
+  url: ['https://shop.example/spring?a=b#c', 'http://xn--bcher-kva.example:8080/'],
+  target: ['button', 'signup-button', 'blog/1', 'Füße 🧨'],
+  visitorId: ['u-17', 'u-18', 'u-19'],
+  userAgent: ['Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', 'curl/8.14.1', 'Googlebot/2.1'],
+}
+
 const hostileText = fc.oneof(fc.constantFrom(...hostileTexts), fc.string({ unit: 'binary', maxLength: 60 }))
 
 /**
@@ -46,12 +71,55 @@ export function valueFor(schema: Schema): Arbitrary<unknown> {
   return fc.oneof({ weight: 12, arbitrary: nearlyValid(schema) }, { weight: 1, arbitrary: anyValue })
 }
 
+/** Values that the schema allows: a request is accepted as far as its parts fit together. @param name of the parameter or property */
+export function validValue(schema: Schema, name = ''): Arbitrary<unknown> {
+  if (schema.const !== undefined) return fc.constant(schema.const)
+  if (schema.enum !== undefined) return fc.constantFrom(...schema.enum)
+  if (schema.anyOf !== undefined) return fc.oneof(...schema.anyOf.map((each) => validValue(each, name)))
+  switch (typeOf(schema)) {
+    case 'string':
+      return fc.constantFrom(...validStrings(schema, name))
+    case 'integer':
+    case 'number': {
+      const { minimum = 0, maximum = 1_000 } = schema
+      return fc.integer({ min: Math.ceil(minimum), max: Math.min(Math.floor(maximum), 2 ** 31 - 1) })
+    }
+    case 'boolean':
+      return fc.boolean()
+    case 'null':
+      return fc.constant(null)
+    case 'array':
+      return fc.array(validValue(schema.items ?? {}, name), {
+        minLength: 1,
+        maxLength: Math.min(schema.maxItems ?? 5, 5),
+      })
+    case 'object':
+      return fc.record(
+        Object.fromEntries(
+          Object.entries(schema.properties ?? {}).map(([property, each]) => [property, validValue(each, property)]),
+        ),
+        { requiredKeys: (schema.required ?? []) as never },
+      )
+    default:
+      return fc.jsonValue({ maxDepth: 2 })
+  }
+}
+
+/** Few different ones, so that requests meet what earlier ones created. */
+function validStrings(schema: Schema, name: string): readonly string[] {
+  const { pattern, minLength = 0, maxLength = 64 } = schema
+  const generated =
+    pattern === undefined
+      ? fc.string({ minLength, maxLength: Math.min(maxLength, Math.max(minLength, 20)) })
+      : fc.stringMatching(new RegExp(pattern)).filter(({ length }) => length >= minLength && length <= maxLength)
+  return [...examplesOf(schema), ...(validTexts[name] ?? fc.sample(generated, { numRuns: 5, seed: 1 }))]
+}
+
 function nearlyValid(schema: Schema): Arbitrary<unknown> {
   if (schema.const !== undefined) return fc.constant(schema.const)
   if (schema.enum !== undefined) return fc.constantFrom(...schema.enum)
   if (schema.anyOf !== undefined && schema.anyOf.length > 0) return fc.oneof(...schema.anyOf.map(valueFor))
-  const type = Array.isArray(schema.type) ? schema.type[0] : schema.type
-  switch (type) {
+  switch (typeOf(schema)) {
     case 'string':
       return fc.oneof(
         fc.constantFrom(...examplesOf(schema), 'button', 'default', '2026-11-28T10:00:00Z', '/pricing?a=b#c'),
@@ -92,6 +160,10 @@ function objectFor({ properties = {}, required = [], additionalProperties }: Sch
   return fc
     .tuple(known, fc.oneof({ weight: isOpen ? 1 : 12, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: extra }))
     .map(([own, more]) => ({ ...own, ...more }))
+}
+
+function typeOf({ type }: Schema): unknown {
+  return Array.isArray(type) ? type[0] : type
 }
 
 function examplesOf({ examples = [] }: Schema): string[] {

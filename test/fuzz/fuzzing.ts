@@ -3,6 +3,7 @@ import { residentMemory } from '@clicktally/processes/resident-memory.ts'
 import fc from 'fast-check'
 import { Pool } from 'undici'
 import { type FuzzRequest, gzipBomb, requestFor } from './arbitrary-request.ts'
+import { KnownIds } from './known-ids.ts'
 import { type Operation, readOperations } from './openapi.ts'
 
 export interface FuzzOptions {
@@ -28,7 +29,8 @@ export interface FuzzResult {
 
 const inFlight = 16
 const answerWithinMs = 30_000
-const batch = 500
+/** Requests for an operation before the next one's turn: few, so that deletions don't remove all there is. */
+const batch = 50
 
 /** Sends generated requests for every operation of the OpenAPI document through nginx, and checks each answer. */
 export async function fuzz({
@@ -40,6 +42,8 @@ export async function fuzz({
 }: FuzzOptions): Promise<FuzzResult> {
   const operations = await readOperations(system.baseUrl)
   const keys = await createKeys(system)
+  const known = new KnownIds()
+  for (const path of ['/v1/keys', '/v1/users']) known.spare(await listed(system, path))
   const pool = new Pool(system.baseUrl, {
     connections: inFlight,
     headersTimeout: answerWithinMs,
@@ -52,7 +56,7 @@ export async function fuzz({
   const before = new Map(restarts())
   let early: Map<string, number> | undefined
 
-  const send = async (request: FuzzRequest) => {
+  const send = async (request: FuzzRequest, { path: template }: Operation) => {
     const { operation, method, path, headers, body } = request
     let fault: string | undefined
     try {
@@ -60,7 +64,9 @@ export async function fuzz({
       const type = String(answer.headers['content-type'] ?? '')
       const isEndless = type.startsWith('text/event-stream')
       if (isEndless) answer.body.destroy()
-      fault = faultOf(answer.statusCode, type, isEndless ? '' : await answer.body.text())
+      const text = isEndless ? '' : await answer.body.text()
+      fault = faultOf(answer.statusCode, type, text)
+      if (answer.statusCode < 300 && type.startsWith('application/json')) known.learn(template, JSON.parse(text))
       const counts = statuses.get(operation) ?? new Map<number, number>()
       counts.set(answer.statusCode, (counts.get(answer.statusCode) ?? 0) + 1)
       statuses.set(operation, counts)
@@ -76,14 +82,14 @@ export async function fuzz({
     for (let [turn, sent] = [0, 0]; sent < requests; turn += 1) {
       signal?.throwIfAborted()
       const operation = operations[turn % operations.length] as Operation
-      const arbitrary = requestFor(operation, keys)
+      const arbitrary = requestFor(operation, keys, (name) => known.of(operation.path, name))
       const generated = fc.sample(arbitrary, { numRuns: Math.min(batch, requests - sent), seed: seed + sent })
       if (sent === 0)
         generated.push({ ...gzipBomb, headers: { ...gzipBomb.headers, authorization: `Bearer ${keys[0]}` } })
       const waiting = generated.values()
       await Promise.all(
         Array.from({ length: inFlight }, async () => {
-          for (const request of waiting) await send(request)
+          for (const request of waiting) await send(request, operation)
         }),
       )
       sent += generated.length
@@ -113,7 +119,12 @@ function faultOf(status: number, type: string, text: string): string | undefined
   return isWhole ? undefined : `answered ${status} with half a problem: ${text.slice(0, 300)}`
 }
 
-/** A key of each role but the operator's own, which requests may revoke and change as they like. */
+async function listed({ baseUrl, ownerKey }: FuzzOptions['system'], path: string): Promise<unknown> {
+  const response = await fetch(new URL(path, baseUrl), { headers: { authorization: `Bearer ${ownerKey}` } })
+  return await response.json()
+}
+
+/** A key of each role. */
 async function createKeys({ baseUrl, ownerKey }: FuzzOptions['system']): Promise<string[]> {
   return await Promise.all(
     ['owner', 'secret', 'read', 'auditor', 'write'].map(async (role) => {

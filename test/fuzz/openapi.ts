@@ -12,13 +12,15 @@ export interface Schema {
   readonly maximum?: number
   readonly minLength?: number
   readonly maxLength?: number
+  readonly pattern?: string
   readonly maxItems?: number
   readonly examples?: readonly unknown[]
 }
 
-interface Parameter {
+export interface Parameter {
   readonly name: string
   readonly in: 'query' | 'path'
+  readonly required?: boolean
   readonly schema: Schema
   readonly example?: unknown
 }
@@ -26,7 +28,14 @@ interface Parameter {
 interface DocumentedOperation {
   readonly operationId: string
   readonly parameters?: readonly Parameter[]
-  readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: Schema }>> }
+  readonly requestBody?: { readonly content: Readonly<Record<string, Omit<Body, 'type'>>> }
+}
+
+export interface Body {
+  /** Media type. */
+  readonly type: string
+  readonly schema: Schema
+  readonly example?: unknown
 }
 
 /** One operation of the OpenAPI document. */
@@ -36,8 +45,7 @@ export interface Operation {
   /** With placeholders: /v1/keys/{id}. */
   readonly path: string
   readonly parameters: readonly Parameter[]
-  /** By media type. */
-  readonly bodies: readonly { readonly type: string; readonly schema: Schema }[]
+  readonly bodies: readonly Body[]
 }
 
 /** Reads the operations of a running system. */
@@ -51,7 +59,7 @@ export async function readOperations(baseUrl: string): Promise<Operation[]> {
   return Object.entries(paths).flatMap(([path, operations]) =>
     Object.entries(operations).map(([method, { operationId: id, parameters = [], requestBody }]) => ({
       ...{ id, method: method.toUpperCase(), path, parameters },
-      bodies: Object.entries(requestBody?.content ?? {}).map(([type, { schema }]) => ({ type, schema })),
+      bodies: Object.entries(requestBody?.content ?? {}).map(([type, body]) => ({ type, ...body })),
     })),
   )
 }
