@@ -4,8 +4,8 @@ import type { Logger } from 'pino'
 import { eraseVisitors } from './archiving/erasures.ts'
 import { type ArchivingOptions, archiveRawClicks } from './archiving/raw-click-archiving.ts'
 import type { Step } from './archiving/step.ts'
+import { shrinkCounters } from './compaction/counter-tables.ts'
 import { compactKeys } from './compaction/key-compaction.ts'
-import { shrinkMinutes } from './compaction/minute-table.ts'
 import { type Ages, expireRecords } from './expiry/expiry.ts'
 
 export interface JanitorOptions {
@@ -76,7 +76,7 @@ export class Janitor {
       () => expireRecords(client, ages, logger, signal),
       () => archiveRawClicks(client, { store, metrics, logger, signal, onStep }),
       () => eraseVisitors(client, { store, logger, signal, onStep, afterMs: eraseAfterMs }),
-      () => shrinkMinutes(client),
+      () => shrinkCounters(client),
       () => compactKeys(client, { logger, signal }),
     ]) {
       try {

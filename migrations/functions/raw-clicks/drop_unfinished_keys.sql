@@ -10,7 +10,8 @@ declare
 begin
   for unfinished in
     select indexrelid from pg_index join pg_class on pg_class.oid = indexrelid
-    where indrelid in (select inhrelid from pg_inherits where inhparent = 'clicks'::regclass)
+    where (indrelid in ('hour_counters'::regclass, 'day_counters'::regclass, 'month_counters'::regclass)
+        or indrelid in (select inhrelid from pg_inherits where inhparent = 'clicks'::regclass))
       and not indisvalid and relname ~ '_pkey_cc(new|old)\d*$'
   loop
     execute format('drop index %s', unfinished);

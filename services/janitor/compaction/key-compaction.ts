@@ -5,6 +5,8 @@ import type { Logger } from 'pino'
 const bytesPerClick = 41
 /** The same in an index whose pages are filled. */
 const filledBytesPerClick = 37
+/** How much larger than a newly made one the key of counters may be. */
+const maxGrowth = 1.3
 /** Smaller ones are not worth it. */
 const defaultMinBytes = 2 * 1024 * 1024
 
@@ -15,11 +17,12 @@ export interface CompactionOptions {
 }
 
 /**
- * Makes the primary keys of past days anew if they take more space than they need, without blocking anybody. Processors write batches of
- * overlapping times, so that pages of the index are split in halves that are never filled (decision 0044).
+ * Makes primary keys anew if they take more space than they need, without blocking anybody. Processors write batches of
+ * overlapping times, and folds the targets of an hour in parts, so that pages of the index are split in halves that are never filled
+ * (decision 0044).
  *
- * A day after which late clicks may still come: if a fifth is saved. Pages then have room for a tenth more. Older days: if a twentieth is
- * saved, and pages are filled.
+ * Clicks of past days. A day after which late clicks may still come: if a fifth is saved. Pages then have room for a tenth more. Older days:
+ * if a twentieth is saved, and pages are filled. Counters of hours, days and months: if a quarter is saved.
  *
  * @param client whose session holds the lock of the janitor, and is closed afterwards
  * @returns the names of the keys
@@ -30,7 +33,7 @@ export async function compactKeys(
   { logger, signal, minBytes = defaultMinBytes }: CompactionOptions,
 ): Promise<string[]> {
   await client.query('select drop_unfinished_keys()')
-  const { rows } = await client.query<{ key: string; partition: string; isFilled: boolean }>(
+  const { rows } = await client.query<{ key: string; partition: string | null; isFilled: boolean }>(
     `select indexrelid::regclass::text as key, inhrelid::regclass::text as partition, ended < now() - interval '4 days' as "isFilled"
      from pg_inherits
      cross join click_partition_end(inhrelid::regclass::text) as ended
@@ -43,8 +46,17 @@ export async function compactKeys(
          reltuples * case when ended < now() - interval '4 days' then 1.05 * $3::int else 1.2 * $2::int end)
        -- Not known before the partition was vacuumed or analyzed.
        and reltuples > 0
+     union all
+     select indexrelid::regclass::text, null, false
+     from pg_class
+     join pg_index on indrelid = pg_class.oid and indisprimary
+     join pg_stats on schemaname = 'public' and tablename = relname and attname = 'target'
+     where pg_class.oid in ('hour_counters'::regclass, 'day_counters'::regclass, 'month_counters'::regclass)
+       and has_table_privilege(pg_class.oid, 'maintain')
+       -- An entry: line pointer and header, 12 bytes; start and project, 12; target; aligned to 8. A tenth of each page stays free.
+       and pg_relation_size(indexrelid) > greatest($1, $4 * reltuples * (4 + 8 * ceil((20 + avg_width) / 8.0)) / 0.9)
      order by 1`,
-    [minBytes, bytesPerClick, filledBytesPerClick],
+    [minBytes, bytesPerClick, filledBytesPerClick, maxGrowth],
   )
   const compacted: string[] = []
   for (const { key, partition, isFilled } of rows) {

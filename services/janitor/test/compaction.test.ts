@@ -2,8 +2,8 @@ import { createPool } from '@clicktally/database/pool.ts'
 import { createTestDatabase } from '@clicktally/testing/test-database.ts'
 import { pino } from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
+import { shrinkCounters } from '../compaction/counter-tables.ts'
 import { compactKeys } from '../compaction/key-compaction.ts'
-import { shrinkMinutes } from '../compaction/minute-table.ts'
 
 const logger = pino({ level: 'silent' })
 const dayMs = 86_400_000
@@ -135,18 +135,54 @@ test('the space of packed minutes is returned, unless somebody reads the table o
     )
   await add(210_000)
   const full = await bytes('minute_counters')
-  const shrink = () => run((client) => shrinkMinutes(client, 1024 * 1024))
-  expect(await shrink()).toBe(false)
+  const shrink = () => run((client) => shrinkCounters(client, 1024 * 1024))
+  expect(await shrink()).toEqual([])
   await ask(`delete from minute_counters where target <> 'target 7'`)
   const reader = await owner.connect()
   await reader.query(
     'begin; set local idle_in_transaction_session_timeout = 0; lock table minute_counters in access share mode',
   )
-  expect(await shrink()).toBe(false)
+  expect(await shrink()).toEqual([])
   expect(await bytes('minute_counters')).toBeGreaterThan(0.9 * full)
   reader.release(true)
-  await expect.poll(shrink).toBe(true)
+  await expect.poll(shrink).toEqual(['minute_counters'])
   expect(await bytes('minute_counters')).toBeLessThan(100_000)
   expect(await ask('select target from minute_counters')).toEqual([{ target: 'target 7' }])
-  expect(await shrink()).toBe(false)
+  expect(await shrink()).toEqual([])
+})
+
+test('the space of sketches that late clicks have changed often is returned', async () => {
+  const { ask, run, bytes } = await createCompaction()
+  await ask('alter table day_counters set (autovacuum_enabled = false, toast.autovacuum_enabled = false)')
+  await ask(
+    `insert into day_counters (project_id, day, target, total, bots, visitors)
+     select 1, '2026-01-01', 'target ' || n, 2000, 0, array(select i * 1000 + n from generate_series(1, 2000) i) from generate_series(1, 100) n`,
+  )
+  await ask('vacuum day_counters')
+  const before = await bytes('day_counters')
+  const shrink = () => run((client) => shrinkCounters(client, 100_000))
+  expect(await shrink()).toEqual([])
+  for (let late = 0; late < 5; late += 1)
+    await ask('update day_counters set total = total + 1, visitors = visitors || 2147483647')
+  await ask('vacuum day_counters')
+  expect(await bytes('day_counters')).toBeGreaterThan(4 * before)
+  expect(await shrink()).toEqual(['day_counters'])
+  expect(await bytes('day_counters')).toBeLessThan(1.3 * before)
+  expect(await ask('select count(*)::int as n, sum(total)::int as total from day_counters')).toEqual([
+    { n: 100, total: 200_500 },
+  ])
+  expect(await shrink()).toEqual([])
+})
+
+test('keys of counters are made anew when folds have split their pages', async () => {
+  const { ask, run, bytes } = await createCompaction()
+  await ask(
+    `insert into hour_counters (project_id, hour, target, total, bots, visitors)
+     select 1, timestamptz '2026-01-01' + n % 24 * interval '1 hour', 'target ' || md5(n::text), 1, 0, '{}' from generate_series(1, 48000) n`,
+  )
+  await ask('vacuum analyze hour_counters')
+  const before = await bytes('hour_counters_pkey')
+  expect(await run((client) => compactKeys(client, options))).toEqual(['hour_counters_pkey'])
+  expect(await bytes('hour_counters_pkey')).toBeLessThan(0.8 * before)
+  expect(await run((client) => compactKeys(client, options))).toEqual([])
 })

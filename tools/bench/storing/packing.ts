@@ -1,6 +1,6 @@
 import { createPool } from '@clicktally/database/pool.ts'
+import { shrinkCounters } from '@clicktally/janitor/compaction/counter-tables.ts'
 import { compactKeys } from '@clicktally/janitor/compaction/key-compaction.ts'
-import { shrinkMinutes } from '@clicktally/janitor/compaction/minute-table.ts'
 import { CounterFolding } from '@clicktally/processor/background/counter-folding.ts'
 import { HourPacking } from '@clicktally/processor/background/packing/hour-packing.ts'
 import { pino } from 'pino'
@@ -30,7 +30,7 @@ export async function compact({ ownerUrl, urlFor }: FreshDatabase, signal: Abort
     })
     const client = await janitorPool.connect()
     try {
-      await shrinkMinutes(client)
+      await shrinkCounters(client)
       await compactKeys(client, { logger, signal })
     } finally {
       client.release()
