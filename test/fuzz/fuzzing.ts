@@ -78,24 +78,30 @@ export async function fuzz({
     if (faults.length < 20) faults.push(`${fault}\n  ${describe(request, keys)}`)
   }
 
-  try {
-    for (let [turn, sent] = [0, 0]; sent < requests; turn += 1) {
+  function* generated(): Generator<readonly [FuzzRequest, Operation]> {
+    for (let [turn, sent] = [0, 0]; sent < requests; turn += 1, sent += batch) {
       signal?.throwIfAborted()
       const operation = operations[turn % operations.length] as Operation
       const arbitrary = requestFor(operation, keys, (name) => known.of(operation.path, name))
-      const generated = fc.sample(arbitrary, { numRuns: Math.min(batch, requests - sent), seed: seed + sent })
-      if (sent === 0)
-        generated.push({ ...gzipBomb, headers: { ...gzipBomb.headers, authorization: `Bearer ${keys[0]}` } })
-      const waiting = generated.values()
-      await Promise.all(
-        Array.from({ length: inFlight }, async () => {
-          for (const request of waiting) await send(request, operation)
-        }),
-      )
-      sent += generated.length
-      onProgress(Math.min(sent, requests))
-      if (early === undefined && sent >= requests / 10) early = await memoryOf(system)
+      const numRuns = Math.min(batch, requests - sent)
+      for (const request of fc.sample(arbitrary, { numRuns, seed: seed + sent })) yield [request, operation]
+      onProgress(sent + numRuns)
     }
+  }
+
+  try {
+    await send(withKey(gzipBomb, keys[0]), operations[0] as Operation)
+    let sent = 0
+    const waiting = generated()
+    await Promise.all(
+      Array.from({ length: inFlight }, async () => {
+        for (const [request, operation] of waiting) {
+          await send(request, operation)
+          sent += 1
+          if (sent === Math.ceil(requests / 10)) early = await memoryOf(system)
+        }
+      }),
+    )
   } finally {
     await pool.close()
   }
@@ -117,6 +123,10 @@ function faultOf(status: number, type: string, text: string): string | undefined
   const { code, status: own, detail } = JSON.parse(text) as Record<string, unknown>
   const isWhole = typeof code === 'string' && own === status && typeof detail === 'string' && detail !== ''
   return isWhole ? undefined : `answered ${status} with half a problem: ${text.slice(0, 300)}`
+}
+
+function withKey(request: FuzzRequest, key = ''): FuzzRequest {
+  return { ...request, headers: { ...request.headers, authorization: `Bearer ${key}` } }
 }
 
 async function listed({ baseUrl, ownerKey }: FuzzOptions['system'], path: string): Promise<unknown> {
