@@ -22,7 +22,7 @@ const { requests, seed } = new Command('npm run test:fuzz --')
   .opts<Options>()
 
 const abort = new AbortController()
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => abort.abort(new Error(signal)))
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => abort.abort(new Error(signal)))
 const output: Output = {
   line: (text) => process.stdout.write(`${text}\n`),
   terminal: process.stderr.isTTY ? process.stderr : undefined,
