@@ -5,6 +5,7 @@ import { archiving } from './measurements/archiving.ts'
 import { breakdowns } from './measurements/breakdowns.ts'
 import { bytesPerClick, costliestBody } from './measurements/click-size.ts'
 import { endToEnd } from './measurements/end-to-end.ts'
+import { exports } from './measurements/exports.ts'
 import { ingests } from './measurements/ingests.ts'
 import { memory } from './measurements/memory.ts'
 import { page } from './measurements/page.ts'
@@ -15,5 +16,5 @@ import { storing } from './measurements/storing.ts'
 /** All measurements, in the order in which they run. */
 export const measurements: readonly Measurement[] = [
   ...[accepting, acceptingBatches, loneClick, acceptingLatency, storing, endToEnd, processors, ingests, memory],
-  ...[microCache, costliestBody, yearCount, breakdowns, archiving, bytesPerClick, page],
+  ...[microCache, costliestBody, yearCount, breakdowns, exports, archiving, bytesPerClick, page],
 ]

@@ -67,6 +67,10 @@ export const targets = {
     'MB',
   ),
   processorMemory: atMost(200, 'maximum resident memory of a processor draining a long queue', 'MB'),
+  exportMemory: atMost(
+    1.2,
+    'maximum resident memory of the api while it exports ten million clicks, relative to the first million',
+  ),
   bytesPerClick: {
     ...atMost(
       1.3,
