@@ -142,8 +142,8 @@ export class ClusterSystem implements SystemUnderTest {
   }
 
   /**
-   * Resolves when every container works, every server follows its primary, every queue has all members, and every node of RabbitMQ takes
-   * connections. RabbitMQ's health check starts three Erlang VMs, which takes longer than its limit on a busy machine.
+   * Resolves when every container works, every server follows its primary, a standby may replace it, every queue has all members, and
+   * every node of RabbitMQ takes connections. RabbitMQ's health check starts three Erlang VMs, which takes longer than its limit on a busy machine.
    */
   async whole(): Promise<void> {
     const isBroker = (container: string) => brokers.some((service) => container === this.project.container(service))
@@ -156,6 +156,7 @@ export class ClusterSystem implements SystemUnderTest {
             online.length === brokers.length &&
             (await this.#listeningBrokers()) === brokers.length &&
             (await this.#isReplicated()) &&
+            (await this.#mayFailOver()) &&
             (await this.project.areHealthy(containers))
           )
         } catch {
@@ -193,6 +194,14 @@ export class ClusterSystem implements SystemUnderTest {
        from pg_stat_replication where state = 'streaming'`,
     )
     return rows[0]?.standbys === databases.length - 1 && rows[0].synchronous === 1
+  }
+
+  /** Whether etcd knows the synchronous standby. Patroni writes it down up to `loop_wait` after the standby follows a new primary. */
+  async #mayFailOver(): Promise<boolean> {
+    const [service = ''] = databases
+    const list = ['with-secrets.sh', 'patronictl', 'list', 'clicktally', '--format', 'json']
+    const members = JSON.parse(await this.project.exec(this.project.container(service), ...list)) as { Role: string }[]
+    return members.some(({ Role: role }) => role === 'Sync Standby')
   }
 
   async #query(container: string, statement: string): Promise<string> {
