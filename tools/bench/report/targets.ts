@@ -69,7 +69,7 @@ export const targets = {
   processorMemory: atMost(200, 'maximum resident memory of a processor draining a long queue', 'MB'),
   exportMemory: atMost(
     1.2,
-    'maximum resident memory of the api while it exports ten million clicks, relative to the first million',
+    'maximum resident memory of the api while it exports ten million clicks, relative to the first tenth of the time',
   ),
   bytesPerClick: {
     ...atMost(
