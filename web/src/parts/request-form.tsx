@@ -6,13 +6,21 @@ interface RequestFormProps {
   /** The text of the button. */
   readonly action: string
   readonly class?: string
+  /** Whether the fields keep what was sent, as those of a setting do. Otherwise they are cleared. */
+  readonly keepsFields?: boolean
   /** Sends the request. Its problem is shown in the form. */
   submit(fields: FormData): Promise<void>
   readonly children?: ComponentChildren
 }
 
-/** A form that sends a request: busy while it is in progress, cleared when it is done. */
-export function RequestForm({ action, class: name = 'row-form', submit, children }: RequestFormProps) {
+/** A form that sends a request: busy while it is in progress, reset when it is done unless somebody went on typing. */
+export function RequestForm({
+  action,
+  class: name = 'row-form',
+  keepsFields = false,
+  submit,
+  children,
+}: RequestFormProps) {
   const problem = useSignal<string | undefined>(undefined)
   const isBusy = useSignal(false)
   const onSubmit = async (event: SubmitEvent) => {
@@ -21,7 +29,10 @@ export function RequestForm({ action, class: name = 'row-form', submit, children
     isBusy.value = true
     problem.value = undefined
     try {
-      await submit(new FormData(form))
+      const sent = new FormData(form)
+      await submit(sent)
+      if (String([...sent]) !== String([...new FormData(form)])) return
+      if (keepsFields) for (const input of form.querySelectorAll('input')) input.defaultValue = input.value
       form.reset()
     } catch (error) {
       problem.value = describe(error)

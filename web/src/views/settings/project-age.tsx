@@ -17,7 +17,7 @@ export function ProjectAge({ project: { name, keepRawDays }, onChange }: Project
     onChange()
   }
   return (
-    <RequestForm key={keepRawDays} action="Save" class="inline-form" submit={save}>
+    <RequestForm action="Save" class="inline-form" keepsFields submit={save}>
       <input
         name="days"
         class="days"

@@ -19,7 +19,7 @@ export function ProjectProps({ project: { name, dimensions }, onChange }: Projec
     onChange()
   }
   return (
-    <RequestForm key={list} action="Save" class="inline-form" submit={save}>
+    <RequestForm action="Save" class="inline-form" keepsFields submit={save}>
       <input name="props" aria-label={`Props of ${name}`} defaultValue={list} placeholder="plan, size" />
     </RequestForm>
   )
