@@ -11,9 +11,12 @@ import { onTestFinished } from 'vitest'
 import { startGateway } from './gateway.ts'
 import { type Service, startService } from './service.ts'
 
+/** What a cell needs of its broker. */
+export type CellBroker = Pick<TestBroker, 'url' | 'urlAs'>
+
 /** A queue, a database and a processor. */
-export interface CellUnderTest {
-  readonly broker: TestBroker
+export interface CellUnderTest<Broker extends CellBroker = TestBroker> {
+  readonly broker: Broker
   readonly database: TestDatabase
   readonly startProcessor: () => Promise<Service>
   /** Queries as the owner of the tables. */
@@ -51,7 +54,7 @@ export interface Installation {
 export async function createInstallation(
   more: Partial<Record<'ingest' | 'auth' | 'api', Record<string, string>>> = {},
 ): Promise<Installation> {
-  const home = await createCell()
+  const home = await createCell(await createTestBroker())
   const owner = makeKey('owner')
   const firstAccess: FirstAccess = {
     operator: { id: owner.id, hash: owner.hash },
@@ -96,26 +99,21 @@ export async function createInstallation(
   }
 }
 
-/**
- * An installation with a second cell, `eu`.
- *
- * @param ingestUrl changes the URL by which ingest reaches the broker of that cell
- */
-export async function createCells(
-  ingestUrl: (url: string) => Promise<string> = async (url) => url,
-): Promise<Installation & { readonly eu: CellUnderTest }> {
-  const eu = await createCell()
-  const { broker, database } = eu
+/** An installation with a second cell, `eu`, whose broker this is. */
+export async function createCells<Broker extends CellBroker>(
+  broker: Broker,
+): Promise<Installation & { readonly eu: CellUnderTest<Broker> }> {
+  const eu = await createCell(broker)
+  const { database } = eu
   const installation = await createInstallation({
-    ingest: { CELL_BROKER_URLS: `eu=${await ingestUrl(await broker.urlAs('ingest'))}` },
+    ingest: { CELL_BROKER_URLS: `eu=${await broker.urlAs('ingest')}` },
     auth: { CELL_DATABASE_URLS: `eu=${database.authUrl}` },
     api: { CELL_BROKER_URLS: `eu=${await broker.urlAs('api')}`, CELL_DATABASE_URLS: `eu=${database.apiUrl}` },
   })
   return { ...installation, eu }
 }
 
-async function createCell(): Promise<CellUnderTest> {
-  const broker = await createTestBroker()
+async function createCell<Broker extends CellBroker>(broker: Broker): Promise<CellUnderTest<Broker>> {
   const database = await createTestDatabase()
   const logger = pino({ level: 'silent' })
   const pool = createPool({

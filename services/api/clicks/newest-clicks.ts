@@ -1,7 +1,7 @@
+import { clickPartitions } from '@clicktally/database/click-partitions.ts'
 import type { Tables } from '@clicktally/database/tables.ts'
 import type { Kysely } from 'kysely'
 import { type ClickPage, type ClickQuery, type ClickRow, clickPage, hasClicks } from '../queries/click-page.ts'
-import { clickPartitions } from '../queries/click-partitions.ts'
 
 /** Below the statement timeout. */
 const longestSearchMs = 2_000

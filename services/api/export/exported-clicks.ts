@@ -1,7 +1,7 @@
+import { clickPartitions } from '@clicktally/database/click-partitions.ts'
 import type { Tables } from '@clicktally/database/tables.ts'
 import type { Kysely } from 'kysely'
 import { type ClickQuery, type ClickRow, clickPage, hasClicks } from '../queries/click-page.ts'
-import { clickPartitions } from '../queries/click-partitions.ts'
 
 /** Rows of a query. With the largest clicks, 32 KiB each, they take 64 MB; usually less than one. */
 const pageRows = 2_000

@@ -1,12 +1,12 @@
-import { randomUuidV7 } from '@clicktally/event/uuid-v7.ts'
+import { createOwnBroker } from '@clicktally/testing/own-broker.ts'
 import { patience } from '@clicktally/testing/patience.ts'
-import { TcpProxy } from '@clicktally/testing/tcp-proxy.ts'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { createTestBroker } from '@clicktally/testing/test-broker.ts'
+import { expect, test, vi } from 'vitest'
 import { ClickSender } from '../click-sender.ts'
-import { createCells } from '../installation.ts'
+import { createCells, type Installation } from '../installation.ts'
 
 test('each project is counted in its cell alone, exactly once, and the api and the balance know which', async () => {
-  const cells = await createCells()
+  const cells = await createCells(await createTestBroker())
   const { home, eu } = cells
   await home.startProcessor()
   const killed = await eu.startProcessor()
@@ -14,20 +14,13 @@ test('each project is counted in its cell alone, exactly once, and the api and t
     status: 201,
     body: { name: 'shop', cell: 'eu' },
   })
-  const senders = await Promise.all(
-    ['default', 'shop'].map(async (project) => {
-      const sender = new ClickSender(() => cells.ingest.url, await cells.keyOf(project))
-      sender.start()
-      return sender
-    }),
-  )
-  const [ofDefault, ofShop] = senders as [ClickSender, ClickSender]
+  const [ofDefault, ofShop] = await Promise.all([startSender(cells, 'default'), startSender(cells, 'shop')])
   await vi.waitFor(() => expect(ofShop.accepted.size).toBeGreaterThan(300), patience)
   // Clicks of the other cell are counted meanwhile.
   await killed.kill()
   await eu.startProcessor()
   await vi.waitFor(() => expect(ofShop.accepted.size).toBeGreaterThan(600), patience)
-  await Promise.all(senders.map((sender) => sender.stop()))
+  await Promise.all([ofDefault.stop(), ofShop.stop()])
 
   const totalOf = async (project: string) => (await cells.read(`/v1/counts?project=${project}`)).body.total
   await vi.waitFor(async () => expect(await totalOf('default')).toBe(ofDefault.accepted.size), patience)
@@ -64,40 +57,35 @@ test('each project is counted in its cell alone, exactly once, and the api and t
   })
 })
 
-test('a cell whose broker is away refuses its clicks and takes nothing from the others', async () => {
-  let proxy: TcpProxy | undefined
-  const cells = await createCells(async (text) => {
-    const url = new URL(text)
-    proxy = await TcpProxy.open({ host: url.hostname, port: Number(url.port) })
-    onTestFinished(() => proxy?.close())
-    return Object.assign(url, { hostname: '127.0.0.1', port: String(proxy.port) }).href
-  })
+test('a cell whose broker is killed refuses its clicks meanwhile, loses none, and takes nothing from the others', async () => {
+  const cells = await createCells(await createOwnBroker())
+  const { home, eu } = cells
+  await Promise.all([home.startProcessor(), eu.startProcessor()])
   await cells.manage('POST', '/v1/projects', { name: 'shop', cell: 'eu' })
-  const keys = { home: await cells.keyOf('default'), eu: await cells.keyOf('shop') }
-  const send = async (key: string) => {
-    const response = await fetch(`${cells.ingest.url}/v1/events`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ id: randomUuidV7(Date.now()), target: 'button' }),
-    })
-    return { status: response.status, code: ((await response.json()) as { code?: string }).code }
-  }
-  await vi.waitFor(async () => expect((await send(keys.eu)).status).toBe(202), patience)
-  expect(await cells.home.broker.depth()).toBe(0)
-  expect(await cells.eu.broker.depth()).toBe(1)
+  const [ofDefault, ofShop] = await Promise.all([startSender(cells, 'default'), startSender(cells, 'shop')])
+  await vi.waitFor(() => expect(Math.min(ofDefault.accepted.size, ofShop.accepted.size)).toBeGreaterThan(200), patience)
 
-  await proxy?.close()
-  await vi.waitFor(
-    async () => expect(await send(keys.eu)).toEqual({ status: 503, code: 'broker_unavailable' }),
-    patience,
-  )
-  expect((await send(keys.home)).status).toBe(202)
+  // Perhaps some before the keys had arrived at ingest.
+  const refusalsBefore = [...ofDefault.refusals]
+  eu.broker.kill()
+  await vi.waitFor(() => expect([...ofShop.refusals.keys()]).toContain('broker_unavailable'), patience)
+  const acceptedAtKill = { home: ofDefault.accepted.size, eu: ofShop.accepted.size }
   expect(await cells.ingest.readiness()).toBe(200)
-  expect(await cells.home.broker.depth()).toBe(1)
+  await vi.waitFor(() => expect(ofDefault.accepted.size).toBeGreaterThan(acceptedAtKill.home + 200), patience)
+  await vi.waitFor(() => expect(ofShop.accepted.size).toBeGreaterThan(acceptedAtKill.eu + 200), patience)
+  await Promise.all([ofDefault.stop(), ofShop.stop()])
+
+  expect([...ofDefault.refusals]).toEqual(refusalsBefore)
+  await vi.waitFor(async () => {
+    const { body: balance } = await cells.read('/v1/balance')
+    expect(balance).toMatchObject({ status: 'current', inFlight: 0, overdue: 0, dead: 0 })
+  }, patience)
+  expect(await home.tally(1)).toEqual({ ids: ofDefault.accepted, counted: ofDefault.accepted.size })
+  expect(await eu.tally(2)).toEqual({ ids: ofShop.accepted, counted: ofShop.accepted.size })
 })
 
 test('an ingest that does not know the cell of a project refuses its clicks, and sends none elsewhere', async () => {
-  const cells = await createCells()
+  const cells = await createCells(await createTestBroker())
   await cells.manage('POST', '/v1/projects', { name: 'shop', cell: 'eu' })
   const key = await cells.keyOf('shop')
   const ignorant = await cells.startIngest({ CELL_BROKER_URLS: '' })
@@ -115,7 +103,7 @@ test('an ingest that does not know the cell of a project refuses its clicks, and
 })
 
 test('owners and processors agree: what a project declares is copied to the other cells', async () => {
-  const cells = await createCells()
+  const cells = await createCells(await createTestBroker())
   const inCell = () =>
     cells.eu.ask<{ name: string; dimensions: string[]; keep_raw_days: number | null; cell: string }>(
       'select name, dimensions, keep_raw_days, cell from projects where id > 1 order by id',
@@ -142,3 +130,9 @@ test('owners and processors agree: what a project declares is copied to the othe
     body: { code: 'cell_unknown', field: 'cell' },
   })
 })
+
+async function startSender({ ingest, keyOf }: Installation, project: string): Promise<ClickSender> {
+  const sender = new ClickSender(() => ingest.url, await keyOf(project))
+  sender.start()
+  return sender
+}

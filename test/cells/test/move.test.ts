@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { childEnvironment } from '@clicktally/local/services/child-environment.ts'
 import { patience } from '@clicktally/testing/patience.ts'
+import { createTestBroker } from '@clicktally/testing/test-broker.ts'
 import { expect, test, vi } from 'vitest'
 import { ClickSender } from '../click-sender.ts'
 import { createCells } from '../installation.ts'
@@ -11,7 +12,7 @@ import { createCells } from '../installation.ts'
 const root = join(import.meta.dirname, '../../..')
 
 test('a project is moved under load: with repeats all the time, each click is counted once, and no count is ahead of its asOf', async () => {
-  const cells = await createCells()
+  const cells = await createCells(await createTestBroker())
   const { home, eu } = cells
   await Promise.all([home.startProcessor(), eu.startProcessor()])
   await cells.manage('POST', '/v1/projects', { name: 'shop', dimensions: ['plan'] })

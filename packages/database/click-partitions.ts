@@ -1,6 +1,6 @@
-import { type IdRange, partitionIds } from '@clicktally/database/partition-ids.ts'
-import type { Tables } from '@clicktally/database/tables.ts'
 import { type Kysely, sql } from 'kysely'
+import { type IdRange, partitionIds } from './partition-ids.ts'
+import type { Tables } from './tables.ts'
 
 /**
  * The partitions of the raw clicks, the oldest first. Queries read one after the other, because a query over all of them takes long
