@@ -62,6 +62,19 @@ test('a migration applies exactly the functions whose file has changed', async (
   expect(await functionsOf(pool)).toEqual(await freshFunctions())
 })
 
+test('no function runs with the rights of the owner on a temporary table of its caller', async () => {
+  const { pool, migrate } = await createEmptyDatabase()
+  await migrate()
+  // Unless pg_temp is named, PostgreSQL looks for tables there first ("Writing SECURITY DEFINER Functions Safely").
+  const { rows } = await pool.query(`
+    select proname as name, setting from pg_proc
+    left join unnest(proconfig) as setting on setting like 'search_path=%'
+    where pronamespace = 'public'::regnamespace and (prosecdef or setting is not null)`)
+  expect(rows.length).toBeGreaterThan(10)
+  for (const { name, setting } of rows)
+    expect({ name, setting }).toEqual({ name, setting: 'search_path=pg_catalog, public, pg_temp' })
+})
+
 test('a function that cannot be created undoes the whole migration', async () => {
   const { pool, migrateTo, migrate } = await createEmptyDatabase()
   await migrateTo('0003-counter-deltas')

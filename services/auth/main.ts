@@ -13,6 +13,7 @@ import { createApp } from './app.ts'
 import { CellDatabases } from './cells/cell-databases.ts'
 import { readConfig } from './config.ts'
 import { installFirstAccess } from './installation/first-access.ts'
+import { renewKeyVersion } from './installation/key-version.ts'
 import { SignInLimits } from './sessions/sign-in-limits.ts'
 import { snapshotMetrics } from './snapshot/snapshot-metrics.ts'
 import { SnapshotPublisher } from './snapshot/snapshot-publisher.ts'
@@ -66,9 +67,10 @@ closeWithGrace({ delay: 15_000, logger }, async ({ signal, err }) => {
 })
 
 // Without the database there is nothing to serve: wait for it.
-while (firstAccess !== undefined) {
+for (;;) {
   try {
-    await installFirstAccess(db, firstAccess)
+    if (firstAccess !== undefined) await installFirstAccess(db, firstAccess)
+    await renewKeyVersion(db)
     break
   } catch (error) {
     logger.warn({ err: error }, 'the first keys could not be installed; retrying')

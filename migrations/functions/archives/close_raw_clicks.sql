@@ -5,7 +5,7 @@
 create or replace function close_raw_clicks(project int, partition text) returns void
   language plpgsql
   security definer
-  set search_path = pg_catalog, public
+  set search_path = pg_catalog, public, pg_temp
 as $$
 declare
   ends_at timestamptz := click_partition_end(partition);

@@ -3,7 +3,7 @@
 create or replace function drop_click_partition(partition text) returns boolean
   language plpgsql
   security definer
-  set search_path = pg_catalog, public
+  set search_path = pg_catalog, public, pg_temp
 as $$
 declare
   has_others boolean;

@@ -3,7 +3,7 @@
 create or replace function give_up_raw_clicks(project int, partition text) returns void
   language plpgsql
   security definer
-  set search_path = pg_catalog, public
+  set search_path = pg_catalog, public, pg_temp
   set timezone = 'UTC'
 as $$
 declare

@@ -3,7 +3,7 @@
 create or replace function remove_raw_clicks(project int, partition text, at_most int) returns bigint
   language plpgsql
   security definer
-  set search_path = pg_catalog, public
+  set search_path = pg_catalog, public, pg_temp
 as $$
 declare
   removed bigint;

@@ -8,7 +8,7 @@
 create or replace function restore_archived_clicks(project int, partition text, until timestamptz, lines text) returns bigint
   language plpgsql
   security definer
-  set search_path = pg_catalog, public
+  set search_path = pg_catalog, public, pg_temp
   set timezone = 'UTC'
 as $$
 declare

@@ -6,7 +6,7 @@
 create or replace function fold_counter_deltas(out folded bigint, out set_aside bigint, out refusal text)
   language plpgsql
   security definer
-  set search_path = pg_catalog, public
+  set search_path = pg_catalog, public, pg_temp
   -- The first delta here must be the first one in fold_deltas() as well.
   set synchronize_seqscans = off
 as $$

@@ -6,7 +6,7 @@
 -- either in counter_deltas, or in every bucket the click belongs to.
 create or replace function fold_deltas(at_most int) returns bigint
   language plpgsql
-  set search_path = pg_catalog, public
+  set search_path = pg_catalog, public, pg_temp
   set timezone = 'UTC'
   set work_mem = '64MB'
   set jit = off

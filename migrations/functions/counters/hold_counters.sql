@@ -2,7 +2,7 @@
 create or replace function hold_counters() returns void
   language plpgsql
   security definer
-  set search_path = pg_catalog, public
+  set search_path = pg_catalog, public, pg_temp
 as $$ begin
   perform from rollup_horizon for update;
 end $$;

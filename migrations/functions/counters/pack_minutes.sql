@@ -6,7 +6,7 @@
 create or replace function pack_minutes(max_rows int default 6000) returns bigint
   language plpgsql
   security definer
-  set search_path = pg_catalog, public
+  set search_path = pg_catalog, public, pg_temp
   set timezone = 'UTC'
   set work_mem = '64MB'
   set jit = off

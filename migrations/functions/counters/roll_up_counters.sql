@@ -2,7 +2,7 @@
 create or replace function roll_up_counters() returns bigint
   language sql
   security definer
-  set search_path = pg_catalog, public
+  set search_path = pg_catalog, public, pg_temp
 as $$ select roll_up_counters_at(clock_timestamp(), 20000) $$;
 revoke execute on function roll_up_counters() from public;
 grant execute on function roll_up_counters() to clicktally_processor;

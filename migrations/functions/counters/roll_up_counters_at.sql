@@ -7,7 +7,7 @@
 create or replace function roll_up_counters_at(moment timestamptz, max_rows int) returns bigint
   language plpgsql
   security definer
-  set search_path = pg_catalog, public
+  set search_path = pg_catalog, public, pg_temp
   set timezone = 'UTC'
   set work_mem = '64MB'
   set jit = off

@@ -8,7 +8,7 @@ create or replace function roll_up_part(
   inout bucket timestamptz, inout project int, inout target text, out rows_read bigint
 )
   language plpgsql
-  set search_path = pg_catalog, public
+  set search_path = pg_catalog, public, pg_temp
 as $$
 declare
   narrow_table text := narrow || '_counters';

@@ -3,7 +3,7 @@
 create or replace function expire_dead_letters(age interval) returns bigint
   language plpgsql
   security definer
-  set search_path = pg_catalog, public
+  set search_path = pg_catalog, public, pg_temp
 as $$
 declare
   expired bigint;

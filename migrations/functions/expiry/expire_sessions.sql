@@ -2,7 +2,7 @@
 create or replace function expire_sessions() returns bigint
   language sql
   security definer
-  set search_path = pg_catalog, public
+  set search_path = pg_catalog, public, pg_temp
 as $$
   with ended as (delete from sessions where expires_at <= now() returning 1),
     unused as (delete from password_links where expires_at <= now() returning 1)

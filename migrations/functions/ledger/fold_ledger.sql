@@ -10,7 +10,7 @@
 create or replace function fold_ledger(older_than interval, silent_for interval default interval '1 hour') returns void
   language plpgsql
   security definer
-  set search_path = pg_catalog, public
+  set search_path = pg_catalog, public, pg_temp
 as $$
 declare
   written_before timestamptz := clock_timestamp() - older_than;

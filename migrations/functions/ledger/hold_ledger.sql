@@ -3,7 +3,7 @@
 create or replace function hold_ledger() returns void
   language plpgsql
   security definer
-  set search_path = pg_catalog, public
+  set search_path = pg_catalog, public, pg_temp
 as $$ begin
   perform from ledger_totals for share;
 end $$;

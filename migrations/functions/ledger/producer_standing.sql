@@ -7,7 +7,7 @@ create or replace function producer_standing(ids uuid[])
   returns table (producer uuid, closed_at timestamptz, owed bigint, long_owed bigint, live_messages bigint)
   language sql
   stable
-  set search_path = pg_catalog, public
+  set search_path = pg_catalog, public, pg_temp
 as $$
   select known.producer, closed.at,
     case when closed.at is null

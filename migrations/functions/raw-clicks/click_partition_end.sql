@@ -1,7 +1,7 @@
 -- The time at which this partition of clicks ends: clicks_20261128 has a day, clicks_202611 a month (create_click_partition).
 create or replace function click_partition_end(partition text) returns timestamptz
   language plpgsql stable
-  set search_path = pg_catalog, public
+  set search_path = pg_catalog, public, pg_temp
   set timezone = 'UTC'
 as $$
 declare

@@ -7,7 +7,7 @@
 create or replace function create_click_partition(day date) returns void
   language plpgsql
   security definer
-  set search_path = pg_catalog, public
+  set search_path = pg_catalog, public, pg_temp
   set timezone = 'UTC'
 as $$
 declare

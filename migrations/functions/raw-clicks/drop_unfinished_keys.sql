@@ -3,7 +3,7 @@
 create or replace function drop_unfinished_keys() returns void
   language plpgsql
   security definer
-  set search_path = pg_catalog, public
+  set search_path = pg_catalog, public, pg_temp
 as $$
 declare
   unfinished regclass;

@@ -3,7 +3,7 @@
 create or replace function fill_key(partition regclass) returns void
   language plpgsql
   security definer
-  set search_path = pg_catalog, public
+  set search_path = pg_catalog, public, pg_temp
 as $$
 declare
   key regclass;

@@ -4,7 +4,7 @@
 -- Waits for transactions that are writing to those partitions, and scans them to find the latest time at which a click occurred.
 create or replace function keep_raw_clicks_since(day date) returns timestamptz
   language plpgsql
-  set search_path = pg_catalog, public
+  set search_path = pg_catalog, public, pg_temp
   set timezone = 'UTC'
 as $$
 declare

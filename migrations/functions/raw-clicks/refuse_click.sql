@@ -2,7 +2,7 @@
 -- adds clicks there, which were counted before (restore_archived_clicks).
 create or replace function refuse_click() returns trigger
   language plpgsql
-  set search_path = pg_catalog, public
+  set search_path = pg_catalog, public, pg_temp
 as $$ begin
   if current_setting('clicktally.restoring', true) = 'on' then return new; end if;
   if exists (select from raw_clicks where kept_since > uuid_extract_timestamp(new.id))

@@ -4,7 +4,7 @@ create or replace function click_visitors(credential text, project int, ids uuid
   returns table (id uuid, visitor_id text)
   language plpgsql stable
   security definer
-  set search_path = pg_catalog, public
+  set search_path = pg_catalog, public, pg_temp
 as $$
 declare
   credential_hash bytea := sha256(convert_to(credential, 'UTF8'));

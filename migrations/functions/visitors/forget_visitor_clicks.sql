@@ -6,7 +6,7 @@
 create or replace function forget_visitor_clicks(entry bigint, visitor text, ids uuid[], projects int[]) returns bigint
   language plpgsql
   security definer
-  set search_path = pg_catalog, public
+  set search_path = pg_catalog, public, pg_temp
   -- A nested loop over the primary keys of the few partitions that the ids are in, whatever the statistics say.
   set enable_hashjoin = off
   set enable_mergejoin = off

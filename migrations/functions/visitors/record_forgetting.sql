@@ -3,7 +3,7 @@
 create or replace function record_forgetting(visitor text, only_project int, operator_name text) returns bigint
   language sql
   security definer
-  set search_path = pg_catalog, public
+  set search_path = pg_catalog, public, pg_temp
 as $$
   -- From archives the janitor removes the visitor, with its next run.
   insert into archive_erasures (visitor_id, project_id)

@@ -4,7 +4,7 @@ create or replace function visitor_clicks(partition regclass, from_page bigint, 
   returns table (id uuid, project_id int, target text, minute timestamptz, is_counted boolean)
   language plpgsql stable
   security definer
-  set search_path = pg_catalog, public
+  set search_path = pg_catalog, public, pg_temp
 as $$ begin
   if not exists (select from pg_inherits where inhparent = 'clicks'::regclass and inhrelid = partition) then
     raise exception '% is not a partition of clicks', partition using errcode = 'invalid_parameter_value';

@@ -47,3 +47,16 @@ test('the role of the api can read every column of a click but the visitor', asy
     await expect(pool.query(`select id from ${name}`), name).rejects.toMatchObject({ code: insufficientPrivilege })
   }
 })
+
+test('the role of the api gets no visitors with keys of its own making', async () => {
+  const { apiUrl } = await createApi()
+  const logger = pino({ level: 'silent' })
+  const pool = createPool({ url: apiUrl, name: 'test', logger, maxConnections: 1, statementTimeoutMs: 60_000 })
+  onTestFinished(() => pool.end())
+  await pool.query(`create temporary table keys as
+    select 'owner' as role, sha256('forged') as hash, null::timestamptz as revoked_at, null::timestamptz as expires_at`)
+  await pool.query('grant select on pg_temp.keys to public')
+  await expect(pool.query(`select * from click_visitors('forged', 1, '{}')`)).rejects.toMatchObject({
+    code: insufficientPrivilege,
+  })
+})

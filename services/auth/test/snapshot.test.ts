@@ -1,10 +1,12 @@
 import { keysStreamArguments, keysTopology } from '@clicktally/broker/keys-topology.ts'
+import { readKeyVersion } from '@clicktally/database/key-snapshot.ts'
 import { decodeKeySnapshot, type KeySnapshot } from '@clicktally/keys/key-snapshot.ts'
 import { patience } from '@clicktally/testing/patience.ts'
 import { createTestBroker, type TestBroker } from '@clicktally/testing/test-broker.ts'
 import { type ConsumeMessage, connect } from 'amqplib'
 import { pino } from 'pino'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { renewKeyVersion } from '../installation/key-version.ts'
 import { SnapshotPublisher } from '../snapshot/snapshot-publisher.ts'
 import { renewVisitorSalts, withoutOldSalts } from '../snapshot/visitor-salts.ts'
 import { createAuth, firstKeys } from './auth-under-test.ts'
@@ -132,6 +134,22 @@ describe('the key snapshots', () => {
     const seen = await watch(broker)
     await vi.waitFor(() => expect(seen.at(-1)?.keys).toHaveLength(4), patience)
   })
+})
+
+test('after a restore the keys have a version that no service has seen', async () => {
+  const auth = await createAuth()
+  const version = async () => await readKeyVersion(auth.db)
+  const backedUp = await version()
+  await auth.owner.query(`update projects set derives_visitors = false`)
+  const seen = await version()
+  expect(seen).toBeGreaterThan(backedUp)
+  await auth.owner.query('update key_version set version = $1', [backedUp])
+  await renewKeyVersion(auth.db)
+  const renewed = await version()
+  expect(renewed).toBeGreaterThan(seen)
+  await auth.owner.query('update key_version set version = $1', [backedUp])
+  await auth.owner.query(`update projects set derives_visitors = true`)
+  expect(await version()).toBeGreaterThan(renewed)
 })
 
 test('salts exist for today and tomorrow, and are deleted 48 hours after their day began', async () => {

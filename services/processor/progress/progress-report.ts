@@ -151,9 +151,15 @@ export class ProgressReport {
     for (const handover of this.#handovers) handover.observed(observation)
   }
 
-  /** One write at a time, because each contains all connections. */
+  /** One write at a time, because each contains all connections and all handovers. */
+  async #inTurn<Result>(write: () => Promise<Result>): Promise<Result> {
+    const written = this.#writing.then(write)
+    this.#writing = written.catch(() => {})
+    return await written
+  }
+
   async #write(holdsUnknown: boolean, isFenced: boolean): Promise<number> {
-    const written = this.#writing.then(async () => {
+    return await this.#inTurn(async () => {
       const unknown = this.#handovers.filter(({ countedThroughMs }) => countedThroughMs === undefined)
       const ms = await this.#table.write({
         countedThroughMs: this.#minimumMs(),
@@ -165,8 +171,6 @@ export class ProgressReport {
       if (!this.#hasRow) this.#begin(ms)
       return ms
     })
-    this.#writing = written.catch(() => {})
-    return await written
   }
 
   #begin(countedThroughMs: number): void {
@@ -212,9 +216,12 @@ export class ProgressReport {
   /** Takes over the row of a process all of whose connections are closed. */
   async #takeOver(other: OtherProgress, clicks: WatchedConsumer): Promise<void> {
     for (const marker of other.connections) if (!(await clicks.isConnectionDropped(marker))) return
-    const takenMs = await this.#table.takeOver(other)
-    if (takenMs === undefined) return
-    this.#handOver([], takenMs)
+    const isTaken = await this.#inTurn(async () => {
+      const takenMs = await this.#table.takeOver(other)
+      if (takenMs !== undefined) this.#handOver([], takenMs)
+      return takenMs !== undefined
+    })
+    if (!isTaken) return
     this.#logger.info({ processor: other.processor }, 'took over from a processor that is gone')
   }
 }

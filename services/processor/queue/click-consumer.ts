@@ -78,7 +78,8 @@ export class ClickConsumer implements WatchedConsumer {
       queue: options.queue,
       prefetch: options.prefetch,
       unacked: this.#unacked,
-      isIdle: () => this.#batcher.isIdle,
+      // While messages are copied to the suspects at the end, the batcher is idle and they are still held.
+      isIdle: () => this.#batcher.isIdle && this.#unacked.all.length === 0,
       isCurrent: (channel) => channel === this.#channel,
       onFetched: (message) => this.#receive(message, message.fields.redelivered ? 'returned' : 'fetched'),
     })
@@ -136,7 +137,7 @@ export class ClickConsumer implements WatchedConsumer {
         // While the database is unavailable a drain does not end.
         const giveUp = setTimeout(() => this.#gone.abort(new Error('drained for too long')), drainTimeoutMs)
         await this.#batcher.drain().finally(() => clearTimeout(giveUp))
-        if (this.#unacked.all.length > 0) await this.#copyUnacked(channel)
+        await this.#copyUnacked(channel)
         // The reply proves that the earlier acknowledgements on this channel have arrived.
         await channel.close()
       } catch (error) {
@@ -242,18 +243,26 @@ export class ClickConsumer implements WatchedConsumer {
     this.#unacked.acknowledged(batch.deliveries.length)
     this.#observer.counted(batch)
     if (batch.deliveries.some(({ kind }) => kind === 'returned')) this.#options.onReturned?.()
-    if (!this.#takesOneAtATime && this.#consumerTags.length > 0) return
-    // The database is available again: restore the prefetch.
+    if (this.#takesOneAtATime || this.#consumerTags.length === 0) this.#restorePrefetch(channel)
+  }
+
+  /** The database is available again. */
+  #restorePrefetch(channel: Channel): void {
     const missing = this.#options.prefetch - this.#consumerTags.length
     this.#takesOneAtATime = false
+    // A hand-back that fails restores it.
     if (this.#closed || missing === 0 || this.#handingBack !== undefined) return
     this.#consume(channel, missing).catch((error) => this.#link.restart(error as Error))
   }
 
-  /** @returns false if it failed. The messages are then still held, and no new ones are consumed. */
+  /** @returns false if it failed. No new messages are consumed then until those that are still held are written. */
   #handBack(reason: Error): Promise<boolean> {
-    this.#handingBack ??= this.#handBackUnacked(reason).finally(() => {
+    this.#handingBack ??= this.#handBackUnacked(reason).then((isDone) => {
       this.#handingBack = undefined
+      const channel = this.#channel
+      // They were written meanwhile, so nothing else would consume again.
+      if (!isDone && channel !== undefined && this.#unacked.all.length === 0) this.#restorePrefetch(channel)
+      return isDone
     })
     return this.#handingBack
   }
@@ -265,8 +274,7 @@ export class ClickConsumer implements WatchedConsumer {
     this.#takesOneAtATime = true
     try {
       await this.#cancel(channel)
-      // The dead-letter queue has no delivery limit.
-      if (queue !== topology.deadQueue) await this.#copyUnacked(channel)
+      await this.#copyUnacked(channel)
       if (channel !== this.#channel) return true
       logger.warn({ err: reason, queue }, 'messages handed back')
       // From here on another processor may count the batch that is being written.
@@ -281,6 +289,8 @@ export class ClickConsumer implements WatchedConsumer {
   }
 
   async #copyUnacked(channel: Channel): Promise<void> {
+    // The dead-letter queue has no delivery limit: its messages are requeued when the channel is closed.
+    if (this.#options.queue === topology.deadQueue) return
     const unacked = [...this.#unacked.all]
     const last = unacked.at(-1)
     if (last === undefined) return
