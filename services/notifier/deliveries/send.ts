@@ -88,7 +88,9 @@ function answerTo(
     signal,
     ...(isPublicOnly && { lookup: lookupPublic }),
   }
+  let hasAnswer = false
   const request = (url.protocol === 'https:' ? requestHttps : requestHttp)(url, options, (response) => {
+    hasAnswer = true
     // The body is read to its end, for the receiver's sake, unless it is long. Nothing of it is kept.
     let bytes = 0
     response.on('data', (chunk: Buffer) => {
@@ -100,7 +102,16 @@ function answerTo(
       resolve({ status: response.statusCode ?? 0, retryAfter: response.headers['retry-after'] }),
     )
   })
+  // A receiver that switches to another protocol. Without a listener Node would drop the connection and say nothing.
+  request.on('upgrade', (response, socket) => {
+    socket.destroy()
+    resolve({ status: response.statusCode ?? 0, retryAfter: undefined })
+  })
   request.on('error', reject)
+  // A response may close after its request, and is waited for. Whatever else closes the request has no other end.
+  request.on('close', () => {
+    if (!hasAnswer) reject(new Error('connection closed'))
+  })
   request.end(body)
   return promise
 }

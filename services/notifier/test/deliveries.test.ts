@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { patience } from '@clicktally/testing/patience.ts'
 import { TcpProxy } from '@clicktally/testing/tcp-proxy.ts'
 import { Webhook } from 'standardwebhooks'
@@ -128,6 +129,26 @@ describe('a delivery', () => {
       'host not found',
     ])
   })
+
+  test.each(['connection: upgrade\r\nupgrade: websocket\r\n', ''])(
+    'fails if the receiver switches to another protocol, and leaves its place to others (%j)',
+    async (headers) => {
+      const notifier = await createNotifier()
+      const server = createServer((socket) => {
+        socket.on('error', () => {})
+        socket.once('data', () => socket.write(`HTTP/1.1 101 Switching Protocols\r\n${headers}\r\n`))
+      })
+      server.listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      onTestFinished(() => void server.close())
+      await notifier.addEvent(await notifier.addWebhook(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`))
+      // It ends when nothing is in flight any more.
+      await notifier.createWork().deliver()
+      expect(await notifier.deliveries()).toMatchObject([
+        { attempts: 1, last_status: 101, last_error: 'answered 101', next_attempt_at: expect.any(Date) },
+      ])
+    },
+  )
 
   test('counts as made when the status says so, however long the body of the response is', async () => {
     const notifier = await createNotifier()
