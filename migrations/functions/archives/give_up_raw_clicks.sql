@@ -1,5 +1,6 @@
 -- Allows the removal of a project's clicks in this partition, of which there is a verified archive. Their counters are final from then
 -- on, so all of their hours must be packed; otherwise this raises object_not_in_prerequisite_state, and a later call succeeds.
+-- Marks of hours before the horizon are removed: such an hour is never packed again.
 create or replace function give_up_raw_clicks(project int, partition text) returns void
   language plpgsql
   security definer
@@ -30,6 +31,9 @@ begin
     -- Of hours that contain a click of this partition, none is packed again. No fold marks one meanwhile.
     perform from rollup_horizon for update;
     complete_from := date_trunc('minute', archive.last_occurred_at) + interval '1 minute';
+    delete from stale_hours
+    where project_id = project and hour < greatest(
+      (select complete_since from raw_clicks), (select complete_since from project_horizons where project_id = project));
     if exists (select from stale_hours where project_id = project and hour < complete_from)
       or exists (select from counter_deltas where project_id = project and minute < complete_from)
       or exists (select from stale_sums

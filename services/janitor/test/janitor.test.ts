@@ -3,7 +3,14 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { StepName } from '../archiving/step.ts'
-import { createJanitorBench, type JanitorBench, manifestsIn, oldClick, otherProject } from './janitor-under-test.ts'
+import {
+  createJanitorBench,
+  dayMs,
+  type JanitorBench,
+  manifestsIn,
+  oldClick,
+  otherProject,
+} from './janitor-under-test.ts'
 
 /** Of both projects: old and new ones. */
 async function countSome(bench: JanitorBench): Promise<string[]> {
@@ -110,6 +117,30 @@ describe('raw clicks that are older than their project keeps them', () => {
     await bench.pack()
     await bench.janitor({ metrics }).run()
     expect([await bench.stored(), waiting]).toEqual([[], 0])
+  })
+
+  test.each([
+    [
+      'a prop is declared',
+      (bench: JanitorBench) => bench.ask(`update projects set dimensions = '{plan}' where id = 1`),
+    ],
+    [
+      'a click with a young id occurred before the horizon',
+      (bench: JanitorBench) => bench.count({ ...oldClick(9), occurredAtMs: Date.now() - 45 * dayMs }),
+    ],
+  ])('are removed although %s after earlier ones were', async (_, change) => {
+    const bench = await createJanitorBench()
+    await bench.count(oldClick(90), oldClick(45))
+    await bench.pack()
+    await bench.janitor().run()
+    expect(await bench.stored()).toEqual([])
+    await change(bench)
+    await bench.count(oldClick(11))
+    const kept = await bench.stored()
+    await bench.pack()
+    await bench.janitor().run()
+    expect(await bench.stored()).toEqual(kept.slice(1))
+    expect(await bench.ask(`select from stale_hours where hour < now() - interval '40 days'`)).toEqual([])
   })
 
   test('stay as long as there is no place for archives, which is a failure', async () => {

@@ -1,5 +1,6 @@
 import { propDimension } from '@clicktally/dimensions/dimensions.ts'
 import type { Pool, PoolClient } from 'pg'
+import { canBePacked } from './stale-hours.ts'
 
 /** The names of the dimensions `props.<name>` that each of these projects has declared. */
 export async function declaredProps(client: PoolClient, projectIds: readonly number[]) {
@@ -11,8 +12,8 @@ export async function declaredProps(client: PoolClient, projectIds: readonly num
 }
 
 /**
- * Marks hours as stale that were packed before their project declared a prop. Readers read the clicks of such an hour until it is
- * packed again.
+ * Marks hours as stale that were packed before their project declared a prop, if their clicks are still stored. Readers read the clicks
+ * of such an hour until it is packed again.
  */
 export class NewlyDeclaredProps {
   readonly #pool: Pool
@@ -38,6 +39,7 @@ export class NewlyDeclaredProps {
          select from click_columns as own
          where own.project_id = packed.project_id and own.hour = packed.hour and own.part = 0
            and own.dimension = 'props.' || prop)
+         and ${canBePacked('packed')}
        on conflict do nothing`,
     )
     this.#marked = declared

@@ -11,6 +11,18 @@ export interface StaleHour {
 const maxHours = 100
 
 /**
+ * A condition of SQL: whether the clicks of an hour are all still stored. An hour from before the horizon of its project keeps the columns
+ * that it has.
+ *
+ * @param table has the columns `project_id` and `hour`
+ */
+export function canBePacked(table: string): string {
+  return `${table}.hour >= (select complete_since from raw_clicks) and not exists (
+    select from project_horizons as horizon
+    where horizon.project_id = ${table}.project_id and ${table}.hour < horizon.complete_since)`
+}
+
+/**
  * The next hours to pack, all of one day. They have been over for five minutes and have been stale for two, so that clicks that
  * trickle in late are packed together, and their clicks are all still stored. The last hours come first, then the one that has been stale
  * for the longest time.
@@ -25,10 +37,7 @@ export async function nextStaleHours(client: PoolClient): Promise<StaleHour[]> {
     `with due as materialized (
        select project_id, hour, folds, stale_since from stale_hours
        where hour <= now() - interval '65 minutes' and stale_since <= now() - interval '2 minutes'
-         and hour >= (select complete_since from raw_clicks)
-         and not exists (
-           select from project_horizons as horizon
-           where horizon.project_id = stale_hours.project_id and hour < horizon.complete_since)
+         and ${canBePacked('stale_hours')}
      ), next as (
        select hour from due order by greatest(hour, now() - interval '3 hours') desc, stale_since, hour limit 1
      )

@@ -4,7 +4,7 @@ import { GroupCounts } from '@clicktally/columns/group-counts.ts'
 import { addSums, encodeSums } from '@clicktally/columns/sums.ts'
 import { dimensions } from '@clicktally/dimensions/dimensions.ts'
 import type { PoolClient } from 'pg'
-import type { StaleHour } from './stale-hours.ts'
+import { canBePacked, type StaleHour } from './stale-hours.ts'
 
 interface Period {
   readonly project_id: number
@@ -29,7 +29,7 @@ export async function markSumsStale(client: PoolClient, hours: readonly StaleHou
 }
 
 /**
- * Sums the columns of a day that is over, or the days of such a month. All of its hours have to be packed.
+ * Sums the columns of a day that is over, or the days of such a month. All of its hours have to be packed, except those that cannot be.
  *
  * @param client in a transaction that keeps others from packing, with UTC as its zone
  * @returns undefined if nothing is due
@@ -42,7 +42,8 @@ export async function sumNextPeriod(client: PoolClient): Promise<true | undefine
      where ends_at <= now() - interval '65 minutes'
        and not exists (
          select from stale_hours as mark
-         where mark.project_id = period.project_id and mark.hour >= period.start and mark.hour < period.ends_at)
+         where mark.project_id = period.project_id and mark.hour >= period.start and mark.hour < period.ends_at
+           and ${canBePacked('mark')})
        and (width = 'day' or not exists (
          select from stale_sums as part
          where part.project_id = period.project_id and part.width = 'day'
