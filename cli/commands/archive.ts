@@ -20,8 +20,8 @@ interface Options extends ArchiveChoice {
 }
 
 const help = `
-ARCHIVE_URL says where the archives are: file:///folder or s3://bucket/prefix (see .env.example). They are gzip files of JSON
-lines, a click each, with a manifest beside each. DuckDB reads them as they are:
+ARCHIVE_URL says where the archives are: file:///folder or s3://bucket/prefix (see .env.example). Each archive is a gzip file of
+JSON lines, one click per line, with a manifest next to it. DuckDB can read them directly:
 
   select target, count(*) from read_json('/archive/project-1/*.ndjson.gz') group by target`
 

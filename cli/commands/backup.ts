@@ -19,8 +19,8 @@ interface Options {
 const statementTimeoutMs = 24 * 3_600_000
 
 const help = `
-Writes all rows as of one moment, while the system runs: PostgreSQL's COPY format, gzip, one file a table, with a manifest that has
-counts and hashes. With the secrets, which have the definitions of RabbitMQ, it is all that a new system needs:
+Writes a consistent snapshot of all rows while the system runs: one gzip file per table in PostgreSQL's COPY format, and a manifest
+with row counts and hashes. Together with the secrets, which include RabbitMQ's definitions, this is all that a new system needs:
 
   npm start -- --restore <folder>
 
@@ -32,7 +32,10 @@ export function registerBackup(program: Command, context: CliContext): void {
     .command('backup')
     .description('writes a backup of the database and the secrets to a new folder')
     .argument('<folder>', 'must not exist')
-    .option('--no-secrets', 'without keys and passwords: a restored system gets new ones, and people get new keys')
+    .option(
+      '--no-secrets',
+      'leave out the secret files: the restored system gets new service passwords and a new operator key',
+    )
     .option('--json', 'print the manifest as a JSON object')
     .addHelpText('after', help)
     .action((folder: string, options: Options) => backUp(context, resolve(folder), options))

@@ -23,10 +23,10 @@ interface Options {
 }
 
 const help = `
-Checks whether counts are up to date, the database and its upkeep, RabbitMQ's nodes and queues, clocks, the janitor, webhooks, keys, and with --url
-the certificate. Changes nothing.
+Checks the freshness of counts, the database and its maintenance, RabbitMQ's nodes and queues, clocks, the janitor, webhooks and keys,
+and with --url the certificate. Changes nothing.
 
-Exit code 1: there is a problem, or something could not be checked. A notice alone is no failure.`
+Exit code 1: there is a problem, or something could not be checked. Notices do not change the exit code.`
 
 /** Where an operator's secret files are: of the local run, and in the container of the command line. */
 const secretsDirs = [join(import.meta.dirname, '../../.local/secrets/operator'), '/run/secrets']

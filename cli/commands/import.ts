@@ -29,7 +29,7 @@ const countPatienceMs = 60_000
 const minuteMs = 60_000
 
 const help = `
-Formats, plain or gzip, told by the first lines:
+Formats, plain or gzip, detected from the first lines:
   ndjson  an event a line, as POST /v1/backfill takes it
   csv     the first line names the columns: ${csvColumns}
   log     a web server's access log, common or combined format: each line is a click, its path the target
@@ -37,18 +37,18 @@ Formats, plain or gzip, told by the first lines:
   umami        Umami Cloud's export, or its table website_event as CSV
   goatcounter  its CSV export of single page views
   matomo       visits of Live.getLastVisitsDetails, one a line
-What the last four bring and lack is said as they are imported, and in docs/importing.md.
+The import, and docs/importing.md, say what the last four formats contain and lack.
 
-A click without an id gets one made from its time, its line's number and content. So a file can be imported again, also
-when it has grown: nothing is counted twice. Lines that have moved are other clicks: do not insert or remove any in
-between. Where files of two sources may have the same line at the same place, give each source a name.
+A click without an id gets one derived from its time, line number and content. So you can import a file again, even after it has
+grown: nothing is counted twice. A line that has moved is a different click: do not insert or remove lines. If two sources can have
+the same line at the same position, name them with --source.
 
-The visitors of a log are told by their addresses, which are not sent: their ids are made with the key in
-$XDG_STATE_HOME/clicktally/visitor-key (~/.local/state without it), which is made at first. Keep it: with another key
-the same log is other visitors and other clicks.
+Visitors in a log are identified by address. Addresses are not sent: visitor ids are derived from them with the key in
+$XDG_STATE_HOME/clicktally/visitor-key (default: ~/.local/state), which the first import creates. Keep the key: with a different one,
+the same log gives different visitors and different clicks.
 
-An import that was interrupted (Ctrl-C, an error, a kill) goes on where it stopped when the same command is given again.
-Exit code: 0 all accepted, 1 some lines were not, or it came to no end, 130 Ctrl-C.`
+To resume an interrupted import, run the same command again.
+Exit code: 0 all lines accepted, 1 some rejected or the import did not finish, 130 Ctrl-C.`
 
 export function registerImport(program: Command, context: CliContext): void {
   addAccessOptions(program.command('import'))

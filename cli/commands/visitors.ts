@@ -26,7 +26,8 @@ What it cannot forget:
   - Clicks that are still on their way. Run it again when "balance" shows that nothing is in flight.
   - Counters from before the horizon of raw clicks: of the visitor they keep a hash of 31 bits.
   - An id in "url", "referrer", "target" or "props".
-  - Backups, and the write-ahead log of the database until it is recycled.
+  - Archives, until the next run of the janitor an hour or more later.
+  - Exports and backups, and the write-ahead log of the database until it is recycled.
 A derived visitor cannot be found by address or user agent: these are not stored, and the salt is deleted after 48 hours.
 See docs/privacy.md.`
 

@@ -1,6 +1,6 @@
 import type { Node } from 'constructs'
 
-/** What one size of the system consists of. docs/aws-costs.md has the price of each. */
+/** What one size of the system consists of. docs/aws.md has the price of each. */
 export interface Size {
   /** Class of each of the database's instances, of which one is the writer. */
   readonly database: string

@@ -31,13 +31,13 @@ const watchEveryMs = 2_000
 const figureWidth = 15
 
 const help = `
-All in clicks, since the beginning, out of the ledger that the database keeps with the counts. A click is accepted when
-the broker has taken it; sent again with the same id it is accepted again, and is a duplicate.
+Counts all clicks ever accepted, from the ledger that the database keeps with the counts. A click is accepted when the broker has
+confirmed it. If it is sent again with the same id, it is accepted again and counted as a duplicate.
 
-The ledger travels with the clicks. While none come through, as with processors stopped or a queue that is down, the
-figures are of an earlier time, and the last line says "NOT KNOWN since".
+The ledger is carried in the messages. While no message is processed (processors stopped, queue down), the figures are those of an
+earlier time, and the last line says "UNKNOWN since".
 
-Exit code 1: clicks are lost or overdue, the sums do not add up, or the balance is not known up to now. With --watch it is the last reading's.`
+Exit code 1: clicks are lost or overdue, the sums do not add up, or the balance is out of date. With --watch, the exit code is that of the last reading.`
 
 export function registerBalance(program: Command, context: CliContext): void {
   program

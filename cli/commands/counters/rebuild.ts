@@ -24,9 +24,9 @@ const maxKeys = 100_000
 const linesShown = 20
 
 const help = `
-It verifies, mends the counters that differ, and verifies again, until there is no difference. Clicks may arrive all
-the while: the result is exact. What was mended stays so when it is interrupted. A counter without any click is removed.
-Where raw clicks were dropped, counters from before their horizon are left as they are: nothing tells what they should be.`
+Verifies, repairs counters that differ, and repeats until there is no difference. The result is exact while clicks arrive. After an
+interruption, repairs made so far are kept. Counters without clicks are removed. Counters from before the horizon of raw clicks
+cannot be recomputed and are left unchanged.`
 
 export function registerRebuild(program: Command, context: CliContext): void {
   addMinuteOptions(program.command('rebuild'))

@@ -18,10 +18,12 @@ interface Options extends MinuteOptions {
 }
 
 const help = `
-Both sides are read as of one moment, so it is exact while clicks arrive. Without --from and --to: everything.
-Visitors are compared by their sketch, of which up to 2,048 visitors are shown; with (others) the sketches have the same
-size and differ all the same. Hours, days, months and all targets together are made of the minutes of the targets: where
-these are right, they are compared with them. Where raw clicks were dropped, it stops at their horizon and says so. Times are of UTC. Exit code 1: there are differences; "rebuild" mends them.`
+Reads both sides in one snapshot, so the result is exact while clicks arrive. Without --from and --to it checks everything. Times are
+UTC. Visitors are compared by their sketches: up to 2,048 visitors are shown, and "(others)" marks sketches of equal size that
+differ. Hours, days, months and totals are compared with the minutes of the targets where those are right. Where raw clicks were
+removed, it stops at the horizon and says so.
+
+Exit code 1: there are differences; "rebuild" repairs them.`
 
 export function registerVerify(program: Command, context: CliContext): void {
   addMinuteOptions(program.command('verify'))

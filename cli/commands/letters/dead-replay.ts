@@ -19,13 +19,13 @@ interface Options extends FilterOptions {
 }
 
 const help = `
-Each letter goes back to where clicks come in, and is marked when the broker has it safe. What is counted already is
-not counted again, so a replay may be interrupted and repeated at any time; two at once share the letters.
-What can still not be counted comes back as a new dead letter.`
+Each letter is published to the click queue again, and marked as replayed when the broker confirms it. Clicks that were already
+counted are not counted again, so a replay can be interrupted and repeated at any time; two replays at once share the letters.
+A click that still cannot be counted becomes a new dead letter.`
 
 export function registerDeadReplay(dead: Command, context: CliContext): void {
   addFilterOptions(dead.command('replay'))
-    .description('sends dead letters to be counted again')
+    .description('sends dead letters to the queue, to be counted')
     .argument('[id...]', 'ids from "dead list"', letterId)
     .option('--all', 'every letter that waits')
     .option('--yes', 'do not ask for confirmation; never asked without a terminal, since a replay is harmless')

@@ -17,7 +17,7 @@ interface RevokeOptions {
 
 export function registerKeyChange(keys: Command, context: CliContext): void {
   addKeyOptions(keys.command('change'))
-    .description('changes label, origins, limit or expiry of a key; its text stays the same')
+    .description('changes the label, origins, limit or expiry of a key; the key itself stays the same')
     .argument('<id>', 'from "keys list"')
     .option('--no-origin', 'remove all origins; not possible for a write key')
     .option('--json', 'print the key as a JSON object')

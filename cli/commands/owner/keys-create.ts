@@ -26,11 +26,11 @@ Roles:
   auditor  reads everything of every project, the balance and the audit log included
   owner    may do everything
 
-Standard output has the key alone: KEY=$(npm run --silent clicktally -- keys create --role read)`
+Only the key is written to standard output: KEY=$(npm run --silent clicktally -- keys create --role read)`
 
 export function registerKeyCreate(keys: Command, context: CliContext): void {
   addKeyOptions(keys.command('create'))
-    .description('creates a key and prints its text, which is shown only now')
+    .description('creates a key and prints it; it is shown only once')
     .addOption(new Option('--role <role>', 'what the key may do').choices(keyRoles).makeOptionMandatory())
     .option('--project <name>', 'the project that it belongs to (default: "default")')
     .option('--json', 'print a JSON object with the key and its text')

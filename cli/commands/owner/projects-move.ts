@@ -17,9 +17,9 @@ interface Options {
 }
 
 const help = `
-Clicks are accepted, counted and read meanwhile; for a minute and more, asOf stands still. Takes about a minute and a half, and
-the time to copy the clicks. When it is interrupted, run it again: it goes on. Before new clicks go to the new cell, it can be given up
-with the old cell as --to. The old cell keeps its copy.
+Clicks are accepted, counted and read during the move; asOf does not advance for a minute or more. Takes about a minute and a half
+plus the time to copy the clicks. If it is interrupted, run it again to continue. To cancel before new clicks go to the new cell, run
+it with the old cell as --to. The old cell keeps its copy.
 
 Needs the databases and brokers of all cells: CLICKTALLY_CELL_DATABASE_URLS, CLICKTALLY_CELL_BROKER_URLS (see .env.example).`
 

@@ -30,7 +30,7 @@ export function registerThresholds(program: Command, context: CliContext): void 
   const thresholds = program
     .command('thresholds')
     .description(
-      'lists, creates and deletes what webhooks are told: a target passed a number of clicks, or fell silent',
+      'lists, creates and deletes thresholds: a webhook is called when a target reaches a number of clicks, or gets none',
     )
   thresholds
     .command('list')
@@ -47,7 +47,7 @@ export function registerThresholds(program: Command, context: CliContext): void 
   thresholds
     .command('create')
     .description(
-      'tells all webhooks of a project when a target passes a number of clicks in a window, or has none in it',
+      'calls all webhooks of a project when a target reaches a number of clicks in a window, or gets none in it',
     )
     .addOption(
       new Option('--reached <n>', 'this many clicks by people, or more').argParser(wholeNumber(1, 2_147_483_647)),

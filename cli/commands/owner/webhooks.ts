@@ -34,7 +34,7 @@ export function registerWebhooks(program: Command, context: CliContext): void {
     .description('lists, creates and tests webhooks, to which the events of thresholds are sent')
   webhooks
     .command('list')
-    .description('lists the webhooks; below those that fail, why and when it is tried again')
+    .description('lists the webhooks; for failing ones, the error and the time of the next attempt')
     .option('--project <name>', 'only those of this project')
     .option('--json', 'print one JSON object per line')
     .action(async ({ project, json }: ListOptions) => {
@@ -81,7 +81,7 @@ export function registerWebhooks(program: Command, context: CliContext): void {
     .addOption(
       new Option(
         '--overlap <duration>',
-        'how long requests are signed with the old one too; 0s if others may know it: all old ones end',
+        'how long requests are also signed with the old secret; 0s if it leaked: all old secrets stop working',
       )
         .argParser(durationOption)
         .default(86_400_000, '24h'),
