@@ -243,6 +243,14 @@ const notModified = {
       'The counts are those of the answer whose `ETag` the request sent as `If-None-Match`. `Clicktally-As-Of` tells the current `asOf`.',
   }),
 }
+const scanRefusals = {
+  ...refusals,
+  503: {
+    ...refusals[503],
+    description:
+      'The database is unavailable, or the query timed out; or the question is about dimensions, or has a `filter`, and too many such questions wait (`questions_busy`). Retry later.',
+  },
+}
 const tags = ['Read counts']
 
 export const CountsQuery = Type.Object({ ...filters, ...valueFilters, ...comparison }, { additionalProperties: false })
@@ -287,7 +295,7 @@ export const readOperations = {
       summary: 'Count clicks and distinct visitors',
       tags,
       querystring: CountsQuery,
-      response: { 200: Counts, ...notModified, ...refusals },
+      response: { 200: Counts, ...notModified, ...scanRefusals },
     },
   },
   getSeries: {
@@ -300,7 +308,7 @@ export const readOperations = {
         'Returns one point per bucket, including empty buckets; at most 10,000 points. Buckets begin when local clocks show a whole minute, a whole hour or midnight, so some days have 23 or 25 hours. Without `from`, the range has the last 60 minutes, 24 hours, 30 days, 12 weeks, 12 months, 8 quarters or 5 years, the current one included.',
       tags,
       querystring: SeriesQuery,
-      response: { 200: Series, ...notModified, ...refusals },
+      response: { 200: Series, ...notModified, ...scanRefusals },
     },
   },
   getTop: {
@@ -312,7 +320,7 @@ export const readOperations = {
       description: 'Ordered by `total`, descending, then by `target`.',
       tags,
       querystring: TopQuery,
-      response: { 200: Top, ...notModified, ...refusals },
+      response: { 200: Top, ...notModified, ...scanRefusals },
     },
   },
   getBreakdown: {
@@ -328,7 +336,7 @@ export const readOperations = {
         dimension: Type.String({ maxLength: 300, examples: ['country'], description: 'The name of a dimension.' }),
       }),
       querystring: BreakdownQuery,
-      response: { 200: Breakdown, ...notModified, ...refusals },
+      response: { 200: Breakdown, ...notModified, ...scanRefusals },
     },
   },
   getBalance: {

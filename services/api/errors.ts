@@ -19,6 +19,7 @@ const problems = {
   live_viewers_exceeded: { status: 503, title: 'Too many viewers', retryable: true, retryAfterSeconds: 30 },
   export_in_progress: { status: 429, title: 'An export is in progress', retryable: true, retryAfterSeconds: 30 },
   exports_busy: { status: 503, title: 'Too many exports are in progress', retryable: true, retryAfterSeconds: 30 },
+  questions_busy: { status: 503, title: 'Too many questions wait', retryable: true, retryAfterSeconds: 5 },
   cell_unknown: { status: 503, title: 'The cell is unknown', retryable: true, retryAfterSeconds: 5 },
   database_unavailable: {
     status: 503,

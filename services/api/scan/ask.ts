@@ -26,7 +26,7 @@ export interface Asked {
  * Answers a question about dimensions from one snapshot.
  *
  * @param act reads; what it returns is sent with the `meta`
- * @throws {ServiceProblem} dimension_unknown, parameter_invalid, question_too_large, columns_not_ready
+ * @throws {ServiceProblem} dimension_unknown, parameter_invalid, question_too_large, columns_not_ready, questions_busy
  */
 export async function ask<Answer extends object>(
   { scans }: ApiContext,
@@ -35,7 +35,7 @@ export async function ask<Answer extends object>(
   act: (scan: Scan, snapshot: RawSnapshot) => Promise<Answer>,
 ): Promise<Answer & { meta: Meta }> {
   const { projectId } = filter
-  return await scans.run(() =>
+  return await scans.run(projectId, () =>
     inRawSnapshot(pool, async (snapshot) => {
       const { asOf, rolledUpBefore, declaredProps: props } = await questionState(snapshot.db, projectId)
       const scan = await Scan.plan(snapshot, {
