@@ -44,30 +44,36 @@ export async function moveProject(options: MoveOptions): Promise<Copied> {
   const { id } = await projectIn(source, project.name)
   await untilKnown(target, id, project.name)
   if (project.cell !== to) refuseWithAge(project)
-  await refuseWithoutClicks(source, id)
+  const switched = `New clicks go to ${to} already.`
+  let outcome = project.cell === to ? switched : 'It stays where it is.'
+  await refuseWithoutClicks(source, id, outcome)
   await refuseTooOld(source, target, id)
   const copy = async () => {
     const round = await copyClicks({ from: source, to: target, publisher, projectId: id })
     if (round.copied > 0) await refuseNotCounted(target, id)
+    // A janitor closes clicks before it removes any: without closed ones, the comparison has seen all.
+    await refuseWithoutClicks(source, id, outcome)
     say(`compared ${formatCount(round.compared)} clicks, copied ${formatCount(round.copied)}`)
     return round
   }
-  const step = (state: 'announced' | 'moving' | 'settled') =>
-    api.call('moveProject', { params: { name: project.name }, body: { cell: to, state } })
+  const step = (cell: string, state: 'announced' | 'moving' | 'settled') =>
+    api.call('moveProject', { params: { name: project.name }, body: { cell, state } })
 
   while ((await copy()).copied > fewClicks);
   if (project.cell !== to) {
-    const { moving } = await api.call('moveProject', {
-      params: { name: project.name },
-      body: { cell: project.cell, state: 'announced' },
-    })
-    const waitMs = Date.parse(moving?.since ?? '') + 61_000 - Date.now()
+    const announced = await step(project.cell, 'announced')
+    // Until here it could be set; from here on auth refuses it.
+    if (announced.keepRawDays !== null) await step(project.cell, 'settled')
+    refuseWithAge(announced)
+    outcome = `Give the move up: projects move ${project.name} --to ${project.cell}`
+    const waitMs = Date.parse(announced.moving?.since ?? '') + 61_000 - Date.now()
     say('the move is announced; answers about the project say that they may lack clicks')
     await sleep(Math.max(0, waitMs))
     await copy()
-    await step('moving')
+    await step(to, 'moving')
     say(`new clicks go to ${to}`)
   }
+  outcome = switched
   const switchedAtMs = Date.now()
   for (;;) {
     await untilCountedThrough(source, Math.max(switchedAtMs + quietMs, Date.now() - quietMs))
@@ -75,7 +81,7 @@ export async function moveProject(options: MoveOptions): Promise<Copied> {
     const round = await copy()
     await refuseDeadLetters(source, id)
     if (round.copied === 0 && round.receivedThroughMs < throughMs - quietMs) {
-      await step('settled')
+      await step(to, 'settled')
       return round
     }
     await sleep(1_000)
@@ -135,14 +141,17 @@ async function refuseNotCounted(target: Kysely<Tables>, projectId: number): Prom
   }
 }
 
-/** @throws {CliError} if raw clicks are gone: their counters cannot be made anew */
-async function refuseWithoutClicks(source: Kysely<Tables>, projectId: number): Promise<void> {
+/**
+ * @param outcome what that means for the move
+ * @throws {CliError} if raw clicks are gone, or may be soon: their counters cannot be made anew
+ */
+async function refuseWithoutClicks(source: Kysely<Tables>, projectId: number, outcome: string): Promise<void> {
   const { rows } = await sql<{ is_complete: boolean }>`
     select not exists (select from raw_clicks where kept_since > '-infinity')
       and not exists (select from project_horizons where project_id = ${projectId}) as is_complete`.execute(source)
   if (rows[0]?.is_complete !== true) {
     throw new CliError(
-      'The project has counts whose raw clicks were archived or removed, and only raw clicks can be moved. It stays where it is.',
+      `The project has counts whose raw clicks were archived or removed, and only raw clicks can be moved. ${outcome}`,
     )
   }
 }

@@ -60,7 +60,7 @@ export async function createProject(
   })
 }
 
-/** @throws {ServiceProblem} project_unknown, project_exists */
+/** @throws {ServiceProblem} project_unknown, project_exists, project_moving */
 export async function changeProject(
   db: Kysely<Tables>,
   actor: Actor,
@@ -69,6 +69,7 @@ export async function changeProject(
 ): Promise<Project> {
   return await db.transaction().execute(async (transaction) => {
     const { id } = await projectNamed(transaction, name)
+    if (changes.keepRawDays != null) await refuseWhileMoving(transaction, id)
     const row = await transaction
       .updateTable('projects')
       .set({
@@ -86,6 +87,15 @@ export async function changeProject(
     await audit(transaction, actor, 'project.change', name, changes)
     return projectOf(row)
   })
+}
+
+/** With an age, raw clicks could be removed before they are copied. @throws {ServiceProblem} project_moving */
+async function refuseWhileMoving(db: Kysely<Tables>, id: number): Promise<void> {
+  // Locked, so that a move is announced either before this or after the change.
+  const row = await db.selectFrom('projects').select('moving_from').where('id', '=', id).forUpdate().executeTakeFirst()
+  if (row?.moving_from == null) return
+  const detail = 'The project moves to another cell. Set the age of its raw clicks when that is complete.'
+  throw problem('project_moving', detail, { field: 'keepRawDays' })
 }
 
 /** @throws {ServiceProblem} project_unknown */

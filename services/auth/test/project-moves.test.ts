@@ -57,3 +57,19 @@ test('a move that was only announced can be given up, and one that has begun can
   expect(await step('home', 'moving')).toBe('project_moving')
   expect(await step('asia', 'moving')).toBe('cell_unknown')
 })
+
+test('while a project moves, the age of its raw clicks can be removed but not set', async () => {
+  const auth = await createAuth({ cells: ['home', 'eu'] })
+  const step = stepOf(auth)
+  const keep = async (keepRawDays: number | null) =>
+    (await auth.asOwner('PATCH', '/v1/projects/default', { keepRawDays })).body
+  await keep(30)
+  await step('home', 'announced')
+  expect(await keep(10)).toMatchObject({ code: 'project_moving', field: 'keepRawDays' })
+  expect(await keep(null)).toMatchObject({ keepRawDays: null })
+  await wait(auth)
+  await step('eu', 'moving')
+  expect(await keep(10)).toMatchObject({ code: 'project_moving' })
+  await step('eu', 'settled')
+  expect(await keep(10)).toMatchObject({ keepRawDays: 10 })
+})
