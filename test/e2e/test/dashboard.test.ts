@@ -172,6 +172,29 @@ describe('the dashboard', () => {
     expect(await page.locator('.proof .verdict').textContent()).toContain('3 clicks are missing')
   })
 
+  test('compares with the range before of the chosen project only, however long that answer takes', async () => {
+    await (await createProject('compared')).send({}, {})
+    await (await createProject('compared-next')).send({})
+    const { page } = await openDashboard('/?project=compared')
+    const isOver = (url: URL) => url.pathname.startsWith('/v1/counts') && url.searchParams.has('to')
+    await page.route(isOver, async (route) => {
+      // The question about the other project is not answered.
+      if (new URL(route.request().url()).searchParams.get('project') !== 'compared') return
+      const response = await route.fetch()
+      const targets = [{ target: 'breakdown', total: 120_000, bots: 0 }]
+      await route.fulfill({ response, json: { ...(await response.json()), total: 120_000, targets } })
+    })
+    await page.reload()
+    const notes = () => page.locator('.number .note').allTextContents()
+    const trend = cardOf(page, 'Top targets').getByRole('columnheader', { name: 'Trend' })
+    await expect.poll(notes, patience).toContainEqual(expect.stringContaining('vs 120,000 yesterday'))
+    await trend.waitFor(patience)
+    await page.getByRole('combobox', { name: 'Project' }).selectOption('compared-next')
+    await expect.poll(() => clicksToday(page), patience).toBe(1)
+    expect(await notes()).toEqual(['', '', '', '', ''])
+    expect(await trend.count()).toBe(0)
+  })
+
   test('keeps the view in its address: range and target filter', async () => {
     await post('/v1/events', { target: 'one, with a comma' })
     const { page } = await openDashboard('/?range=7d')
@@ -349,6 +372,18 @@ describe('the dashboard', () => {
     await page.getByRole('heading', { name: 'Clicks today' }).waitFor(patience)
     await expect.poll(() => clicksToday(page)).toBe(1)
     expect(complaints).toEqual([])
+  })
+
+  test('shows how to send the first click when an empty project is chosen', async () => {
+    await (await createProject('filled')).send({})
+    await post('/v1/projects', { name: 'never-clicked' })
+    const { page } = await openDashboard('/?project=filled')
+    await expect.poll(() => clicksToday(page), patience).toBe(1)
+    const choice = page.getByRole('combobox', { name: 'Project' })
+    await choice.selectOption('never-clicked')
+    await page.getByRole('heading', { name: 'Send your first click' }).waitFor(patience)
+    await choice.selectOption('filled')
+    await page.getByRole('heading', { name: 'Clicks today' }).waitFor(patience)
   })
 
   test('shows the snippet for pages, with a key for their origin', async () => {

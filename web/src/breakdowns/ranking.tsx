@@ -15,8 +15,8 @@ export interface RankedRow {
   readonly visitors?: number | undefined
   /** Clicks in the range before, if it is known. */
   readonly before?: number | undefined
-  /** 0 to 1 */
-  readonly share: number
+  /** 0 to 1, if it is known. */
+  readonly share: number | undefined
   /** The address with the row as a filter, or without it if it is one. */
   readonly href?: string
   /** The address that counts all but the row. */
@@ -75,7 +75,7 @@ export function Ranking({ title, rows, isEmpty }: RankingProps) {
             <td class="count" title={row.bots ? `and ${formatCount(row.bots)} by bots` : undefined}>
               {formatCount(row.total)}
             </td>
-            <td class="count muted">{formatShare(row.share)}</td>
+            <td class="count muted">{row.share !== undefined && formatShare(row.share)}</td>
             {hasTrend && (
               <td class="count trend" title={`${formatCount(row.before ?? 0)} in the range before`}>
                 <Change value={row.total} before={row.before} />

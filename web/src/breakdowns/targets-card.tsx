@@ -4,13 +4,14 @@ import { joinValues } from '../filters/condition.ts'
 import { hrefChoosing, isInCondition } from '../filters/filters.ts'
 import { usePolled } from '../http/polling.ts'
 import { Card } from '../parts/card.tsx'
-import { countsUrl, range } from '../state/counts-query.ts'
+import { countsScope, countsUrl, range } from '../state/counts-query.ts'
 import { type RankedRow, Ranking } from './ranking.tsx'
 
 const shownTargets = 10
 
 /** The most clicked targets. A click on one makes it the filter. */
 export function TargetsCard() {
+  const scope = countsScope(range.value)
   const polled = usePolled<Top>(
     countsUrl('/top', range.value, { limit: String(shownTargets), visitors: 'true' }),
     5_000,
@@ -20,15 +21,16 @@ export function TargetsCard() {
   const previous = usePolled<Top>(
     shown === '' ? undefined : countsUrl('/top', range.value.previous, { limit: String(shownTargets), target: shown }),
     60_000,
+    scope,
   ).data
-  const all = usePolled<Counts>(countsUrl('', range.value), 5_000).data?.total ?? 0
+  const all = usePolled<Counts>(countsUrl('', range.value), 5_000, scope).data?.total
   const rows = targets.map(
     ({ target, total, bots, visitors }): RankedRow => ({
       key: target,
       label: target,
       ...{ total, bots, visitors, isChosen: isInCondition('target', target) },
       before: previous?.targets.find((each) => each.target === target)?.total,
-      share: all === 0 ? 0 : Math.min(total / all, 1),
+      share: all && Math.min(total / all, 1),
       href: hrefChoosing('target', target),
       excludeHref: hrefChoosing('target', target, true),
     }),

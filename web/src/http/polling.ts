@@ -4,7 +4,9 @@ import { RequestProblem, request } from './request.ts'
 
 /** What the latest requests to a URL brought. */
 export interface Polled<Answer> {
-  /** The latest answer. It stays while a request fails, and while the first request to a new URL is in progress. */
+  /**
+   * The latest answer. It stays while a request fails, and while the first request to a new URL of the same scope is in progress.
+   */
   readonly data: Answer | undefined
   /** Why the latest request failed. */
   readonly problem: RequestProblem | undefined
@@ -21,6 +23,8 @@ const refreshPauseMs = 1_000
 const pausesPerRequest = 3
 /** Polls with a longer pause are not refreshed in between. */
 const longestLivePauseMs = 2_000
+
+const nothing = { data: undefined, problem: undefined, isOutdated: false, receivedAtMs: 0 } as const
 
 const livePolls = new Set<() => void>()
 let refreshing = false
@@ -40,17 +44,15 @@ export function refreshCounts(): void {
  * pause that doubles, up to 30 seconds.
  *
  * @param url undefined: no request
+ * @param scope what the URL asks about. What answered another scope is not returned, not even until the first answer
  */
-export function usePolled<Answer>(url: string | undefined, pauseMs: number): Polled<Answer> {
-  const [state, setState] = useState<Polled<Answer>>({
-    data: undefined,
-    problem: undefined,
-    isOutdated: false,
-    receivedAtMs: 0,
-  })
+export function usePolled<Answer>(url: string | undefined, pauseMs: number, scope = ''): Polled<Answer> {
+  const [state, setState] = useState<Polled<Answer> & { readonly scope: string }>({ ...nothing, scope })
   useEffect(() => {
     if (url === undefined) return
-    setState((last) => ({ ...last, isOutdated: last.data !== undefined }))
+    setState((last) =>
+      last.scope === scope ? { ...last, isOutdated: last.data !== undefined } : { ...nothing, scope },
+    )
     const abort = new AbortController()
     let timer: ReturnType<typeof setTimeout> | undefined
     let isRunning = false
@@ -62,7 +64,8 @@ export function usePolled<Answer>(url: string | undefined, pauseMs: number): Pol
       const startMs = Date.now()
       try {
         const data = await request<Answer>(url, { signal: abort.signal })
-        setState({ data, problem: undefined, isOutdated: false, receivedAtMs: Date.now() })
+        abort.signal.throwIfAborted()
+        setState({ data, problem: undefined, isOutdated: false, receivedAtMs: Date.now(), scope })
         nextPauseMs = Math.max(pauseMs, pausesPerRequest * (Date.now() - startMs))
       } catch (error) {
         if (abort.signal.aborted) return
@@ -87,6 +90,6 @@ export function usePolled<Answer>(url: string | undefined, pauseMs: number): Pol
       document.removeEventListener('visibilitychange', wake)
       window.removeEventListener('online', wake)
     }
-  }, [url, pauseMs])
-  return state
+  }, [url, pauseMs, scope])
+  return state.scope === scope ? state : nothing
 }

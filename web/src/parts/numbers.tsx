@@ -1,7 +1,7 @@
 import type { Counts } from '@clicktally/operations/read-operations.ts'
 import { formatCount } from '../format.ts'
 import { type Polled, usePolled } from '../http/polling.ts'
-import { countsUrl, livePauseMs, range, today } from '../state/counts-query.ts'
+import { countsScope, countsUrl, livePauseMs, range, today } from '../state/counts-query.ts'
 import { Change } from './change.tsx'
 import { RollingCount } from './rolling-count.tsx'
 
@@ -11,9 +11,9 @@ const previousPauseMs = 60_000
 /** The numbers at the top: clicks today, and clicks, visitors and bots of the chosen range. */
 export function Numbers() {
   const todays = usePolled<Counts>(countsUrl('', today.value), livePauseMs.value)
-  const yesterdays = usePolled<Counts>(countsUrl('', today.value.previous), previousPauseMs)
+  const yesterdays = usePolled<Counts>(countsUrl('', today.value.previous), previousPauseMs, countsScope(today.value))
   const current = usePolled<Counts>(countsUrl('', range.value), livePauseMs.value)
-  const before = usePolled<Counts>(countsUrl('', range.value.previous), previousPauseMs)
+  const before = usePolled<Counts>(countsUrl('', range.value.previous), previousPauseMs, countsScope(range.value))
   return (
     <section class="numbers" aria-label="Numbers">
       <Figure

@@ -3,7 +3,7 @@ import { useSignal } from '@preact/signals'
 import { saveCsv } from '../csv.ts'
 import { formatBucket, formatCount } from '../format.ts'
 import { usePolled } from '../http/polling.ts'
-import { countsUrl, range, timeZone } from '../state/counts-query.ts'
+import { countsScope, countsUrl, range, timeZone } from '../state/counts-query.ts'
 import { go, hrefWith, params } from '../state/place.ts'
 import { customParams } from '../state/range.ts'
 import { Card } from './card.tsx'
@@ -18,7 +18,11 @@ export function SeriesCard() {
   const counts = params.value.get('count') === 'visitors' ? 'visitors' : 'clicks'
   const query = { interval, tz: timeZone, ...(counts === 'visitors' && { visitors: 'true' }) }
   const polled = usePolled<Series>(countsUrl('/series', range.value, query), 5_000)
-  const before = usePolled<Series>(compares ? countsUrl('/series', previous, query) : undefined, 60_000)
+  const before = usePolled<Series>(
+    compares ? countsUrl('/series', previous, query) : undefined,
+    60_000,
+    `${counts} ${countsScope(range.value)}`,
+  )
   const points = plotted(polled.data?.points, counts)
   return (
     <Card

@@ -42,6 +42,15 @@ export function countsUrl(
   return `/v1/counts${path}?${query}`
 }
 
+/**
+ * What queries for a range of time are about: the filters of the address and the range. It stays the same as time passes, which
+ * moves ranges that end now.
+ */
+export function countsScope({ name, from, to }: Range): string {
+  const fixed = to === undefined ? [] : [from.toISOString(), to.toISOString()]
+  return [filters.value, name, ...fixed].join(' ')
+}
+
 /** The URL of the values of a dimension in the range, with the project of the address and without its filters. */
 export function valuesUrl(dimension: string, limit: number): string {
   const query = projectQuery()

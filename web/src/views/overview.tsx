@@ -45,7 +45,7 @@ function useIsEmpty(): boolean {
   const query = project === null ? '' : `?project=${project}`
   const filled = useSignal<string | undefined>(undefined)
   const isFilled = filled.value === query
-  const { data, isOutdated } = usePolled<Counts>(isFilled ? undefined : `/v1/counts${query}`, 1_000)
+  const { data, isOutdated } = usePolled<Counts>(isFilled ? undefined : `/v1/counts${query}`, 1_000, query)
   const isEmpty = data !== undefined && !isOutdated && data.total + data.bots === 0
   useEffect(() => {
     if (data !== undefined && !isOutdated && !isEmpty) filled.value = query
