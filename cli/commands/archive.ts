@@ -119,6 +119,8 @@ async function importAgain(context: CliContext, { keepDays = 30, yes, ...choice 
     await withDatabase(databaseUrl, async (db) => {
       const until = new Date(Date.now() + keepDays * 86_400_000)
       let restored = 0
+      // Months first: days can go into the partition of their month, but that cannot be created beside theirs.
+      manifests.sort((a, b) => a.partition.length - b.partition.length)
       for (const manifest of manifests) restored += await restoreArchive(db, store, manifest, until)
       context.print(
         `${plural(restored, 'click')} put back until ${until.toISOString()}, ${formatCount(clicks - restored)} were there. No count has changed.`,

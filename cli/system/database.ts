@@ -59,7 +59,7 @@ export function databaseProblem(error: unknown, url: string): CliError | undefin
   const state = sqlStateOf(error)
   if (state !== undefined) {
     const explanation = explanations[state]
-    const said = explanation === undefined ? error.message : `${explanation} (${error.message})`
+    const said = explanation === undefined ? error.message.replace(/\.$/, '') : `${explanation} (${error.message})`
     return new CliError(`${database}: ${said}.`, 1, { cause: error })
   }
   const { code } = error as NodeJS.ErrnoException

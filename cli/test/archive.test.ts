@@ -42,7 +42,7 @@ async function createArchiveBench() {
       await janitor.run()
     },
     runJanitor: () => janitor.run(),
-    stored: () => bench.ask('select * from clicks order by id'),
+    stored: () => bench.ask<{ id: string }>('select * from clicks order by id'),
     counters: () => bench.ask('select * from minute_counters order by minute, target'),
   }
 }
@@ -101,6 +101,95 @@ test('archives are listed, verified, read, and imported again without a change o
   expect(await bench.stored()).toHaveLength(1)
   expect((await bench.run('archive', 'list', '--json')).stdout).toBe(list.stdout)
   expect(await bench.balance()).toMatchObject({ accepted: 4, counted: 4, inFlight: 0 })
+})
+
+/** The partition of a day, and of its month. */
+const partitionsAt = (daysAgo: number) => {
+  const digits = new Date(Date.now() - daysAgo * dayMs).toISOString().replaceAll('-', '')
+  return { ofDay: `clicks_${digits.slice(0, 8)}`, ofMonth: `clicks_${digits.slice(0, 6)}` }
+}
+
+/** A bench with two clicks of a past day, of which all is archived and dropped. */
+async function createPastDay() {
+  const bench = await createArchiveBench()
+  const { ofDay, ofMonth } = partitionsAt(90)
+  await bench.ask(`select add_click_partition('${ofMonth}' || to_char(day, 'FM00')) from generate_series(1, 28) as day`)
+  await bench.ask('select add_click_partition($1)', [ofDay])
+  const ofTheMonth = () =>
+    bench.ask<{ name: string }>(
+      `select inhrelid::regclass::text as name from pg_inherits
+       where inhparent = 'clicks'::regclass and inhrelid::regclass::text like $1`,
+      [`${ofMonth}%`],
+    )
+  await bench.send(old(90, 'a'), old(90, 'b'))
+  await bench.untilProcessed()
+  const stored = await bench.stored()
+  await bench.archive()
+  expect([await bench.stored(), await ofTheMonth()]).toEqual([[], []])
+  const list = await bench.run('archive', 'list', '--json')
+  return {
+    ...{ ...bench, ofDay, ofMonth, ofTheMonth, stored, archived: list.stdout },
+    clicks: bench.stored,
+    importAll: () => bench.run('archive', 'import', '--yes', '--keep-days', '1'),
+    /** The time is over for which clicks were imported. */
+    async runJanitorAfterwards(): Promise<void> {
+      await bench.ask('update archives set restored_until = now() where restored_until is not null')
+      await bench.runJanitor()
+      expect(await bench.run('archive', 'list', '--json')).toEqual(list)
+    },
+  }
+}
+
+test('a day of a past month is imported again into a partition of its own', async () => {
+  const bench = await createPastDay()
+  expect(await bench.importAll()).toMatchObject({ code: 0, stderr: '' })
+  expect(await bench.clicks()).toEqual(bench.stored)
+  expect(await bench.ofTheMonth()).toEqual([{ name: bench.ofDay }])
+  await bench.runJanitor()
+  expect(await bench.clicks()).toEqual(bench.stored)
+  await bench.runJanitorAfterwards()
+  expect([await bench.clicks(), await bench.ofTheMonth()]).toEqual([[], []])
+})
+
+test('a day of a month that has become one partition for clicks of another project is imported into it, and archived no second time', async () => {
+  const bench = await createPastDay()
+  await bench.ask(`insert into projects (name) values ('other')`)
+  await bench.send({ ...old(90, 'other'), projectId: 2 })
+  await bench.untilProcessed()
+  expect(await bench.ofTheMonth()).toEqual([{ name: bench.ofMonth }])
+  const others = await bench.clicks()
+  const refused = await bench.importAll()
+  expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('Import them after its next run') })
+  expect(await bench.clicks()).toEqual(others)
+  await bench.runJanitor()
+  expect(await bench.importAll()).toMatchObject({ code: 0, stderr: '' })
+  const all = [...bench.stored, ...others].sort((a, b) => (a.id < b.id ? -1 : 1))
+  expect(await bench.clicks()).toEqual(all)
+  await bench.runJanitor()
+  expect(await bench.clicks()).toEqual(all)
+  await bench.runJanitorAfterwards()
+  expect(await bench.clicks()).toEqual(others)
+  expect(await bench.ask('select count(*)::int as uncleared from archives where cleared_at is null')).toEqual([
+    { uncleared: 0 },
+  ])
+})
+
+test('a month is not imported beside partitions of its days; the error says what to do', async () => {
+  const bench = await createArchiveBench()
+  const { ofDay } = partitionsAt(90)
+  await bench.send(old(90, 'a'))
+  await bench.untilProcessed()
+  const stored = await bench.stored()
+  await bench.archive()
+  await bench.ask('select add_click_partition($1)', [ofDay])
+  const { code, stderr } = await bench.run('archive', 'import', '--yes')
+  expect({ code, stderr }).toEqual({
+    code: 1,
+    stderr: expect.stringContaining(`cannot be created again beside ${ofDay}`),
+  })
+  await bench.runJanitor()
+  expect((await bench.run('archive', 'import', '--yes')).code).toBe(0)
+  expect(await bench.stored()).toEqual(stored)
 })
 
 test('an archive of several pages is imported completely', async () => {
