@@ -61,7 +61,10 @@ export const tools: Readonly<Record<string, Tool>> = {
   top: toolOf('getTop', filters),
   by: toolOf('getBreakdown', filters),
   dimensions: toolOf('listDimensions'),
-  receipt: toolOf('getReceipt', ' It is counted, dead (not counted, with the reason) or not seen.'),
+  receipt: toolOf(
+    'getReceipt',
+    ' It is counted, dead (with the reason), not seen, or unknown (too old to be looked up: it may have been counted).',
+  ),
   health: {
     description:
       'Tell whether Clicktally answers, and how fresh its counts are: every click accepted before `asOf` is included.',

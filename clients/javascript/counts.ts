@@ -41,10 +41,10 @@ export interface Top {
   readonly meta: Meta
 }
 
-/** What became of a click. */
+/** What became of a click. `unknown`: clicks of that time have been archived or removed, so that it cannot be looked up. */
 export interface Receipt {
   readonly id: string
-  readonly status: 'counted' | 'dead' | 'not_seen'
+  readonly status: 'counted' | 'dead' | 'not_seen' | 'unknown'
   readonly target?: string
   readonly occurredAt?: string
   readonly receivedAt?: string

@@ -155,7 +155,10 @@ export type Breakdown = Static<typeof Breakdown>
 export const ClickReceipt = Type.Object(
   {
     id: Type.String(),
-    status: Type.Enum(['counted', 'dead', 'not_seen']),
+    status: Type.Enum(['counted', 'dead', 'not_seen', 'unknown'], {
+      description:
+        '`counted`: once. `dead`: it is in the dead letters or was discarded, `reason` says why. `not_seen`: there is no such click among those accepted before `asOf`. `unknown`: raw clicks of that time have been archived or removed; whether this id was counted can no longer be looked up.',
+    }),
     target: Type.Optional(Type.String()),
     occurredAt: Type.Optional(Type.String()),
     receivedAt: Type.Optional(Type.String()),

@@ -23,6 +23,15 @@ export async function storedClick(db: Kysely<Tables>, projectId: number, id: str
     .executeTakeFirst()
 }
 
+/** Whether a click with this id may have been counted although it is not stored: raw clicks of that time were archived or removed. */
+export async function isBeforeHorizon(db: Kysely<Tables>, projectId: number, id: string): Promise<boolean> {
+  const { rows } = await sql<{ is_before: boolean }>`
+    select exists (select from raw_clicks where kept_since > uuid_extract_timestamp(${id}::uuid))
+      or exists (select from project_horizons
+        where project_id = ${projectId} and kept_since > uuid_extract_timestamp(${id}::uuid)) as is_before`.execute(db)
+  return rows[0]?.is_before === true
+}
+
 /** Why the click was not counted, if it is in the dead letters or was discarded. */
 export async function deadClick(db: Kysely<Tables>, projectId: number, id: string): Promise<DeadClick | undefined> {
   return await db

@@ -5,7 +5,7 @@ import { cellOf, projectOf } from '../access/reader-access.ts'
 import type { ApiContext } from '../api-context.ts'
 import { problem } from '../errors.ts'
 import { asOf } from '../queries/as-of.ts'
-import { deadClick, storedClick } from '../queries/receipt.ts'
+import { deadClick, isBeforeHorizon, storedClick } from '../queries/receipt.ts'
 import { inSnapshot } from '../queries/snapshot.ts'
 import { withTrueAsOf } from '../response/as-of-limit.ts'
 import { metaOf } from '../response/meta.ts'
@@ -41,7 +41,7 @@ export function getReceipt(app: HttpApp, { access }: ApiContext): void {
         const dead = await deadClick(snapshot, projectId, id)
         if (dead !== undefined)
           return { id, status: 'dead', reason: dead.reason, diedAt: dead.died_at.toISOString(), meta }
-        return { id, status: 'not_seen', meta }
+        return { id, status: (await isBeforeHorizon(snapshot, projectId, id)) ? 'unknown' : 'not_seen', meta }
       })
       return withTrueAsOf(request, receipt)
     },

@@ -80,6 +80,25 @@ describe('GET /v1/events/{id}', () => {
     expect((await api.get(`/v1/events/${unknown}`)).body).toMatchObject({ id: unknown, status: 'not_seen' })
   })
 
+  test('does not say of a click from before the horizon that it was not counted', async () => {
+    const api = await createApi()
+    const daysAgo = (days: number) => randomUuidV7(Date.now() - days * 86_400_000)
+    const [old, recent, stored] = [daysAgo(30), daysAgo(10), daysAgo(10)]
+    await api.owner.query(`select create_click_partition((now() at time zone 'UTC' - interval '10 days')::date)`)
+    await api.owner.query(
+      `insert into clicks (id, project_id, occurred_at, received_at, bot, target) values ($1, 1, now(), now(), false, 'button')`,
+      [stored],
+    )
+    const statuses = () =>
+      Promise.all([old, recent, stored].map(async (id) => (await api.get(`/v1/events/${id}`)).body.status))
+    expect(await statuses()).toEqual(['not_seen', 'not_seen', 'counted'])
+    // Of another project and of its own.
+    await api.owner.query(`insert into project_horizons values (2, now()), (1, now() - interval '20 days')`)
+    expect(await statuses()).toEqual(['unknown', 'not_seen', 'counted'])
+    await api.owner.query(`update raw_clicks set kept_since = now() - interval '5 days'`)
+    expect(await statuses()).toEqual(['unknown', 'unknown', 'counted'])
+  })
+
   test('refuses an invalid id', async () => {
     const api = await createApi()
     expect((await api.get('/v1/events/7')).body).toMatchObject({ status: 422, code: 'id_not_v7' })

@@ -10,6 +10,7 @@ const statuses = {
   counted: 'Counted, once',
   dead: 'Not counted: it is in the dead letters',
   not_seen: 'Not seen',
+  unknown: 'Too old to be looked up',
 } as const satisfies Record<ClickReceipt['status'], string>
 
 /** Looks up the receipt of one click by its id. */
@@ -54,7 +55,7 @@ function Receipt({ receipt }: { receipt: ClickReceipt }) {
   return (
     <div class={`receipt ${status}`} role="status">
       <p>
-        <strong>{statuses[status]}</strong>
+        <strong>{reason === 'id_before_horizon' ? 'In the dead letters' : statuses[status]}</strong>
         <br />
         <code>{id}</code>
       </p>
@@ -62,6 +63,11 @@ function Receipt({ receipt }: { receipt: ClickReceipt }) {
         <p class="muted">
           No click with this id was counted in this project. All clicks that were accepted before{' '}
           {meta.asOf === null ? 'now' : formatMoment(new Date(meta.asOf))} are known.
+        </p>
+      )}
+      {(status === 'unknown' || reason === 'id_before_horizon') && (
+        <p class="muted">
+          Raw clicks of that time have been archived or removed. Whether this id was counted can no longer be looked up.
         </p>
       )}
       <dl class="terms">
