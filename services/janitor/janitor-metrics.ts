@@ -59,7 +59,7 @@ export class JanitorMetrics {
     })
     this.#waiting = new Gauge({
       name: 'clicktally_archives_waiting',
-      help: 'Archives whose raw clicks could not be removed at the latest run, because hours of theirs are not packed.',
+      help: 'Archives whose raw clicks could not be removed at the latest run, because hours of theirs are not packed or a backup reads them.',
       registers,
     })
   }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { ArchiveStore } from '@clicktally/archive/archive-store.ts'
 import { sqlStateOf } from '@clicktally/database/sqlstate.ts'
 import type { PoolClient } from 'pg'
@@ -20,6 +21,9 @@ export interface ArchivingOptions {
 const removeRows = 100_000
 /** Longer, and batches of processors would queue up behind the lock. */
 const dropLockMs = 500
+/** A question ends in between. A backup does not: the next run drops the partition. */
+const dropAttempts = 4
+const dropPauseMs = 1_000
 const notReady = '55000'
 const lockNotAvailable = '55P03'
 
@@ -70,8 +74,13 @@ export async function archiveRawClicks(client: PoolClient, options: ArchivingOpt
       if (givenUp.length > 0) await remove(client, partition, givenUp, options)
     } catch (error) {
       signal.throwIfAborted()
-      failures.push(error)
-      logger.error({ err: error, partition }, 'archived clicks not removed')
+      if (sqlStateOf(error) === lockNotAvailable) {
+        waiting += givenUp.length
+        logger.info({ err: error, partition }, 'archived clicks are in use, and cannot be removed yet')
+      } else {
+        failures.push(error)
+        logger.error({ err: error, partition }, 'archived clicks not removed')
+      }
     }
   }
   metrics.waiting(waiting)
@@ -117,7 +126,7 @@ async function remove(
   givenUp: readonly DueClicks[],
   { metrics, logger, signal, onStep }: ArchivingOptions,
 ): Promise<void> {
-  if (await dropPartition(client, partition)) {
+  if (await dropPartition(client, partition, signal)) {
     logger.info({ partition }, 'partition dropped')
     await onStep('dropped')
     return
@@ -137,8 +146,8 @@ async function remove(
   }
 }
 
-/** Returns false if others have clicks in it. @throws the database error: 55P03 if clicks were in use for too long */
-async function dropPartition(client: PoolClient, partition: string): Promise<boolean> {
+/** Returns false if others have clicks in it. @throws the database error: 55P03 while somebody uses it */
+async function dropPartition(client: PoolClient, partition: string, signal: AbortSignal): Promise<boolean> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       await client.query(`begin; set local lock_timeout = ${dropLockMs}`)
@@ -149,7 +158,9 @@ async function dropPartition(client: PoolClient, partition: string): Promise<boo
       return rows[0]?.dropped === true
     } catch (error) {
       await client.query('rollback')
-      if (sqlStateOf(error) !== lockNotAvailable || attempt === 20) throw error
+      if (sqlStateOf(error) !== lockNotAvailable || attempt === dropAttempts) throw error
     }
+    // Those who queued up behind the attempt go on meanwhile.
+    await sleep(dropPauseMs, undefined, { signal })
   }
 }

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Client } from 'pg'
 import { describe, expect, test } from 'vitest'
 import type { StepName } from '../archiving/step.ts'
 import {
@@ -141,6 +142,47 @@ describe('raw clicks that are older than their project keeps them', () => {
     await bench.janitor().run()
     expect(await bench.stored()).toEqual(kept.slice(1))
     expect(await bench.ask(`select from stale_hours where hour < now() - interval '40 days'`)).toEqual([])
+  })
+
+  test('stay while somebody reads their partition, whom nobody has to wait for, and the next run drops it', async () => {
+    const bench = await createJanitorBench()
+    await bench.count(oldClick(45))
+    await bench.pack()
+    const [partition = ''] = await bench.partitions()
+    let waiting = -1
+    const metrics = {
+      archived() {},
+      removed() {},
+      waiting: (archives: number) => {
+        waiting = archives
+      },
+    }
+    const reader = new Client({ connectionString: bench.urls.ownerUrl })
+    await reader.connect()
+    await reader.query(`begin; lock table ${partition} in access share mode`)
+    let isOver = false
+    const run = bench
+      .janitor({ metrics })
+      .run()
+      .finally(() => {
+        isOver = true
+      })
+    // As processors and the api would, without a wait of 50 ms.
+    let used = 0
+    while (!isOver) {
+      await bench.ask(
+        `begin; set local lock_timeout = 50; select count(*) from clicks;
+         insert into clicks (id, project_id, occurred_at, received_at, bot, target) select uuidv7(), 2, now(), now(), false, 'a';
+         rollback`,
+      )
+      used += 1
+    }
+    expect([await run, waiting, used > 0]).toEqual([true, 1, true])
+    expect(await bench.partitions()).toContain(partition)
+    expect(await bench.ask('select failure from janitor_runs')).toEqual([{ failure: null }])
+    await reader.end()
+    expect(await bench.janitor({ metrics }).run()).toBe(true)
+    expect([await bench.partitions(), waiting]).toEqual([[], 0])
   })
 
   test('stay as long as there is no place for archives, which is a failure', async () => {
@@ -311,7 +353,6 @@ describe('the role of the janitor', () => {
     await bench.count(oldClick(9), oldClick(45), oldClick(45, { projectId: otherProject }))
     const { janitorUrl } = bench.urls
     const refused = async (statement: string, ...values: unknown[]) => {
-      const { Client } = await import('pg')
       const client = new Client({ connectionString: janitorUrl })
       await client.connect()
       try {
