@@ -432,10 +432,39 @@ describe('the dashboard', () => {
       .toEqual([expect.stringMatching(/^shared\b/)])
     expect(await friend.page.getByRole('button', { name: 'Share', exact: true }).count()).toBe(0)
     expect(friend.complaints).toEqual([])
+    await friend.page.keyboard.press('Tab')
+    await friend.page.keyboard.press('Enter')
+    await expect.poll(() => friend.page.evaluate('document.activeElement.id')).toBe('content')
+    expect(new URL(friend.page.url()).hash).toBe(link.hash)
     await page.getByRole('button', { name: 'Revoke' }).click()
     await page.getByRole('button', { name: 'End the link?' }).click()
     await page.getByText('Shared view: a friend').waitFor({ state: 'detached' })
     await friend.page.getByRole('heading', { name: 'This link has ended' }).waitFor(patience)
+  })
+
+  test('makes the same link when the address has a fragment, and keeps it in sight until a click beside the dialog', async () => {
+    const { page } = await openDashboard('/#content')
+    await page.keyboard.press('s')
+    await page.getByLabel('For whom').fill('a colleague')
+    await page.getByRole('button', { name: 'Make a link' }).click()
+    const code = page.locator('.created code')
+    expect(new URL((await code.textContent()) ?? '').hash).toMatch(/^#key=ct_r_\w+$/)
+    const [box, text] = [await page.getByRole('dialog').boundingBox(), await code.boundingBox()]
+    if (box === null || text === null) throw new Error('there is no link')
+    const beside = { x: box.x - 20, y: box.y + 20 }
+    // Selects the link, a little too far.
+    await page.mouse.move(text.x + 50, text.y + text.height / 2)
+    await page.mouse.down()
+    await page.mouse.move(beside.x, beside.y, { steps: 5 })
+    await page.mouse.up()
+    await page.mouse.click(box.x + 5, box.y + 5)
+    await page.mouse.move(beside.x, beside.y)
+    await page.mouse.down()
+    await page.mouse.move(box.x + 5, box.y + 5, { steps: 5 })
+    await page.mouse.up()
+    expect(await code.isVisible()).toBe(true)
+    await page.mouse.click(beside.x, beside.y)
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
   })
 
   test('has settings: an owner creates and revokes a key, which the audit log records', async () => {

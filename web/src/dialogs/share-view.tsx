@@ -25,8 +25,11 @@ export function ShareView() {
       label: name === '' ? sharedLabel : `${sharedLabel}: ${name}`,
       ...(days > 0 && { expiresAt: new Date(Date.now() + days * dayMs).toISOString() }),
     })
-    // The key knows its project. Browsers send no fragment to servers.
-    link.value = `${location.origin}${hrefWith({ project: undefined })}#key=${text}`
+    // The key knows its project.
+    const url = new URL(hrefWith({ project: undefined }), location.origin)
+    // Browsers send no fragment to servers. It is the key alone, whatever the address of this page ends with.
+    url.hash = `key=${text}`
+    link.value = url.href
     version.value++
   }
   return (

@@ -17,9 +17,9 @@ export function TopBar() {
   const { kind } = session.value
   return (
     <header class="top-bar">
-      <a class="skip" href="#content">
+      <button type="button" class="skip" onClick={skip}>
         Skip to the counts
-      </a>
+      </button>
       <a class="home" href={hrefWith({ section: undefined }, '/')} onClick={follow} aria-label="Clicktally, overview">
         <Logo />
       </a>
@@ -60,6 +60,14 @@ export function TopBar() {
       {session.value.kind === 'user' && <UserMenu email={session.value.user.email} role={session.value.user.role} />}
     </header>
   )
+}
+
+/** Moves the focus past the top bar. A link would replace the fragment of the address, which may be the key of a shared view. */
+function skip(): void {
+  const content = document.getElementById('content')
+  if (content === null) return
+  content.tabIndex = -1
+  content.focus()
 }
 
 function UserMenu({ email, role }: { email: string; role: string }) {
