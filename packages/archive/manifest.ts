@@ -52,6 +52,11 @@ export function manifestOf(file: string): string {
   return file.slice(0, -fileSuffix.length) + manifestSuffix
 }
 
+/** Whether a file of this name is a manifest. */
+export function isManifest(name: string): boolean {
+  return name.endsWith(manifestSuffix)
+}
+
 export async function writeManifest(store: ArchiveStore, manifest: Manifest): Promise<void> {
   const text = `${JSON.stringify(manifest, null, 2)}\n`
   await store.write(manifestOf(manifest.file), inOnePart(Buffer.from(text)))
@@ -82,6 +87,6 @@ export async function readManifest(store: ArchiveStore, name: string): Promise<M
 /** The manifests of all archives, by project and partition. @throws see {@link readManifest} */
 export async function* listArchives(store: ArchiveStore, prefix = 'project-'): AsyncGenerator<Manifest> {
   for (const name of await store.list(prefix)) {
-    if (name.endsWith(manifestSuffix)) yield await readManifest(store, name)
+    if (isManifest(name)) yield await readManifest(store, name)
   }
 }

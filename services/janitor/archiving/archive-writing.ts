@@ -1,10 +1,11 @@
 import { ContentDigest, readContent, writeContent } from '@clicktally/archive/archive-content.ts'
 import type { ArchiveStore } from '@clicktally/archive/archive-store.ts'
-import { archiveFile, archivePrefix, type Manifest, manifestOf, writeManifest } from '@clicktally/archive/manifest.ts'
+import { archiveFile, type Manifest, writeManifest } from '@clicktally/archive/manifest.ts'
 import { partitionIds } from '@clicktally/database/partition-ids.ts'
 import type { PoolClient } from 'pg'
 import type { DueClicks, VerifiedArchive } from './archive-table.ts'
 import { clickLines } from './click-lines.ts'
+import { otherAttempts } from './earlier-attempts.ts'
 import type { Step } from './step.ts'
 
 /** What an archive must have, by an aggregate over the table instead of by its lines. */
@@ -30,7 +31,7 @@ async function summaryOf(client: PoolClient, { projectId, partition }: DueClicks
  * Writes a project's clicks in a partition as an archive, and proves that it has them: the clicks are read from the database twice,
  * for its name and for its content, and the file is read back; the content is the same each time.
  *
- * @throws {Error} if they differ, as when a visitor is forgotten meanwhile; the next run begins anew
+ * @throws {Error} if they differ, as when a visitor is forgotten meanwhile; the next run begins anew. Or if there is an archive of other clicks.
  */
 export async function writeArchive(
   client: PoolClient,
@@ -57,6 +58,8 @@ export async function writeArchive(
   if (clicks === 0) return { file: null, clicks, lastOccurredAt }
 
   const file = archiveFile(projectId, partition, contentSha256)
+  // Before anything is written beside the archive of other clicks.
+  await otherAttempts(store, due, file, { clicks, firstId, lastId })
   const written = await writeContent(
     store,
     file,
@@ -90,16 +93,4 @@ export async function writeArchive(
   for await (const _ of readContent(store, manifest)) signal.throwIfAborted()
   await onStep('read back')
   return { file, clicks, lastOccurredAt }
-}
-
-/** Removes files of earlier attempts, whose clicks have changed since, or of which a visitor was removed. */
-export async function removeOtherFiles(
-  store: ArchiveStore,
-  { projectId, partition }: Pick<DueClicks, 'projectId' | 'partition'>,
-  file: string,
-): Promise<void> {
-  const kept = [file, manifestOf(file)]
-  for (const name of await store.list(archivePrefix(projectId, partition))) {
-    if (!kept.includes(name)) await store.remove(name)
-  }
 }

@@ -5,7 +5,8 @@ import type { PoolClient } from 'pg'
 import type { Logger } from 'pino'
 import type { JanitorMetrics } from '../janitor-metrics.ts'
 import { beginArchive, type DueClicks, dueClicks, recordVerified } from './archive-table.ts'
-import { removeOtherFiles, writeArchive } from './archive-writing.ts'
+import { writeArchive } from './archive-writing.ts'
+import { isStored, removeEarlierAttempts } from './earlier-attempts.ts'
 import type { Step } from './step.ts'
 
 export interface ArchivingOptions {
@@ -101,20 +102,21 @@ async function archive(
   if (state.isGivenUp) return
   await client.query('select close_raw_clicks($1, $2)', key)
   await onStep('closed')
-  if (!state.isVerified) {
+  let { file } = state
+  if (!state.isVerified || (file !== null && !(await isStored(store, due, file)))) {
     // The version is read after the partition was closed: what changes afterwards increments it.
     state = await beginArchive(client, due)
     const archive = await writeArchive(client, store, due, signal, onStep)
     if (!(await recordVerified(client, due, state.version, archive))) {
       throw new Error(`The clicks of project ${projectId} in ${partition} have changed while they were archived.`)
     }
+    file = archive.file
     await onStep('verified')
-    // Without clicks there was no earlier attempt: what has this name is the archive of another database.
-    if (archive.file !== null) await removeOtherFiles(store, due, archive.file)
     metrics.archived(archive.clicks)
-    if (archive.clicks > 0)
-      logger.info({ projectId, partition, clicks: archive.clicks, file: archive.file }, 'archived')
+    if (archive.clicks > 0) logger.info({ projectId, partition, clicks: archive.clicks, file }, 'archived')
   }
+  // Without clicks there was no earlier attempt: what has this name is the archive of another database.
+  if (file !== null) await removeEarlierAttempts(store, due, file, logger)
   await client.query('select give_up_raw_clicks($1, $2)', key)
   await onStep('given up')
 }

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Client } from 'pg'
 import { describe, expect, test } from 'vitest'
@@ -79,6 +79,44 @@ describe('raw clicks that are older than their project keeps them', () => {
     await other.pack()
     expect(await other.janitor({ store: bench.store }).run()).toBe(true)
     expect(await bench.archived()).toEqual(archived)
+  })
+
+  test('are not archived beside an archive of other clicks, as of before a restore, which stays', async () => {
+    const bench = await createJanitorBench()
+    await bench.count(oldClick(45), oldClick(45))
+    await bench.pack()
+    await bench.janitor().run()
+    const [files, archived] = [await bench.store.list(''), await bench.archived()]
+    const manifest = files.find((name) => name.endsWith('.json')) ?? ''
+    // A database that never had these clicks, but others of that day.
+    const other = await createJanitorBench()
+    await other.count(oldClick(45), oldClick(45), oldClick(90))
+    await other.pack()
+    const stored = await other.stored()
+    await expect(other.janitor({ store: bench.store }).run()).rejects.toThrow(
+      `${manifest} in ${bench.folder} describes 2`,
+    )
+    // What is not in question was archived.
+    expect(await other.stored()).toEqual(stored.slice(1))
+    expect(await bench.store.list('')).toEqual(expect.arrayContaining(files))
+    expect(await bench.archived()).toEqual([stored[0], ...archived].sort())
+    const elsewhere = join(other.folder, 'elsewhere')
+    await rename(join(bench.folder, 'project-1'), elsewhere)
+    expect(await other.janitor({ store: bench.store }).run()).toBe(true)
+    expect([await other.stored(), await bench.archived()]).toEqual([[], stored.slice(1)])
+  })
+
+  test('stay if an archive that was verified is gone, and are archived again by the next run', async () => {
+    const bench = await createJanitorBench()
+    await bench.count(oldClick(45))
+    await bench.fold()
+    await bench.janitor().run()
+    const stored = await bench.stored()
+    expect(await bench.archived()).toEqual(stored)
+    await rename(join(bench.folder, 'project-1'), join(bench.folder, 'lost'))
+    await bench.pack()
+    await bench.janitor().run()
+    expect([await bench.stored(), await bench.archived()]).toEqual([[], stored])
   })
 
   test('are refused when they are sent again, and so are others of the project that are as old', async () => {
@@ -239,6 +277,26 @@ describe('raw clicks that are older than their project keeps them', () => {
     expect(await visitorsArchived(bench)).toEqual(['bob', null])
     // Nothing of the first attempt is left.
     expect(await bench.store.list('')).toHaveLength(2)
+  })
+
+  test('are not left in an attempt of before a visitor was forgotten, if the janitor dies before it removes that', async () => {
+    const bench = await createJanitorBench()
+    await bench.count(oldClick(45, { visitorId: 'ann' }))
+    await bench.pack()
+    const stopping = (at: StepName) =>
+      bench.janitor({
+        onStep(step) {
+          if (step === at) throw new Error('stopped')
+        },
+      })
+    await expect(stopping('read back').run()).rejects.toThrow('stopped')
+    await forget(bench, 'ann')
+    await bench.pack()
+    await expect(stopping('verified').run()).rejects.toThrow('stopped')
+    expect(await bench.store.list('')).toHaveLength(4)
+    await bench.janitor().run()
+    expect(await bench.store.list('')).toHaveLength(2)
+    expect([await bench.stored(), await visitorsArchived(bench)]).toEqual([[], [null]])
   })
 
   test('are not touched by a second janitor at the same time', async () => {
