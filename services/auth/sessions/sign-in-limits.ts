@@ -1,3 +1,4 @@
+import { ServiceProblem } from '@clicktally/http/service-problem.ts'
 import { problem } from '../errors.ts'
 
 /** Failed attempts that one address or one account has in each window. */
@@ -8,6 +9,14 @@ const maxConcurrent = 2
 const maxWaiting = 20
 /** The maximum number of names in memory; the oldest are removed first. */
 const maxNames = 100_000
+/** The errors that say that a credential is wrong. Others say nothing about who sent it: of the database, or that too many wait. */
+const failures = ['sign_in_failed', 'token_invalid']
+
+interface Window {
+  /** Failed attempts, and those that have not ended. */
+  count: number
+  readonly untilMs: number
+}
 
 /**
  * Limits attempts to guess passwords: for each name (an address or an account) 10 failed attempts in 15 minutes, and two concurrent
@@ -15,8 +24,8 @@ const maxNames = 100_000
  */
 export class SignInLimits {
   readonly #now: () => number
-  /** By name: the number of failed attempts, and the end of the window. */
-  readonly #failures = new Map<string, { count: number; readonly untilMs: number }>()
+  /** By name. */
+  readonly #windows = new Map<string, Window>()
   readonly #waiting: (() => void)[] = []
   #running = 0
 
@@ -25,46 +34,56 @@ export class SignInLimits {
   }
 
   /**
-   * Runs an attempt. If it throws, it counts as failed for these names.
+   * Runs an attempt. If a credential is wrong, it counts as failed for these names.
    *
-   * @throws {ServiceProblem} too_many_attempts, before the attempt is made
+   * @throws {ServiceProblem} too_many_attempts, before the attempt is made; and what it throws
    */
   async run<Result>(names: readonly string[], attempt: () => Promise<Result>): Promise<Result> {
     for (const name of names) this.#check(name)
     // Counted before it runs, so that concurrent attempts cannot exceed the limit.
-    for (const name of names) this.#count(name, 1)
-    await this.#enter()
+    const windows = names.map((name) => this.#count(name))
     try {
-      const result = await attempt()
-      for (const name of names) this.#count(name, -1)
+      const result = await this.#inTurn(attempt)
+      uncount(windows)
       return result
-    } finally {
-      this.#leave()
+    } catch (error) {
+      if (!isFailure(error)) uncount(windows)
+      throw error
     }
   }
 
   #check(name: string): void {
-    const failures = this.#failures.get(name)
-    if (failures === undefined || failures.count < attempts) return
-    const waitMs = failures.untilMs - this.#now()
+    const window = this.#windows.get(name)
+    if (window === undefined || window.count < attempts) return
+    const waitMs = window.untilMs - this.#now()
     if (waitMs <= 0) {
-      this.#failures.delete(name)
+      this.#windows.delete(name)
       return
     }
     throw tooManyAttempts(Math.ceil(waitMs / 1_000))
   }
 
-  #count(name: string, change: number): void {
-    const failures = this.#failures.get(name)
-    if (failures !== undefined && failures.untilMs > this.#now()) {
-      failures.count += change
-      return
+  #count(name: string): Window {
+    const window = this.#windows.get(name)
+    if (window !== undefined && window.untilMs > this.#now()) {
+      window.count += 1
+      return window
     }
-    if (change < 0) return
-    this.#failures.delete(name)
-    const [oldest] = this.#failures.keys()
-    if (this.#failures.size >= maxNames && oldest !== undefined) this.#failures.delete(oldest)
-    this.#failures.set(name, { count: change, untilMs: this.#now() + windowMs })
+    this.#windows.delete(name)
+    const [oldest] = this.#windows.keys()
+    if (this.#windows.size >= maxNames && oldest !== undefined) this.#windows.delete(oldest)
+    const next = { count: 1, untilMs: this.#now() + windowMs }
+    this.#windows.set(name, next)
+    return next
+  }
+
+  async #inTurn<Result>(attempt: () => Promise<Result>): Promise<Result> {
+    await this.#enter()
+    try {
+      return await attempt()
+    } finally {
+      this.#leave()
+    }
   }
 
   async #enter(): Promise<void> {
@@ -79,6 +98,15 @@ export class SignInLimits {
     this.#running -= 1
     this.#waiting.shift()?.()
   }
+}
+
+function isFailure(error: unknown): boolean {
+  return error instanceof ServiceProblem && failures.includes(error.problem.code)
+}
+
+/** The attempt did not fail. Its windows may be over, and others have begun. */
+function uncount(windows: readonly Window[]): void {
+  for (const window of windows) window.count -= 1
 }
 
 function tooManyAttempts(retryAfterSeconds: number) {
