@@ -7,6 +7,7 @@ import { type System, startSystem } from '@clicktally/local/system.ts'
 import { launchChromium } from '@clicktally/testing/chromium.ts'
 import { patience } from '@clicktally/testing/patience.ts'
 import axe from 'axe-core'
+import { Client } from 'pg'
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 
@@ -16,6 +17,7 @@ const mostBytes = 60 * 1024
 let dir: string
 let system: System
 let browser: Browser
+let database: Client
 /** The cookie of the first owner's session. */
 let ownersState: Exclude<BrowserContextOptions['storageState'], undefined>
 
@@ -24,6 +26,8 @@ beforeAll(async () => {
   system = await startSystem({ dir, port: 0, ingests: 1, processors: 1, onLine: () => {} })
   // Without any click the dashboard shows how to send one.
   await post('/v1/events', { target: 'earlier' })
+  database = new Client({ connectionString: system.postgresUrl })
+  await database.connect()
   browser = await launchChromium()
   const context = await browser.newContext({ baseURL: system.baseUrl })
   context.setDefaultTimeout(patience.timeout)
@@ -37,6 +41,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await browser?.close()
+  await database?.end()
   await system?.stop()
   await rm(dir, { recursive: true, force: true })
 })
@@ -483,6 +488,61 @@ describe('the dashboard', () => {
     await page.getByRole('cell', { name: 'key.revoke' }).first().waitFor(patience)
     expect(new URL(page.url()).search).toBe('?section=audit')
     expect(complaints).toEqual([])
+  })
+
+  test('shows the audit log back to its oldest entry, while entries are added and expire', async () => {
+    const add = (entries: number) =>
+      database.query(
+        `insert into audit_log (actor, actor_name, action, subject)
+         select 'system', 'a test', 'test.add', gen_random_uuid() from generate_series(1, $1)`,
+        [entries],
+      )
+    const newest = async (entries?: number) => {
+      const { rows } = await database.query('select subject from audit_log order by id desc limit $1', [entries])
+      return rows.map(({ subject }) => subject)
+    }
+    await add(110)
+    const { page } = await openDashboard('/settings?section=audit', 'Settings')
+    const subjects = () => page.locator('.settings tbody td:nth-child(4)').allTextContents()
+    const older = page.getByRole('button', { name: 'Older entries' })
+    await expect.poll(subjects, patience).toEqual(await newest(50))
+    await older.click()
+    await expect.poll(subjects, patience).toEqual(await newest(100))
+    await add(3)
+    await expect.poll(subjects, patience).toEqual(await newest(100))
+    await database.query('delete from audit_log where id < (select max(id) - 108 from audit_log)')
+    await older.click()
+    await expect.poll(subjects, patience).toEqual(await newest())
+    expect(await older.count()).toBe(0)
+  })
+
+  test('shows all dead letters, the newest first, as they are resolved', async () => {
+    const reason = 'refused_by_test'
+    onTestFinished(async () => {
+      await database.query('delete from dead_letters where reason = $1', [reason])
+    })
+    await database.query(
+      `insert into dead_letters (producer, sequence, reason, detail, content, clicks)
+       select gen_random_uuid(), 1, $1, '', '', 0 from generate_series(1, 70)`,
+      [reason],
+    )
+    const waiting = async (letters?: number) => {
+      const { rows } = await database.query(
+        'select id from dead_letters where resolution is null order by id desc limit $1',
+        [letters],
+      )
+      return rows.map(({ id }) => String(id))
+    }
+    const { page } = await openDashboard('/settings?section=letters', 'Settings')
+    const shown = () => page.getByRole('rowheader').allTextContents()
+    const older = page.getByRole('button', { name: 'Older letters' })
+    await expect.poll(shown, patience).toEqual(await waiting(50))
+    await older.click()
+    await expect.poll(shown, patience).toEqual(await waiting())
+    expect(await older.count()).toBe(0)
+    const [oldest] = (await waiting()).slice(-1)
+    await database.query(`update dead_letters set resolution = 'discarded' where id = $1`, [oldest])
+    await expect.poll(shown, patience).toEqual(await waiting())
   })
 
   test.for(['light', 'dark'] as const)(

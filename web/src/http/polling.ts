@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks'
 import { endSession } from '../state/session.ts'
-import { RequestProblem, request } from './request.ts'
+import { type RequestOptions, RequestProblem, request } from './request.ts'
 
 /** What the latest requests to a URL brought. */
 export interface Polled<Answer> {
@@ -45,8 +45,14 @@ export function refreshCounts(): void {
  *
  * @param url undefined: no request
  * @param scope what the URL asks about. What answered another scope is not returned, not even until the first answer
+ * @param read sends the request. The URL says all that it depends on
  */
-export function usePolled<Answer>(url: string | undefined, pauseMs: number, scope = ''): Polled<Answer> {
+export function usePolled<Answer>(
+  url: string | undefined,
+  pauseMs: number,
+  scope = '',
+  read: (url: string, options: RequestOptions) => Promise<Answer> = request,
+): Polled<Answer> {
   const [state, setState] = useState<Polled<Answer> & { readonly scope: string }>({ ...nothing, scope })
   useEffect(() => {
     if (url === undefined) return
@@ -63,7 +69,7 @@ export function usePolled<Answer>(url: string | undefined, pauseMs: number, scop
       isRunning = true
       const startMs = Date.now()
       try {
-        const data = await request<Answer>(url, { signal: abort.signal })
+        const data = await read(url, { signal: abort.signal })
         abort.signal.throwIfAborted()
         setState({ data, problem: undefined, isOutdated: false, receivedAtMs: Date.now(), scope })
         nextPauseMs = Math.max(pauseMs, pausesPerRequest * (Date.now() - startMs))

@@ -1,19 +1,20 @@
 import type { DeadLetter } from '@clicktally/operations/dead-letter-operations.ts'
 import { useSignal } from '@preact/signals'
 import { formatCount, formatMoment } from '../../format.ts'
-import { usePolled } from '../../http/polling.ts'
+import { usePages } from '../../http/pages.ts'
 import { Card } from '../../parts/card.tsx'
 import { ListTable } from '../../parts/list-table.tsx'
+import { OlderButton } from '../../parts/older-button.tsx'
 
 /** Messages whose clicks could not be counted, with the reason. Only the command line shows or changes their content. */
 export function DeadLetters() {
   const showsAll = useSignal(false)
-  const polled = usePolled<{ letters: DeadLetter[] }>(`/v1/dead-letters?all=${showsAll.value}`, 5_000)
-  const letters = polled.data?.letters ?? []
+  const pages = usePages<DeadLetter>('/v1/dead-letters', { all: String(showsAll.value) }, 'letters', 5_000)
+  const letters = pages.data?.items ?? []
   return (
     <Card
       title="Dead letters"
-      polled={polled}
+      polled={pages}
       actions={
         <div class="actions">
           <button
@@ -28,7 +29,7 @@ export function DeadLetters() {
         </div>
       }
     >
-      {polled.data !== undefined && letters.length === 0 && (
+      {pages.data !== undefined && letters.length === 0 && (
         <p class="nothing">None: every click that was accepted could be stored.</p>
       )}
       {letters.length > 0 && (
@@ -54,6 +55,7 @@ export function DeadLetters() {
               </tr>
             ))}
           </ListTable>
+          <OlderButton pages={pages} what="letters" />
           <p class="muted">
             The command line shows what was sent, and replays or discards it: <code>clicktally dead show 7</code>,{' '}
             <code>dead replay 7</code>, <code>dead discard 7</code>.
