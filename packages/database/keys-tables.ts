@@ -48,6 +48,8 @@ export interface KeysTable {
   created_at: Generated<Date>
   expires_at: Date | null
   revoked_at: Date | null
+  /** Of a key that was rotated: the expiry of its replacements. Infinity: none. `expires_at` has the end of the overlap. */
+  replacement_expires_at: Generated<Date | number | null>
 }
 
 /** Counters that anyone may read. */

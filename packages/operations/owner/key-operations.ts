@@ -110,6 +110,8 @@ export const keyOperations = {
     schema: {
       operationId: 'rotateKey',
       summary: 'Replace a key by a new one; both work until the old one expires',
+      description:
+        'The new key has the expiry that was chosen for the old one. If the answer was lost, rotate the key again: the overlap begins anew, unless the old key has expired, and the new key that nobody has can be revoked.',
       tags: ['Keys'],
       params: params({ id }),
       body: Type.Object(

@@ -79,7 +79,7 @@ export async function changeKey(db: Kysely<Tables>, actor: Actor, id: string, ch
         ...(label !== undefined && { label }),
         ...(origins !== undefined && { origins: readOrigins(role, origins) }),
         ...(clicksPerSecond !== undefined && { clicks_per_second: clicksPerSecond }),
-        ...(expiresAt !== undefined && { expires_at: readExpiry(expiresAt) }),
+        ...(expiresAt !== undefined && { expires_at: readExpiry(expiresAt), replacement_expires_at: null }),
         // SQL requires at least one column to update; this one changes nothing.
         ...(Object.keys(changes).length === 0 && { revoked_at: null }),
       })
@@ -91,7 +91,8 @@ export async function changeKey(db: Kysely<Tables>, actor: Actor, id: string, ch
 }
 
 /**
- * Creates a key with the same project, role, origins and limit. The old key expires after the overlap, unless it expires earlier.
+ * Creates a key with the same project, role, origins, limit and expiry. The old key expires after the overlap, unless it expires earlier.
+ * It may be rotated again, for example because the answer was lost.
  *
  * @throws {ServiceProblem} key_not_found, key_is_operators, key_revoked
  */
@@ -99,7 +100,8 @@ export async function rotateKey(db: Kysely<Tables>, actor: Actor, id: string, ov
   return await db.transaction().execute(async (transaction) => {
     const old = await changeableKey(transaction, id)
     const made = makeKey(old.role)
-    const { project_id, role, label, origins, clicks_per_second, expires_at } = old
+    const { project_id, role, label, origins, clicks_per_second } = old
+    const expires_at = replacementExpiry(old)
     await transaction
       .insertInto('keys')
       .values({
@@ -107,15 +109,30 @@ export async function rotateKey(db: Kysely<Tables>, actor: Actor, id: string, ov
         hash: Buffer.from(made.hash, 'base64url'),
       })
       .execute()
-    const overlapEnds = new Date(Date.now() + overlapSeconds * 1_000)
     await transaction
       .updateTable('keys')
-      .set({ expires_at: expires_at !== null && expires_at < overlapEnds ? expires_at : overlapEnds })
+      .set({
+        expires_at: overlapEnd(old, expires_at, overlapSeconds),
+        replacement_expires_at: expires_at ?? Number.POSITIVE_INFINITY,
+      })
       .where('id', '=', id)
       .execute()
     await audit(transaction, actor, 'key.rotate', id, { newKey: made.id, overlapSeconds })
     return { key: keyOf(await keyById(transaction, made.id)), text: made.text }
   })
+}
+
+/** The expiry that an owner chose for this key. Once it was rotated, `expires_at` is the end of the overlap. */
+function replacementExpiry({ expires_at, replacement_expires_at }: KeyRow): Date | null {
+  if (replacement_expires_at === null) return expires_at
+  return replacement_expires_at instanceof Date ? replacement_expires_at : null
+}
+
+/** When a key ends that is rotated now. One that has ended does not become valid again. */
+function overlapEnd({ expires_at: old }: KeyRow, expiry: Date | null, overlapSeconds: number): Date {
+  const now = Date.now()
+  if (old !== null && old.getTime() <= now) return old
+  return new Date(Math.min(now + overlapSeconds * 1_000, expiry?.getTime() ?? Number.POSITIVE_INFINITY))
 }
 
 /** Does nothing if the key is revoked already. @throws {ServiceProblem} key_not_found, key_is_operators */

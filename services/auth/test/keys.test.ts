@@ -84,6 +84,50 @@ describe('a key', () => {
     expect((await auth.call('GET', '/v1/keys', { key: next.text })).status).toBe(200)
   })
 
+  test.each([
+    ['without an expiry', null],
+    ['with one', '2098-01-01T00:00:00.000Z'],
+  ])('is rotated again when the answer was lost, and each replacement has its expiry: %s', async (_, expiresAt) => {
+    const auth = await createAuth()
+    const { body: old } = await auth.asOwner('POST', '/v1/keys', { role: 'auditor', ...(expiresAt && { expiresAt }) })
+    const rotate = async (overlapSeconds: number) =>
+      (await auth.asOwner('POST', `/v1/keys/${old.key.id}/rotate`, { overlapSeconds })).body
+    const expiryOfOld = async () => {
+      const { body } = await auth.asOwner('GET', '/v1/keys')
+      return Date.parse(body.keys.find(({ id }: { id: string }) => id === old.key.id).expiresAt)
+    }
+    const works = async (key: string) => (await auth.call('GET', '/v1/keys', { key })).status === 200
+    const [lost, first] = [await rotate(3_600), await expiryOfOld()]
+    const startedAt = Date.now()
+    const [second, later] = [await rotate(7_200), await expiryOfOld()]
+    expect([lost.key.expiresAt, second.key.expiresAt]).toEqual([expiresAt, expiresAt])
+    // It counts from the second rotation.
+    expect(later).toBeGreaterThan(first)
+    expect(later).toBeGreaterThanOrEqual(startedAt + 7_200_000)
+    expect(await works(old.text)).toBe(true)
+    // Without an overlap the old one ends at once, and never comes back.
+    expect((await rotate(0)).key.expiresAt).toBe(expiresAt)
+    expect(await works(old.text)).toBe(false)
+    const last = await rotate(3_600)
+    expect(last.key.expiresAt).toBe(expiresAt)
+    expect([await works(old.text), await works(last.text)]).toEqual([false, true])
+    // The owner decides anew.
+    await auth.asOwner('PATCH', `/v1/keys/${old.key.id}`, { expiresAt: '2097-01-01T00:00:00Z' })
+    expect((await rotate(3_600)).key.expiresAt).toBe('2097-01-01T00:00:00.000Z')
+  })
+
+  test('that is rotated ends no later than its owner chose', async () => {
+    const auth = await createAuth()
+    const expiresAt = new Date(Date.now() + 3_600_000).toISOString()
+    const { body: old } = await auth.asOwner('POST', '/v1/keys', { role: 'read', expiresAt })
+    for (let each = 0; each < 2; each += 1) {
+      const { body } = await auth.asOwner('POST', `/v1/keys/${old.key.id}/rotate`, { overlapSeconds: 86_400 })
+      expect(body.key.expiresAt).toBe(expiresAt)
+    }
+    const { body } = await auth.asOwner('GET', '/v1/keys')
+    expect(body.keys.find(({ id }: { id: string }) => id === old.key.id).expiresAt).toBe(expiresAt)
+  })
+
   test('that is revoked stays listed, cannot be changed, and may be revoked again', async () => {
     const auth = await createAuth()
     const { body: made } = await auth.asOwner('POST', '/v1/keys', { role: 'read' })
