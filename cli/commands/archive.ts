@@ -86,10 +86,13 @@ async function verify(context: CliContext, options: Options): Promise<void> {
         context.print((error as Error).message)
       }
     }
-    if (sum.damaged > 0) context.exitCode = 1
-    context.print(
-      `${plural(sum.archives, 'archive')} with ${plural(sum.clicks, 'click')}: ${sum.damaged === 0 ? 'all as their manifests say' : `${formatCount(sum.damaged)} DAMAGED`}.`,
-    )
+    // Without any, the place is probably not that of the archives.
+    if (sum.damaged > 0 || sum.archives === 0) context.exitCode = 1
+    if (sum.archives === 0) context.print(`There are no matching archives in ${store.description}.`)
+    else
+      context.print(
+        `${plural(sum.archives, 'archive')} with ${plural(sum.clicks, 'click')}: ${sum.damaged === 0 ? 'all as their manifests say' : `${formatCount(sum.damaged)} DAMAGED`}.`,
+      )
   })
 }
 

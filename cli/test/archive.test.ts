@@ -219,6 +219,20 @@ test('a damaged archive is named, and nothing of it is imported', async () => {
   expect(await bench.stored()).toEqual([])
 })
 
+test('a place without archives is not verified', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'clicktally-archive-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  expect(await runCli(['archive', 'verify'], { ARCHIVE_URL: `file://${folder}` })).toMatchObject({
+    code: 1,
+    stdout: `There are no matching archives in ${folder}.\n`,
+  })
+  const missing = join(folder, 'not-mounted')
+  expect(await runCli(['archive', 'verify'], { ARCHIVE_URL: `file://${missing}` })).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining(`${missing}, does not exist`),
+  })
+})
+
 test('without ARCHIVE_URL the commands say what to set', async () => {
   const { code, stderr } = await runCli(['archive', 'list'], {})
   expect(code).toBe(2)

@@ -1,13 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path'
 import type { Readable } from 'node:stream'
 import { ArchiveMissing, type ArchiveStore } from './archive-store.ts'
 
 const partial = '.partial'
 
-/** Archives in a folder. It has to be on a disk of its own, or copied elsewhere: it is what remains of the clicks. */
+/**
+ * Archives in a folder. It has to be on a disk of its own, or copied elsewhere: it is what remains of the clicks. It is not created: where a
+ * disk is not mounted, there would seem to be no archives, and new ones would go to another disk.
+ */
 export class FolderStore implements ArchiveStore {
   readonly description: string
   readonly #folder: string
@@ -20,6 +23,7 @@ export class FolderStore implements ArchiveStore {
   async write(name: string, content: AsyncIterable<Uint8Array>): Promise<void> {
     const path = join(this.#folder, name)
     const folder = dirname(path)
+    await this.#requireFolder()
     await mkdir(folder, { recursive: true, mode: 0o700 })
     // What a process that was killed has left of it.
     for (const unfinished of (await this.list(`${name}.`)).filter((each) => each.endsWith(partial)))
@@ -59,9 +63,10 @@ export class FolderStore implements ArchiveStore {
     // Only the folder that the prefix names: there is one for each project, and over the years a file for each of its days.
     const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1)
     const entries = await readdir(join(this.#folder, folder), { recursive: true, withFileTypes: true }).catch(
-      (error: NodeJS.ErrnoException) => {
-        if (error.code === 'ENOENT') return []
-        throw error
+      async (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOENT') throw error
+        await this.#requireFolder()
+        return []
       },
     )
     return entries
@@ -76,4 +81,14 @@ export class FolderStore implements ArchiveStore {
   }
 
   close(): void {}
+
+  async #requireFolder(): Promise<void> {
+    await stat(this.#folder).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error
+      throw new Error(
+        `The folder of the archives, ${this.#folder}, does not exist. Is its disk mounted? If it is new, create it.`,
+        { cause: error },
+      )
+    })
+  }
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
@@ -24,6 +25,14 @@ test('in a folder, what a killed process left of a file is listed, and removed w
   await store.write('project-1/a', inParts(Buffer.from('all')))
   expect(await store.list('project-1/a')).toEqual(['project-1/a', 'project-1/ab.x2.partial'])
   expect(await Array.fromAsync(listArchives(store))).toEqual([])
+})
+
+test('a folder that does not exist is an error, and is not created', async () => {
+  const folder = join(await scratchFolder(), 'not mounted')
+  const store = new FolderStore(folder)
+  await expect(store.list('project-1/')).rejects.toThrow(`${folder}, does not exist`)
+  await expect(store.write('project-1/a', inParts(Buffer.from('all')))).rejects.toThrow(`${folder}, does not exist`)
+  expect(existsSync(folder)).toBe(false)
 })
 
 describe.for(kindsOfStores)('%s', ([, create]) => {

@@ -1,8 +1,16 @@
 import { ContentDigest, linesOf, pageOf, readContent, writeContent } from '@clicktally/archive/archive-content.ts'
 import type { ArchiveStore } from '@clicktally/archive/archive-store.ts'
-import { archiveFile, listArchives, type Manifest, manifestOf, writeManifest } from '@clicktally/archive/manifest.ts'
+import {
+  archiveFile,
+  isManifest,
+  type Manifest,
+  manifestOf,
+  readManifest,
+  writeManifest,
+} from '@clicktally/archive/manifest.ts'
 import type { PoolClient } from 'pg'
 import type { Logger } from 'pino'
+import { requireArchives } from './known-archives.ts'
 import type { Step } from './step.ts'
 
 export interface ErasureOptions {
@@ -26,7 +34,8 @@ const visitorKey = ',"visitor_id":'
  * Removes forgotten visitors from archives: writes those that have one anew, and removes the old files. An erasure that was interrupted
  * is repeated.
  *
- * @throws the error of the place of the archives, for example because an object is in a storage class that must be restored first
+ * @throws the error of the place of the archives, for example because an object is in a storage class that must be restored first; or that an
+ *   archive is missing. The requests stay then.
  */
 export async function eraseVisitors(
   client: PoolClient,
@@ -40,11 +49,16 @@ export async function eraseVisitors(
   if (erasures.length === 0) return
   if (store === undefined)
     throw new Error('Visitors are to be removed from archives, but ARCHIVE_URL does not say where these are.')
-  for await (const manifest of listArchives(store)) {
-    signal.throwIfAborted()
-    const visitors = erasures
-      .filter(({ project_id }) => project_id === null || project_id === manifest.project.id)
+  const visitorsOf = (projectId: number) =>
+    erasures
+      .filter(({ project_id }) => project_id === null || project_id === projectId)
       .map(({ visitor_id }) => visitor_id)
+  const names = await store.list('project-')
+  await requireArchives(client, store, names, (projectId) => visitorsOf(projectId).length > 0)
+  for (const name of names.filter(isManifest)) {
+    signal.throwIfAborted()
+    const manifest = await readManifest(store, name)
+    const visitors = visitorsOf(manifest.project.id)
     if (visitors.length === 0) continue
     const erased = await eraseFrom(store, manifest, new Set(visitors.map((visitor) => JSON.stringify(visitor))))
     if (erased === undefined) continue

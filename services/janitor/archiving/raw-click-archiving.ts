@@ -7,6 +7,7 @@ import type { JanitorMetrics } from '../janitor-metrics.ts'
 import { beginArchive, type DueClicks, dueClicks, recordVerified } from './archive-table.ts'
 import { writeArchive } from './archive-writing.ts'
 import { isStored, removeEarlierAttempts } from './earlier-attempts.ts'
+import { requireLatestArchive } from './known-archives.ts'
 import type { Step } from './step.ts'
 
 export interface ArchivingOptions {
@@ -51,6 +52,7 @@ export async function archiveRawClicks(client: PoolClient, options: ArchivingOpt
     )
   }
   if (store === undefined) return
+  if (due.length > 0) await requireLatestArchive(client, store)
   const failures: unknown[] = []
   let waiting = 0
   for (const [partition, clicks] of Map.groupBy(due, (each) => each.partition)) {

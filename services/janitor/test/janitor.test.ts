@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process'
-import { readFile, rename, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import type { ArchiveStore } from '@clicktally/archive/archive-store.ts'
+import { FolderStore } from '@clicktally/archive/folder-store.ts'
 import { Client } from 'pg'
 import { describe, expect, test } from 'vitest'
 import type { StepName } from '../archiving/step.ts'
@@ -100,10 +102,9 @@ describe('raw clicks that are older than their project keeps them', () => {
     expect(await other.stored()).toEqual(stored.slice(1))
     expect(await bench.store.list('')).toEqual(expect.arrayContaining(files))
     expect(await bench.archived()).toEqual([stored[0], ...archived].sort())
-    const elsewhere = join(other.folder, 'elsewhere')
-    await rename(join(bench.folder, 'project-1'), elsewhere)
+    for (const name of files) await rename(join(bench.folder, name), join(bench.folder, basename(name)))
     expect(await other.janitor({ store: bench.store }).run()).toBe(true)
-    expect([await other.stored(), await bench.archived()]).toEqual([[], stored.slice(1)])
+    expect([await other.stored(), await bench.archived()]).toEqual([[], stored])
   })
 
   test('stay if an archive that was verified is gone, and are archived again by the next run', async () => {
@@ -341,6 +342,53 @@ describe('a janitor that is killed', () => {
     // Nothing remains of what was interrupted, which would have visitors that can no longer be forgotten.
     const files = await bench.store.list('')
     expect(files.filter((name) => !/^project-\d+\/[^.]+\.[0-9a-f]{16}\.(ndjson\.gz|json)$/.test(name))).toEqual([])
+  })
+})
+
+describe('a place that is not that of earlier archives', () => {
+  /** A bench with an archive of which the clicks are gone. */
+  async function createArchivedBench() {
+    const bench = await createJanitorBench()
+    await bench.count(oldClick(90, { visitorId: 'ann' }), oldClick(12, { visitorId: 'ann' }))
+    await bench.pack()
+    await bench.ask('update projects set keep_raw_days = 50 where id = 1')
+    await bench.janitor().run()
+    expect(await bench.stored()).toHaveLength(1)
+    const [file] = (await bench.store.list('')).filter((name) => name.endsWith('.gz'))
+    const empty = join(bench.folder, 'not-mounted')
+    await mkdir(empty)
+    return { ...bench, file, emptyStore: new FolderStore(empty) }
+  }
+
+  test('gets no new ones, and no raw click is removed', async () => {
+    const bench = await createArchivedBench()
+    await bench.ask('update projects set keep_raw_days = 10 where id = 1')
+    await expect(bench.janitor({ store: bench.emptyStore }).run()).rejects.toThrow(
+      `The archive ${bench.file} is not in ${bench.emptyStore.description}`,
+    )
+    expect([await bench.stored(), await bench.emptyStore.list('')]).toEqual([[expect.anything()], []])
+    await bench.janitor().run()
+    expect(await bench.stored()).toEqual([])
+  })
+
+  test('leaves the request to forget a visitor as it is', async () => {
+    const bench = await createArchivedBench()
+    await forget(bench, 'ann')
+    const erasing = (store: ArchiveStore) => bench.janitor({ store, eraseAfterMs: 0 }).run()
+    await expect(erasing(bench.emptyStore)).rejects.toThrow(`The archive ${bench.file} is not in`)
+    await expect(erasing(new FolderStore(join(bench.folder, 'missing')))).rejects.toThrow('does not exist')
+    expect(await bench.ask('select visitor_id from archive_erasures')).toEqual([{ visitor_id: 'ann' }])
+    await erasing(bench.store)
+    expect(await visitorsArchived(bench)).toEqual([null])
+    expect(await bench.ask('select from archive_erasures')).toEqual([])
+  })
+
+  test('is a new one when it is recorded that the archives were deleted', async () => {
+    const bench = await createArchivedBench()
+    await bench.ask('update projects set keep_raw_days = 10 where id = 1')
+    await bench.ask('update archives set file = null')
+    await bench.janitor({ store: bench.emptyStore }).run()
+    expect([await bench.stored(), await manifestsIn(bench.emptyStore)]).toEqual([[], [expect.anything()]])
   })
 })
 

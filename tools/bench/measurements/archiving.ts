@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FolderStore } from '@clicktally/archive/folder-store.ts'
 import { listArchives, type Manifest } from '@clicktally/archive/manifest.ts'
@@ -41,7 +42,9 @@ async function measureArchiving(stage: Stage): Promise<Section> {
     await packHours(database, stage.signal)
     stage.progress('adding up all rows', 0.4)
     const before = await contentOf(database)
-    const store = new FolderStore(join(stage.dir, 'archive'))
+    const folder = join(stage.dir, 'archive')
+    await mkdir(folder)
+    const store = new FolderStore(folder)
 
     stage.progress('archiving', 0.45)
     const archived = await measured(postgresSeconds, () => archive(database, store))
