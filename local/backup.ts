@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs'
-import { cp, rename, rm } from 'node:fs/promises'
+import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readBackupManifest } from '@clicktally/backup/backup-manifest.ts'
 import { type OnRestoreStep, restoreDatabase, verifyBackup } from '@clicktally/backup/database-restore.ts'
+import { copyFolder, syncFolder } from '@clicktally/backup/synced-files.ts'
 import { createPool } from '@clicktally/database/pool.ts'
 import { migrateSchema, migrateToSchemaOf } from '@clicktally/migrations/migrate.ts'
 import { createLogger } from '@clicktally/telemetry/logger.ts'
@@ -75,8 +76,9 @@ async function takeSecrets(backup: string, dir: string): Promise<void> {
   const [theirs, own, partial] = [join(backup, 'secrets'), join(dir, 'secrets'), join(dir, 'secrets.partial')]
   await rm(partial, { recursive: true, force: true })
   if (!existsSync(theirs) || existsSync(own)) return
-  await cp(theirs, partial, { recursive: true })
+  await copyFolder(theirs, partial)
   await rename(partial, own)
+  await syncFolder(dir)
 }
 
 function toProblem(error: Error): never {

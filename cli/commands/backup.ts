@@ -1,13 +1,15 @@
-import { cp } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { backUpDatabase } from '@clicktally/backup/database-backup.ts'
 import { createPool } from '@clicktally/database/pool.ts'
 import { createLogger } from '@clicktally/telemetry/logger.ts'
 import { formatCount } from '@clicktally/terminal/progress.ts'
 import type { Command } from 'commander'
 import type { CliContext } from '../cli-context.ts'
+import { usageError } from '../cli-error.ts'
 import { jsonLine } from '../json-line.ts'
 import { plural } from '../letters/letter-totals.ts'
+import { databaseProblem } from '../system/database.ts'
 import { findOwner } from '../system/owner-access.ts'
 
 interface Options {
@@ -42,17 +44,19 @@ export function registerBackup(program: Command, context: CliContext): void {
 }
 
 async function backUp(context: CliContext, folder: string, { secrets, json }: Options): Promise<void> {
+  if (existsSync(folder)) throw usageError(`${folder} exists already: a backup is a folder of its own.`)
   const { databaseUrl, secretsDir } = await findOwner(context)
+  const signal = context.takeInterruption()
   const logger = createLogger('cli', 'silent')
   const pool = createPool({ url: databaseUrl, name: 'backup', logger, maxConnections: 1, statementTimeoutMs })
   try {
     const manifest = await backUpDatabase(pool, folder, {
-      async more(partial) {
-        if (secrets && secretsDir !== undefined) await cp(secretsDir, join(partial, 'secrets'), { recursive: true })
-      },
+      secretsDir: secrets ? secretsDir : undefined,
       onTable: ({ name, rows }) => context.notices.line(`${name}: ${plural(rows, 'row')}`),
+      signal,
     })
-    if (json) context.print(jsonLine(manifest))
+    // What is printed may be kept in logs, and a hash of a weak password tells it.
+    if (json) context.print(jsonLine({ ...manifest, secrets: undefined }))
     else {
       const rows = manifest.tables.reduce((sum, table) => sum + table.rows, 0)
       context.print(`${folder}: ${plural(rows, 'row')} as of ${manifest.takenAt}.`)
@@ -61,6 +65,10 @@ async function backUp(context: CliContext, folder: string, { secrets, json }: Op
       )
       if (secrets && secretsDir === undefined) context.print('Without secrets: back up their folder yourself.')
     }
+  } catch (error) {
+    if (!signal.aborted) throw databaseProblem(error, databaseUrl) ?? error
+    context.notices.line('Interrupted: there is no backup, and nothing of it is left.')
+    context.exitCode = 130
   } finally {
     await pool.end()
   }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import Type, { type Static } from 'typebox'
 import { Value } from 'typebox/value'
 
+const Sha256 = Type.String({ pattern: '^[0-9a-f]{64}$' })
 const Name = Type.String({ pattern: '^[a-z_0-9]{1,63}$' })
 
 /** What a backup contains. Stored as its last file: a folder without it is no backup. */
@@ -21,6 +22,8 @@ const BackupManifest = Type.Object({
       from: Type.String({ format: 'uuid' }),
       to: Type.String({ format: 'uuid' }),
       isClosed: Type.Boolean(),
+      /** Storage parameters, such as `autovacuum_vacuum_threshold=0`. Earlier backups lack them. */
+      settings: Type.Optional(Type.Array(Type.String({ pattern: '^[a-z_.]+=[\\w.-]+$' }))),
     }),
   ),
   tables: Type.Array(
@@ -30,8 +33,18 @@ const BackupManifest = Type.Object({
       rows: Type.Integer({ minimum: 0 }),
       /** Relative to the backup's folder. */
       file: Type.String({ pattern: '^tables/[a-z_0-9]+\\.copy\\.gz$' }),
-      sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+      sha256: Sha256,
     }),
+  ),
+  /** Files of secrets. Earlier backups lack them, and so do those without secrets. */
+  secrets: Type.Optional(
+    Type.Array(
+      Type.Object({
+        /** Relative to the backup's folder, and not outside of it. */
+        file: Type.String({ pattern: '^secrets(/(?!\\.\\.?(/|$))[^/\\0]+)+$' }),
+        sha256: Sha256,
+      }),
+    ),
   ),
   sequences: Type.Array(Type.Object({ name: Name, lastValue: Type.Integer() })),
   /** The balance in the snapshot. */

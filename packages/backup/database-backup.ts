@@ -1,20 +1,24 @@
 import { createHash } from 'node:crypto'
 import { createWriteStream, existsSync } from 'node:fs'
-import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { mkdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
 import { readBalance } from '@clicktally/database/balance.ts'
 import { createDatabaseOn } from '@clicktally/database/connection.ts'
+import { sqlStateOf } from '@clicktally/database/sqlstate.ts'
 import type { Pool, PoolClient } from 'pg'
 import { to as copyTo } from 'pg-copy-streams'
 import { type BackedUpTable, type BackupManifest, manifestFile } from './backup-manifest.ts'
-import { endTimeLimit } from './copy-time-limit.ts'
+import { endCopy } from './ended-copy.ts'
+import { copyFolder, syncFolder, writeSynced } from './synced-files.ts'
 import { type TableToCopy, tablesToCopy } from './table-list.ts'
 
 const newline = 10
 /** Level 6 takes three times as long and saves a tenth. */
 const gzipLevel = 1
+
+const tableMissing = '42P01'
 
 /** The steps of a backup that leave something behind. */
 export const backupSteps = [
@@ -27,12 +31,14 @@ export const backupSteps = [
 ] as const
 
 export interface BackupOptions {
-  /** Writes other files to the folder before it is complete. */
-  readonly more?: (partial: string) => Promise<void>
+  /** A folder of small files, which are copied too. */
+  readonly secretsDir?: string | undefined
   /** Receives each table when it is written. */
   readonly onTable?: (table: BackedUpTable) => void
   /** Called after each step. Tests kill the process there. */
   readonly onStep?: (step: (typeof backupSteps)[number]) => void | Promise<void>
+  /** Ends the backup with its reason. */
+  readonly signal?: AbortSignal
 }
 
 /**
@@ -46,7 +52,7 @@ export interface BackupOptions {
 export async function backUpDatabase(
   pool: Pool,
   folder: string,
-  { more = async () => {}, onTable = () => {}, onStep = () => {} }: BackupOptions = {},
+  { secretsDir, onTable = () => {}, onStep = () => {}, signal = new AbortController().signal }: BackupOptions = {},
 ): Promise<BackupManifest> {
   if (existsSync(folder)) throw new Error(`${folder} exists already: a backup is a folder of its own.`)
   const partial = `${folder}.partial`
@@ -57,12 +63,12 @@ export async function backUpDatabase(
   const client = await pool.connect()
   let failure: Error | undefined
   try {
-    await client.query(`begin isolation level repeatable read read only; set local timezone = 'UTC';
-      set local idle_in_transaction_session_timeout = 0; set local statement_timeout = 0`)
+    const found = await beginSnapshot(client)
     const described = await describe(client)
     const tables: BackedUpTable[] = []
-    for (const table of await tablesToCopy(client)) {
-      const written = await writeTable(client, table, partial)
+    for (const table of found) {
+      signal.throwIfAborted()
+      const written = await writeTable(client, table, partial, signal)
       tables.push(written)
       onTable(written)
       if (tables.length === 1) await onStep('first table written')
@@ -70,15 +76,16 @@ export async function backUpDatabase(
     const balance = { ...(await readBalance(createDatabaseOn(client))) }
     await client.query('commit')
     await onStep('rows read')
-    await more(partial)
+    const secrets = secretsDir === undefined ? undefined : await copySecrets(secretsDir, partial)
     await onStep('other files written')
-    const manifest: BackupManifest = { version: 1, ...described, tables, balance }
+    signal.throwIfAborted()
+    const manifest: BackupManifest = { version: 1, ...described, tables, ...(secrets && { secrets }), balance }
     await writeSynced(join(partial, manifestFile), `${JSON.stringify(manifest, null, 2)}\n`)
     await onStep('manifest written')
-    await sync(join(partial, 'tables'))
-    await sync(partial)
+    await syncFolder(join(partial, 'tables'))
+    await syncFolder(partial)
     await rename(partial, folder)
-    await sync(dirname(folder))
+    await syncFolder(dirname(folder))
     await onStep('complete')
     return manifest
   } catch (error) {
@@ -90,6 +97,32 @@ export async function backUpDatabase(
   }
 }
 
+/**
+ * Begins a transaction that sees the rows of one moment, and locks its tables: until it ends, no partition is dropped.
+ *
+ * @returns the tables to copy
+ */
+async function beginSnapshot(client: PoolClient): Promise<TableToCopy[]> {
+  for (;;) {
+    await client.query(`begin isolation level repeatable read read only; set local timezone = 'UTC';
+      set local idle_in_transaction_session_timeout = 0; set local statement_timeout = 0`)
+    const tables = await tablesToCopy(client)
+    try {
+      await client.query(`lock table ${tables.map(({ name }) => name).join(', ')} in access share mode`)
+      return tables
+    } catch (error) {
+      await client.query('rollback')
+      // A partition was dropped since they were listed: a new snapshot does not have it.
+      if (sqlStateOf(error) !== tableMissing) throw error
+    }
+  }
+}
+
+async function copySecrets(secretsDir: string, partial: string): Promise<NonNullable<BackupManifest['secrets']>> {
+  const copied = await copyFolder(secretsDir, join(partial, 'secrets'))
+  return copied.map(({ name, sha256 }) => ({ file: `secrets/${name}`, sha256 }))
+}
+
 type Described = Pick<BackupManifest, 'takenAt' | 'postgresVersion' | 'migrations' | 'partitions' | 'sequences'>
 
 async function describe(client: PoolClient): Promise<Described> {
@@ -99,25 +132,31 @@ async function describe(client: PoolClient): Promise<Described> {
       array(select name from kysely_migration order by name) as migrations`)
   const [row] = rows
   if (row === undefined) throw new Error('the server did not describe itself')
-  const partitions = await client.query<{ name: string; bounds: string; isClosed: boolean }>(`
+  const partitions = await client.query<{ name: string; bounds: string; isClosed: boolean; settings: string[] }>(`
     select relname as name, pg_get_expr(relpartbound, pg_class.oid) as bounds,
-      exists (select from pg_trigger where tgrelid = pg_class.oid and tgname = 'before_horizon') as "isClosed"
+      exists (select from pg_trigger where tgrelid = pg_class.oid and tgname = 'before_horizon') as "isClosed",
+      coalesce(reloptions, '{}') as settings
     from pg_inherits join pg_class on pg_class.oid = inhrelid where inhparent = 'clicks'::regclass order by 1`)
   const sequences = await client.query<{ name: string; lastValue: number | null }>(
     `select sequencename as name, last_value as "lastValue" from pg_sequences where schemaname = 'public' order by 1`,
   )
   return {
     ...row,
-    partitions: partitions.rows.map(({ name, bounds, isClosed }) => {
+    partitions: partitions.rows.map(({ name, bounds, isClosed, settings }) => {
       const [, from, to] = /^FOR VALUES FROM \('([0-9a-f-]{36})'\) TO \('([0-9a-f-]{36})'\)$/.exec(bounds) ?? []
       if (from === undefined || to === undefined) throw new Error(`the partition ${name} has the bounds ${bounds}`)
-      return { name, from, to, isClosed }
+      return { name, from, to, isClosed, settings }
     }),
     sequences: sequences.rows.flatMap(({ name, lastValue }) => (lastValue === null ? [] : [{ name, lastValue }])),
   }
 }
 
-async function writeTable(client: PoolClient, { name, columns }: TableToCopy, folder: string): Promise<BackedUpTable> {
+async function writeTable(
+  client: PoolClient,
+  { name, columns }: TableToCopy,
+  folder: string,
+  signal: AbortSignal,
+): Promise<BackedUpTable> {
   const file = `tables/${name}.copy.gz`
   const path = join(folder, file)
   const hash = createHash('sha256')
@@ -140,27 +179,7 @@ async function writeTable(client: PoolClient, { name, columns }: TableToCopy, fo
       }
     },
     createWriteStream(path, { mode: 0o600, flush: true }),
-  )
-  endTimeLimit(copy)
+    { signal },
+  ).finally(() => endCopy(copy))
   return { name, columns, rows, file, sha256: hash.digest('hex') }
-}
-
-async function writeSynced(path: string, content: string): Promise<void> {
-  const file = await open(path, 'wx', 0o600)
-  try {
-    await file.writeFile(content)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-}
-
-/** Of a folder: that it contains its files. */
-async function sync(folder: string): Promise<void> {
-  const directory = await open(folder)
-  try {
-    await directory.sync()
-  } finally {
-    await directory.close()
-  }
 }

@@ -6,7 +6,7 @@ import { createGunzip } from 'node:zlib'
 import type { Pool, PoolClient } from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
 import type { BackupManifest } from './backup-manifest.ts'
-import { endTimeLimit } from './copy-time-limit.ts'
+import { endCopy } from './ended-copy.ts'
 import { tablesToCopy } from './table-list.ts'
 
 /** The steps of a restore that leave something behind. */
@@ -27,8 +27,8 @@ export interface Migrations {
  *
  * @throws {Error} that names the first file that differs
  */
-export async function verifyBackup(folder: string, { tables }: BackupManifest): Promise<void> {
-  for (const { file, sha256 } of tables) {
+export async function verifyBackup(folder: string, { tables, secrets = [] }: BackupManifest): Promise<void> {
+  for (const { file, sha256 } of [...tables, ...secrets]) {
     const hash = createHash('sha256')
     try {
       await pipeline(createReadStream(join(folder, file)), hash)
@@ -78,9 +78,17 @@ export async function restoreDatabase(
   }
   await migrate()
   await onStep('migrated')
-  // Their function comes with the migration.
-  for (const { name, isClosed } of manifest.partitions) {
-    if (!isClosed) continue
+  for (const partition of manifest.partitions) await completePartition(pool, partition)
+}
+
+/** Gives a partition what create_click_partition() and later functions gave it. The role and the trigger's function come with the migration. */
+async function completePartition(
+  pool: Pool,
+  { name, isClosed, settings = [] }: BackupManifest['partitions'][number],
+): Promise<void> {
+  await pool.query(`grant maintain on ${name} to clicktally_janitor`)
+  if (settings.length > 0) await pool.query(`alter table ${name} set (${settings.join(', ')})`)
+  if (isClosed) {
     await pool.query(
       `create trigger before_horizon before insert on ${name} for each row execute function refuse_click()`,
     )
@@ -109,8 +117,7 @@ async function load(
   const sorted = tables.toSorted((one, other) => (order.get(one.name) ?? 0) - (order.get(other.name) ?? 0))
   for (const [index, { name, columns, rows, file }] of sorted.entries()) {
     const copy = client.query(copyFrom(`copy ${name} (${columns.join(', ')}) from stdin`))
-    await pipeline(createReadStream(join(folder, file)), createGunzip(), copy)
-    endTimeLimit(copy)
+    await pipeline(createReadStream(join(folder, file)), createGunzip(), copy).finally(() => endCopy(copy))
     if (copy.rowCount !== rows) throw new Error(`${file} has ${copy.rowCount} rows, and the manifest says ${rows}.`)
     if (index === 0) await onStep('first table loaded')
   }
