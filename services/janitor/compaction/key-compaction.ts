@@ -1,5 +1,6 @@
 import type { PoolClient } from 'pg'
 import type { Logger } from 'pino'
+import { olderSnapshotsEnd } from './older-snapshots.ts'
 
 /** Of an entry of the primary key of `clicks` in a newly made index. */
 const bytesPerClick = 41
@@ -14,6 +15,8 @@ export interface CompactionOptions {
   readonly logger: Logger
   readonly signal: AbortSignal
   readonly minBytes?: number
+  /** How long to wait for what others read. Default: a minute. */
+  readonly patienceMs?: number
 }
 
 /**
@@ -25,13 +28,23 @@ export interface CompactionOptions {
  * if a twentieth is saved, and pages are filled. Counters of hours, days and months: if a quarter is saved.
  *
  * @param client whose session holds the lock of the janitor, and is closed afterwards
+ * Nothing is done while somebody reads for long, such as a backup: a key that is made anew waits for that, and is left behind when
+ * the time of its statement is over.
+ *
  * @returns the names of the keys
  * @throws the database error. The next run removes what is left behind.
  */
 export async function compactKeys(
   client: PoolClient,
-  { logger, signal, minBytes = defaultMinBytes }: CompactionOptions,
+  { logger, signal, minBytes = defaultMinBytes, patienceMs }: CompactionOptions,
 ): Promise<string[]> {
+  const isFree = async () => {
+    if (await olderSnapshotsEnd(client, signal, patienceMs)) return true
+    logger.info('keys are not compacted while somebody reads for long')
+    return false
+  }
+  // Dropping what was left behind would keep everybody else waiting.
+  if (!(await isFree())) return []
   await client.query('select drop_unfinished_keys()')
   const { rows } = await client.query<{ key: string; partition: string | null; isFilled: boolean }>(
     `select indexrelid::regclass::text as key, inhrelid::regclass::text as partition, ended < now() - interval '4 days' as "isFilled"
@@ -60,7 +73,7 @@ export async function compactKeys(
   )
   const compacted: string[] = []
   for (const { key, partition, isFilled } of rows) {
-    if (signal.aborted) break
+    if (signal.aborted || !(await isFree())) break
     // It waits for all who read or write the partition, but nobody waits for it.
     await client.query('set lock_timeout = 0')
     try {

@@ -103,6 +103,29 @@ test('pages of keys are filled when late clicks can no longer come, and made ane
   await expect(run((client) => client.query(`select fill_key('projects')`))).rejects.toThrow('no rows')
 })
 
+test('nothing is made anew while somebody reads for long, such as a backup', async () => {
+  const { owner, ask, run, addDay, indexes } = await createCompaction()
+  const keys = [await addDay(3), await addDay(4)].sort()
+  const backup = await owner.connect()
+  await backup.query(
+    'begin isolation level repeatable read; set local idle_in_transaction_session_timeout = 0; select from clicks limit 1',
+  )
+  expect(await run((client) => compactKeys(client, { ...options, patienceMs: 0 }))).toEqual([])
+  expect(await indexes()).toEqual(keys)
+  const compacting = run((client) => compactKeys(client, options))
+  await expect
+    .poll(() =>
+      ask(
+        `select from pg_stat_activity
+         where datname = current_database() and usename = 'clicktally_janitor' and query like '%backend_xmin%'`,
+      ),
+    )
+    .toHaveLength(1)
+  expect(await indexes()).toEqual(keys)
+  backup.release(true)
+  expect(await compacting).toEqual(keys)
+})
+
 test('what an interrupted compaction leaves behind is removed by the next', async () => {
   const { owner, ask, run, addDay, indexes } = await createCompaction()
   const key = await addDay(3)
