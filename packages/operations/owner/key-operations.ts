@@ -58,6 +58,8 @@ export const keyOperations = {
     schema: {
       operationId: 'listKeys',
       summary: 'List keys, revoked and expired ones included',
+      description:
+        'Keys that were revoked or have expired are removed after 90 days. The audit log says who created and revoked them.',
       tags: ['Keys'],
       querystring: Type.Object({ project: Type.Optional(ProjectName) }, closed),
       response: { 200: KeyList, ...refusals },

@@ -165,6 +165,21 @@ describe('the first keys', () => {
     expect((await auth.asOwner('GET', '/v1/users')).body.users).toHaveLength(1)
   })
 
+  test('do not come back when old keys are removed', async () => {
+    const auth = await createAuth()
+    await auth.owner.query(`update keys set revoked_at = now() - interval '91 days' where not is_operator`)
+    expect((await auth.owner.query('select expire_keys()::int as expired')).rows).toEqual([{ expired: 2 }])
+    await installFirstAccess(auth.db, firstAccess)
+    const { body } = await auth.asOwner('GET', '/v1/keys')
+    expect(body.keys).toHaveLength(2)
+    for (const { id, text } of [firstKeys.write, firstKeys.secret, firstKeys.read]) {
+      expect((await auth.call('GET', '/v1/keys', { key: text })).body.code).toBe('key_unknown')
+      const isLeft = body.keys.some((key: { id: string }) => key.id === id)
+      const { status, body: answer } = await auth.asOwner('PATCH', `/v1/keys/${id}`, { label: 'x' })
+      expect([status, answer.code]).toEqual(isLeft ? [409, 'key_revoked'] : [404, 'key_not_found'])
+    }
+  })
+
   test("a new secret file replaces the operator's key, and the key of a restored old file works again", async () => {
     const auth = await createAuth()
     const other = {

@@ -11,7 +11,7 @@ export interface Ages {
 }
 
 /**
- * Removes what has become too old of dead letters, audit log, sessions and ledger. The functions in the database have lower limits of
+ * Removes what has become too old of dead letters, audit log, keys, sessions and ledger. The functions in the database have lower limits of
  * their own.
  *
  * Progress rows are not removed by age: one stands for messages that a processor held, until another has made sure that they are
@@ -37,6 +37,7 @@ export async function expireRecords(
     auditLog: await expire('expire_audit_log(make_interval(days => $1))', ages.auditLogDays),
     producers: await expire('expire_producers(make_interval(days => $1))', ages.producerDays),
     sessions: await expire('expire_sessions()'),
+    keys: await expire('expire_keys()'),
   }
   if (Object.values(expired).some((count) => count > 0)) logger.info(expired, 'old records removed')
 }

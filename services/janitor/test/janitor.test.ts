@@ -451,6 +451,27 @@ describe('old records', () => {
       ['b', 'c', 'd', 'e'].map((producer) => ({ producer })),
     )
   })
+
+  test("are removed: keys that were revoked or have expired 90 days ago, but the operator's", async () => {
+    const bench = await createJanitorBench()
+    await bench.ask(`
+      insert into keys (id, project_id, role, label, hash, is_operator, created_at, revoked_at, expires_at)
+      select lpad(label, 12, 'x'), 1, 'read', label, sha256(label::bytea), label = 'operator',
+        now() - interval '1 year' + (label = 'valid')::int * interval '1 day',
+        now() - make_interval(days => revoked_days), now() - make_interval(days => expired_days)
+      from (values ('operator', 91, null), ('revoked', 91, null), ('expired', null, 91), ('both', 91, 1), ('recently', 89, 89),
+        ('later', null, -1), ('valid', null, null)) as key (label, revoked_days, expired_days)`)
+    const labels = async () => (await bench.ask<{ label: string }>('select label from keys')).map(({ label }) => label)
+    await bench.janitor().run()
+    expect((await labels()).toSorted()).toEqual(['later', 'operator', 'recently', 'valid'])
+    expect(await bench.ask('select action, detail from audit_log')).toMatchObject([
+      { action: 'key.expire', detail: { keys: 3 } },
+    ])
+    // The last key that is not the operator's stays, so that auth does not install the first ones again.
+    await bench.ask(`update keys set revoked_at = now() - interval '1 year'`)
+    await bench.janitor().run()
+    expect((await labels()).toSorted()).toEqual(['operator', 'valid'])
+  })
 })
 
 describe('the role of the janitor', () => {
@@ -490,6 +511,7 @@ describe('the role of the janitor', () => {
       ['update minute_counters set total = 0'],
       ['delete from audit_log'],
       ['select * from keys'],
+      ['delete from keys'],
       ['update projects set keep_raw_days = 8'],
     ] as [string, ...unknown[]][]) {
       expect([statement, await refused(statement, ...values)]).toEqual([statement, '42501'])
