@@ -8,7 +8,9 @@ import { Janitor } from '@clicktally/janitor/janitor.ts'
 import { HourPacking } from '@clicktally/processor/background/packing/hour-packing.ts'
 import { createClick } from '@clicktally/processor/test/processor-under-test.ts'
 import { createLogger } from '@clicktally/telemetry/logger.ts'
-import { expect, onTestFinished, test } from 'vitest'
+import { patience } from '@clicktally/testing/patience.ts'
+import { Client } from 'pg'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { createCliBench, runCli } from './cli-under-test.ts'
 
 const logger = createLogger('test', 'silent')
@@ -190,6 +192,37 @@ test('a month is not imported beside partitions of its days; the error says what
   await bench.runJanitor()
   expect((await bench.run('archive', 'import', '--yes')).code).toBe(0)
   expect(await bench.stored()).toEqual(stored)
+})
+
+test('no archive is imported while a visitor is to be removed from it', async () => {
+  const bench = await createArchiveBench()
+  await bench.send({ ...old(45, 'a'), visitorId: 'ann' })
+  await bench.untilProcessed()
+  await bench.archive()
+  const importAll = () => bench.run('archive', 'import', '--yes')
+  const refused = {
+    code: 1,
+    stderr: expect.stringContaining('Visitors are still to be removed from archives of project 1'),
+  }
+  const forgetting = new Client({ connectionString: bench.database.ownerUrl })
+  await forgetting.connect()
+  await forgetting.query(
+    `begin; set local idle_in_transaction_session_timeout = 0; select record_forgetting('ann', 1, 'test')`,
+  )
+  const waiting = importAll()
+  await vi.waitUntil(async () => {
+    const waits = await bench.ask(`select from pg_locks where relation = 'archive_erasures'::regclass and not granted`)
+    return waits.length > 0
+  }, patience)
+  await forgetting.query('commit')
+  await forgetting.end()
+  expect(await waiting).toMatchObject({ code: 1 })
+  expect(await importAll()).toMatchObject(refused)
+  expect(await bench.stored()).toEqual([])
+  await bench.ask(`update archive_erasures set requested_at = now() - interval '2 hours'`)
+  await bench.runJanitor()
+  expect(await importAll()).toMatchObject({ code: 0 })
+  expect(await bench.stored()).toMatchObject([{ target: 'a', visitor_id: null }])
 })
 
 test('an archive of several pages is imported completely', async () => {

@@ -52,9 +52,28 @@ export function manifestOf(file: string): string {
   return file.slice(0, -fileSuffix.length) + manifestSuffix
 }
 
+function fileOf(manifest: string): string {
+  return manifest.slice(0, -manifestSuffix.length) + fileSuffix
+}
+
 /** Whether a file of this name is a manifest. */
 export function isManifest(name: string): boolean {
   return name.endsWith(manifestSuffix)
+}
+
+/** What the names of all files of the same clicks begin with, like {@link archivePrefix}. */
+export function prefixOf(name: string): string {
+  return name.slice(0, name.indexOf('.') + 1)
+}
+
+/**
+ * Of these names, those of files that no manifest describes, although there is a complete archive of the same clicks: what a process left that
+ * was killed while it wrote or removed an archive.
+ */
+export function leftoversIn(names: readonly string[]): string[] {
+  const described = new Set(names.filter(isManifest).map(fileOf))
+  const complete = new Set(names.filter((name) => described.has(name)).map(prefixOf))
+  return names.filter((name) => !isManifest(name) && !described.has(name) && complete.has(prefixOf(name)))
 }
 
 export async function writeManifest(store: ArchiveStore, manifest: Manifest): Promise<void> {

@@ -4,6 +4,8 @@
 -- The partition is created as it was, a day also in a month that is long past. If meanwhile the month has become one partition, for clicks
 -- of others, they go there. The janitor must have recorded that the project has none of its own in it: it removes all that it finds.
 --
+-- Refused while a visitor is to be removed from archives of the project.
+--
 -- The lines are JSON, without a newline inside: as one array they are read in half the time that parsing each on its own takes.
 --
 -- security definer, because operators may not add clicks: with this only such clicks as the project once had in this partition, by
@@ -30,6 +32,12 @@ begin
   then
     raise exception 'No removed clicks of project % in % are archived, or they are to be restored until a time that is over.',
       project, partition using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  -- A visitor who is being forgotten would come back. Whoever begins to forget one waits until this page is there, and finds it.
+  lock table archive_erasures in share mode;
+  if exists (select from archive_erasures where coalesce(project_id, project) = project) then
+    raise exception 'Visitors are still to be removed from archives of project %. Import them after the janitor has done it, in its first run an hour or more after "visitors forget".',
+      project using errcode = 'object_not_in_prerequisite_state';
   end if;
   if to_regclass('public.' || of_month) is not null then
     target := of_month;

@@ -3,6 +3,7 @@ import type { ArchiveStore } from '@clicktally/archive/archive-store.ts'
 import {
   archiveFile,
   isManifest,
+  leftoversIn,
   type Manifest,
   manifestOf,
   readManifest,
@@ -10,7 +11,7 @@ import {
 } from '@clicktally/archive/manifest.ts'
 import type { PoolClient } from 'pg'
 import type { Logger } from 'pino'
-import { requireArchives } from './known-archives.ts'
+import { hasBegunArchives, requireArchives } from './known-archives.ts'
 import type { Step } from './step.ts'
 
 export interface ErasureOptions {
@@ -32,7 +33,7 @@ const visitorKey = ',"visitor_id":'
 
 /**
  * Removes forgotten visitors from archives: writes those that have one anew, and removes the old files. An erasure that was interrupted
- * is repeated.
+ * is repeated, and what it left is removed.
  *
  * @throws the error of the place of the archives, for example because an object is in a storage class that must be restored first; or that an
  *   archive is missing. The requests stay then.
@@ -47,36 +48,49 @@ export async function eraseVisitors(
     [afterMs],
   )
   if (erasures.length === 0) return
-  if (store === undefined)
+  const done = () => client.query('delete from archive_erasures where id = any ($1)', [erasures.map(({ id }) => id)])
+  if (store === undefined) {
+    // Recorded because a project has an age. Without a place it has no archive, unless there was a place before.
+    if (!(await hasBegunArchives(client))) return void (await done())
     throw new Error('Visitors are to be removed from archives, but ARCHIVE_URL does not say where these are.')
+  }
   const visitorsOf = (projectId: number) =>
     erasures
       .filter(({ project_id }) => project_id === null || project_id === projectId)
       .map(({ visitor_id }) => visitor_id)
   const names = await store.list('project-')
   await requireArchives(client, store, names, (projectId) => visitorsOf(projectId).length > 0)
+  for (const name of leftoversIn(names)) {
+    await store.remove(name)
+    logger.info({ file: name }, 'file of an interrupted erasure removed')
+  }
   for (const name of names.filter(isManifest)) {
     signal.throwIfAborted()
     const manifest = await readManifest(store, name)
     const visitors = visitorsOf(manifest.project.id)
     if (visitors.length === 0) continue
-    const erased = await eraseFrom(store, manifest, new Set(visitors.map((visitor) => JSON.stringify(visitor))))
+    const erased = await writeWithout(store, manifest, new Set(visitors.map((visitor) => JSON.stringify(visitor))))
     if (erased === undefined) continue
     await client.query(
       'update archives set file = $3 where project_id = $1 and partition = $2 and given_up_at is not null',
       [manifest.project.id, manifest.partition, erased.file],
     )
+    // Its manifest first: nobody must look for a file that is gone.
+    await store.remove(manifestOf(manifest.file))
+    await store.remove(manifest.file)
     logger.info({ file: erased.file, clicks: erased.clicks }, 'visitors removed from an archive')
     await onStep('erased one')
   }
-  await client.query('delete from archive_erasures where id = any ($1)', [erasures.map(({ id }) => id)])
+  await done()
 }
 
 /**
+ * Writes an archive anew, without these visitors. The old files stay.
+ *
  * @param visitors as JSON texts
  * @returns the new file, and how many clicks had one of the visitors; undefined if none had
  */
-async function eraseFrom(
+async function writeWithout(
   store: ArchiveStore,
   manifest: Manifest,
   visitors: ReadonlySet<string>,
@@ -103,9 +117,6 @@ async function eraseFrom(
   const changed = { ...manifest, file, bytes, sha256, contentSha256, writtenAt: new Date().toISOString() }
   await writeManifest(store, changed)
   for await (const _ of readContent(store, changed));
-  // Its manifest first: nobody must look for a file that is gone.
-  await store.remove(manifestOf(manifest.file))
-  await store.remove(manifest.file)
   return { file, clicks: erased }
 }
 

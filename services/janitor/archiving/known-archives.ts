@@ -1,5 +1,5 @@
 import type { ArchiveStore } from '@clicktally/archive/archive-store.ts'
-import { archivePrefix, isManifest } from '@clicktally/archive/manifest.ts'
+import { archivePrefix, isManifest, prefixOf } from '@clicktally/archive/manifest.ts'
 import type { PoolClient } from 'pg'
 
 interface KnownArchive {
@@ -20,6 +20,12 @@ async function knownArchives(client: PoolClient, atMost?: number): Promise<Known
     [atMost ?? null],
   )
   return rows
+}
+
+/** Whether an archive was ever begun: before that no file is written. */
+export async function hasBegunArchives(client: PoolClient): Promise<boolean> {
+  const { rows } = await client.query<{ has: boolean }>('select exists (select from archives) as has')
+  return rows[0]?.has === true
 }
 
 /**
@@ -47,7 +53,7 @@ export async function requireArchives(
   names: readonly string[],
   isConcerned: (projectId: number) => boolean,
 ): Promise<void> {
-  const described = new Set(names.filter(isManifest).map((name) => name.slice(0, name.indexOf('.') + 1)))
+  const described = new Set(names.filter(isManifest).map(prefixOf))
   for (const archive of await knownArchives(client)) {
     // By its project and partition: of a file that was written anew the name may not be recorded yet.
     const isThere = described.has(archivePrefix(archive.projectId, archive.partition))

@@ -415,6 +415,61 @@ describe('a forgotten visitor', () => {
     expect(await bench.store.list('')).toHaveLength(4)
     expect(await bench.ask('select from archive_erasures')).toEqual([])
   })
+
+  test('is in no file that is left of an erasure in which the janitor died', async () => {
+    const bench = await createJanitorBench()
+    await bench.count(oldClick(45, { visitorId: 'ann' }))
+    await bench.pack()
+    await bench.janitor().run()
+    const before = await bench.store.list('')
+    await forget(bench, 'ann')
+    class DyingStore extends FolderStore {
+      override async remove(name: string): Promise<void> {
+        if (name.endsWith('.gz')) throw new Error('died')
+        await super.remove(name)
+      }
+    }
+    await expect(bench.janitor({ store: new DyingStore(bench.folder), eraseAfterMs: 0 }).run()).rejects.toThrow('died')
+    // The old file, without its manifest, and the new one with its own.
+    expect((await bench.store.list('')).filter((name) => before.includes(name))).toHaveLength(1)
+    const unfinished = `${before[0]}.0123456789ab.partial`
+    await writeFile(join(bench.folder, unfinished), 'ann')
+    await bench.janitor({ eraseAfterMs: 0 }).run()
+    const after = await bench.store.list('')
+    expect(after).toEqual([expect.stringMatching(/\.json$/), expect.stringMatching(/\.gz$/)])
+    expect(after.filter((name) => before.includes(name))).toEqual([])
+    expect(await visitorsArchived(bench)).toEqual([null])
+    expect(await bench.ask('select from archive_erasures')).toEqual([])
+  })
+
+  test('is removed from an archive that is written before the forgetting has reached its clicks', async () => {
+    const bench = await createJanitorBench()
+    await bench.count(oldClick(45, { visitorId: 'ann' }))
+    await bench.pack()
+    await bench.ask(`select record_forgetting('ann', 1, 'test')`)
+    await bench.janitor().run()
+    expect([await bench.stored(), await visitorsArchived(bench)]).toEqual([[], ['ann']])
+    await bench.janitor({ eraseAfterMs: 0 }).run()
+    expect(await visitorsArchived(bench)).toEqual([null])
+  })
+
+  test('is kept for the janitor only if a project in question has an age or an archive', async () => {
+    const bench = await createJanitorBench()
+    await bench.ask(`select record_forgetting('ann', $1, 'test')`, [otherProject])
+    expect(await bench.ask('select from archive_erasures')).toEqual([])
+    await bench.ask(`select record_forgetting('ann', null, 'test')`)
+    expect(await bench.ask('select visitor_id from archive_erasures')).toEqual([{ visitor_id: 'ann' }])
+    // Without a place for archives there is none yet.
+    await bench.janitor({ store: undefined, eraseAfterMs: 0 }).run()
+    expect(await bench.ask('select from archive_erasures')).toEqual([])
+    await bench.count(oldClick(45))
+    await bench.pack()
+    await bench.janitor().run()
+    await bench.ask('update projects set keep_raw_days = null')
+    await bench.ask(`select record_forgetting('ann', 1, 'test')`)
+    await expect(bench.janitor({ store: undefined, eraseAfterMs: 0 }).run()).rejects.toThrow('ARCHIVE_URL')
+    expect(await bench.ask('select visitor_id from archive_erasures')).toEqual([{ visitor_id: 'ann' }])
+  })
 })
 
 describe('old records', () => {
