@@ -1,5 +1,5 @@
 import { type ArchiveSettings, openArchiveStore } from '@clicktally/archive/archive-settings.ts'
-import type { ArchiveStore } from '@clicktally/archive/archive-store.ts'
+import { type ArchiveStore, ArchiveUnavailable } from '@clicktally/archive/archive-store.ts'
 import { listArchives, type Manifest } from '@clicktally/archive/manifest.ts'
 import { InvalidArgumentError } from 'commander'
 import { CliError, usageError } from '../cli-error.ts'
@@ -27,6 +27,8 @@ export async function withArchives<Result>(
   const store = await openArchiveStore(place, s3)
   try {
     return await use(store)
+  } catch (error) {
+    throw error instanceof ArchiveUnavailable ? new CliError(error.message, 1, { cause: error }) : error
   } finally {
     store.close()
   }

@@ -1,4 +1,5 @@
 import { linesOf, readContent } from '@clicktally/archive/archive-content.ts'
+import { ArchiveUnavailable } from '@clicktally/archive/archive-store.ts'
 import type { Manifest } from '@clicktally/archive/manifest.ts'
 import { formatCount } from '@clicktally/terminal/progress.ts'
 import { type Column, renderTable } from '@clicktally/terminal/table.ts'
@@ -82,6 +83,7 @@ async function verify(context: CliContext, options: Options): Promise<void> {
         for await (const _ of readContent(store, manifest));
         sum.clicks += manifest.clicks
       } catch (error) {
+        if (error instanceof ArchiveUnavailable) throw error
         sum.damaged += 1
         context.print((error as Error).message)
       }

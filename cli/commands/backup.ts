@@ -6,7 +6,7 @@ import { createLogger } from '@clicktally/telemetry/logger.ts'
 import { formatCount } from '@clicktally/terminal/progress.ts'
 import type { Command } from 'commander'
 import type { CliContext } from '../cli-context.ts'
-import { usageError } from '../cli-error.ts'
+import { CliError, usageError } from '../cli-error.ts'
 import { jsonLine } from '../json-line.ts'
 import { plural } from '../letters/letter-totals.ts'
 import { databaseProblem } from '../system/database.ts'
@@ -66,10 +66,16 @@ async function backUp(context: CliContext, folder: string, { secrets, json }: Op
       if (secrets && secretsDir === undefined) context.print('Without secrets: back up their folder yourself.')
     }
   } catch (error) {
-    if (!signal.aborted) throw databaseProblem(error, databaseUrl) ?? error
+    if (!signal.aborted) throw databaseProblem(error, databaseUrl) ?? fileProblem(error) ?? error
     context.notices.line('Interrupted: there is no backup, and nothing of it is left.')
     context.exitCode = 130
   } finally {
     await pool.end()
   }
+}
+
+/** Explains an error of the disk; undefined for others. */
+function fileProblem(error: unknown): CliError | undefined {
+  const { message, syscall } = error as NodeJS.ErrnoException
+  return syscall === undefined ? undefined : new CliError(`There is no backup: ${message}.`, 1, { cause: error })
 }

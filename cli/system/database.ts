@@ -58,12 +58,14 @@ export function databaseProblem(error: unknown, url: string): CliError | undefin
   const database = `The database ${pathname.slice(1)} at ${host}`
   const state = sqlStateOf(error)
   if (state !== undefined) {
-    const explanation = explanations[state]
+    const explanation = goneIn(state, error.message) ?? explanations[state]
     const said = explanation === undefined ? error.message.replace(/\.$/, '') : `${explanation} (${error.message})`
     return new CliError(`${database}: ${said}.`, 1, { cause: error })
   }
-  const { code } = error as NodeJS.ErrnoException
-  const isNetwork = code !== undefined && /^E[A-Z_]+$/.test(code) && !code.startsWith('ERR_')
+  // Files have errors with other codes.
+  const { code, syscall } = error as NodeJS.ErrnoException
+  const isNetwork =
+    syscall === 'connect' || /^(ECONN|EHOST|ENET|EAI_|ENOTFOUND|EPIPE|EPROTO|ETIMEDOUT)/.test(code ?? '')
   const isLost = /^(Connection terminated|timeout exceeded|Query read timeout)/.test(error.message)
   if (!isNetwork && !isLost) return undefined
   return new CliError(
@@ -71,4 +73,10 @@ export function databaseProblem(error: unknown, url: string): CliError | undefin
     1,
     { cause: error },
   )
+}
+
+/** What it means that a partition of clicks is missing: a janitor dropped it after this program had listed it. */
+function goneIn(state: string, message: string): string | undefined {
+  const [, partition] = (state === '42P01' && /"(clicks_\d+)"/.exec(message)) || []
+  return partition === undefined ? undefined : `its partition ${partition} was removed meanwhile: run the command again`
 }

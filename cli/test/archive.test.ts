@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { FolderStore } from '@clicktally/archive/folder-store.ts'
@@ -250,6 +250,19 @@ test('a damaged archive is named, and nothing of it is imported', async () => {
   expect(await bench.run('archive', 'verify')).toMatchObject({ code: 1, stdout: expect.stringContaining(file) })
   expect(await bench.run('archive', 'import', '--yes')).toMatchObject({ code: 1 })
   expect(await bench.stored()).toEqual([])
+})
+
+test('an archive that cannot be read is neither damaged nor an error of the database', async () => {
+  const bench = await createArchiveBench()
+  await bench.send(old(45, 'b'))
+  await bench.untilProcessed()
+  await bench.archive()
+  const { file } = JSON.parse((await bench.run('archive', 'list', '--json')).stdout)
+  await rm(join(bench.folder, file))
+  await mkdir(join(bench.folder, file))
+  const said = expect.stringMatching(`^The archives in ${bench.folder} cannot be used: EISDIR.*\\n$`)
+  expect(await bench.run('archive', 'verify')).toEqual({ code: 1, stdout: '', stderr: said })
+  expect(await bench.run('archive', 'import', '--yes')).toEqual({ code: 1, stdout: '', stderr: said })
 })
 
 test('a place without archives is not verified', async () => {

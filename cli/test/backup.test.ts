@@ -186,8 +186,11 @@ test('an interrupted backup leaves nothing behind', async () => {
   expect(await readdir(join(folder, '..'))).toEqual([])
 })
 
-test('a folder that exists is wrong usage', async () => {
+test('a folder that exists is wrong usage, and one that cannot be made is not an error of the database', async () => {
   const folder = await scratchFolder()
   const { code, stderr } = await runBackup(folder, 'postgres://nowhere.invalid/none', folder)
   expect([code, stderr]).toEqual([2, `${folder} exists already: a backup is a folder of its own.`])
+  await writeFile(join(folder, 'file'), '')
+  const failed = await runBackup(join(folder, 'file/backup'), 'postgres://nowhere.invalid/none', folder)
+  expect([failed.code, failed.stderr]).toEqual([1, expect.stringMatching(/^There is no backup: ENOTDIR.*\.$/)])
 })

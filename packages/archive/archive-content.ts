@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip, createGzip } from 'node:zlib'
-import type { ArchiveStore } from './archive-store.ts'
+import { type ArchiveStore, unavailable } from './archive-store.ts'
 import type { Manifest } from './manifest.ts'
 
 const newline = 10
@@ -67,10 +67,14 @@ export async function writeContent(
       yield chunk
     }
   }
-  // An error of the pages destroys the stream, and so ends the writing too.
-  await Promise.all([compressed, store.write(name, chunks())])
+  // An error of the pages destroys the stream, and so ends the writing too. One of the store comes before what it does to the stream.
+  compressed.catch(() => {})
+  await store.write(name, chunks())
+  await compressed
   return { lines: content.lines, contentSha256: content.hex(), bytes, sha256: file.digest('hex') }
 }
+
+class InvalidContent extends Error {}
 
 /** A click has at most 32 KiB, and each of its characters may be written as an escape. */
 const maxLineBytes = 1024 * 1024
@@ -79,6 +83,7 @@ const maxLineBytes = 1024 * 1024
  * The lines of an archive, in pages of at most 2 MiB. Ends with an error unless everything read is as the manifest says: do not rely on a
  * page before the end.
  *
+ * @throws {ArchiveUnavailable}
  * @throws {Error} that names the file, if it is missing, damaged, or not the one that the manifest describes
  */
 export async function* readContent(store: ArchiveStore, manifest: Manifest): AsyncGenerator<Buffer> {
@@ -109,15 +114,17 @@ export async function* readContent(store: ArchiveStore, manifest: Manifest): Asy
       const end = chunk.lastIndexOf(newline) + 1
       const page = end === 0 ? undefined : Buffer.concat([rest, chunk.subarray(0, end)])
       rest = page === undefined ? Buffer.concat([rest, chunk]) : chunk.subarray(end)
-      if (rest.length > maxLineBytes) throw new Error('a line is too long')
+      if (rest.length > maxLineBytes) throw new InvalidContent('a line is too long')
       if (page === undefined) continue
-      if (!isUtf8(page)) throw new Error('it is not UTF-8')
+      if (!isUtf8(page)) throw new InvalidContent('it is not UTF-8')
       content.add(page)
       yield page
     }
     await decompressed
   } catch (error) {
-    throw damaged((error as Error).message, error)
+    const { message, code } = error as NodeJS.ErrnoException
+    const isOfContent = error instanceof InvalidContent || code?.startsWith('Z_')
+    throw isOfContent ? damaged(message, error) : unavailable(store.description, error)
   } finally {
     source.destroy()
     gunzip.destroy()

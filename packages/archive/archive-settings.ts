@@ -2,6 +2,7 @@ import { isAbsolute } from 'node:path'
 import type { Environment } from '@clicktally/config/environment.ts'
 import type { ArchiveStore } from './archive-store.ts'
 import { FolderStore } from './folder-store.ts'
+import { withNamedErrors } from './named-errors.ts'
 import type { S3Settings } from './s3-store.ts'
 
 /** A folder, or a bucket with a prefix that is empty or ends with a slash. */
@@ -45,10 +46,10 @@ function parsePlace(text: string): ArchivePlace | undefined {
   return { bucket: url.host, prefix: prefix === '' ? '' : `${prefix}/` }
 }
 
-/** Opens the place of archives. */
+/** Opens the place of archives. Its errors name it. */
 export async function openArchiveStore(place: ArchivePlace, s3: S3Settings): Promise<ArchiveStore> {
-  if ('folder' in place) return new FolderStore(place.folder)
+  if ('folder' in place) return withNamedErrors(new FolderStore(place.folder))
   // The SDK takes 20 MB of memory, which who has a folder does not need.
   const { S3Store } = await import('./s3-store.ts')
-  return new S3Store(place.bucket, place.prefix, s3)
+  return withNamedErrors(new S3Store(place.bucket, place.prefix, s3))
 }

@@ -24,3 +24,21 @@ export class ArchiveMissing extends Error {
     this.name = 'ArchiveMissing'
   }
 }
+
+/** The place of the archives failed, as when it cannot be reached or refuses access. That says nothing about the archives. */
+export class ArchiveUnavailable extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'ArchiveUnavailable'
+  }
+}
+
+/** @returns the error itself if it names the store already */
+export function unavailable(description: string, error: unknown): Error {
+  if (error instanceof ArchiveMissing || error instanceof ArchiveUnavailable) return error
+  const { message, code, name } = error as NodeJS.ErrnoException
+  // Of several addresses that cannot be reached there is no message.
+  return new ArchiveUnavailable(`The archives in ${description} cannot be used: ${message || code || name}.`, {
+    cause: error,
+  })
+}

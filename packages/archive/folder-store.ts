@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path'
 import type { Readable } from 'node:stream'
-import { ArchiveMissing, type ArchiveStore } from './archive-store.ts'
+import { ArchiveMissing, type ArchiveStore, ArchiveUnavailable } from './archive-store.ts'
 
 const partial = '.partial'
 
@@ -85,7 +85,7 @@ export class FolderStore implements ArchiveStore {
   async #requireFolder(): Promise<void> {
     await stat(this.#folder).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT') throw error
-      throw new Error(
+      throw new ArchiveUnavailable(
         `The folder of the archives, ${this.#folder}, does not exist. Is its disk mounted? If it is new, create it.`,
         { cause: error },
       )

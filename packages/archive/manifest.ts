@@ -1,6 +1,6 @@
 import Type, { type Static } from 'typebox'
 import { Value } from 'typebox/value'
-import type { ArchiveStore } from './archive-store.ts'
+import { type ArchiveStore, unavailable } from './archive-store.ts'
 
 const Sha256 = Type.String({ pattern: '^[0-9a-f]{64}$' })
 const Id = Type.Union([Type.String(), Type.Null()])
@@ -85,15 +85,24 @@ async function* inOnePart(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes
 }
 
-/** @throws {Error} that names the manifest, if it cannot be read or is invalid */
+/**
+ * @throws {ArchiveUnavailable}
+ * @throws {Error} that names the manifest, if it is missing or invalid
+ */
 export async function readManifest(store: ArchiveStore, name: string): Promise<Manifest> {
+  const source = await store.read(name)
   const chunks: Buffer[] = []
   let bytes = 0
-  for await (const chunk of await store.read(name)) {
-    chunks.push(chunk as Buffer)
-    bytes += (chunk as Buffer).length
-    if (bytes > maxManifestBytes) throw new Error(`The manifest ${name} in ${store.description} is too large.`)
+  try {
+    for await (const chunk of source) {
+      chunks.push(chunk as Buffer)
+      bytes += (chunk as Buffer).length
+      if (bytes > maxManifestBytes) break
+    }
+  } catch (error) {
+    throw unavailable(store.description, error)
   }
+  if (bytes > maxManifestBytes) throw new Error(`The manifest ${name} in ${store.description} is too large.`)
   try {
     const manifest: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'))
     if (Value.Check(Manifest, manifest) && manifestOf(manifest.file) === name) return manifest

@@ -2,11 +2,13 @@ import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { linesOf, pageOf, readContent, writeContent } from '../archive-content.ts'
-import { ArchiveMissing, type ArchiveStore } from '../archive-store.ts'
+import { openArchiveStore } from '../archive-settings.ts'
+import { ArchiveMissing, type ArchiveStore, ArchiveUnavailable } from '../archive-store.ts'
 import { FolderStore } from '../folder-store.ts'
 import { archiveFile, listArchives, type Manifest, manifestOf, readManifest, writeManifest } from '../manifest.ts'
 import { kindsOfStores, scratchFolder } from './archive-stores.ts'
@@ -33,6 +35,64 @@ test('a folder that does not exist is an error, and is not created', async () =>
   await expect(store.list('project-1/')).rejects.toThrow(`${folder}, does not exist`)
   await expect(store.write('project-1/a', inParts(Buffer.from('all')))).rejects.toThrow(`${folder}, does not exist`)
   expect(existsSync(folder)).toBe(false)
+})
+
+test('errors of a place name it, and those of what is written to it stay as they are', async () => {
+  const file = join(await scratchFolder(), 'no folder')
+  await writeFile(file, '')
+  const s3 = {
+    endpoint: 'http://127.0.0.1:1',
+    region: 'us-east-1',
+    storageClass: undefined,
+    accessKeyId: 'a',
+    secretAccessKey: 'b',
+  }
+  for (const place of [{ folder: file }, { bucket: 'archives', prefix: '' }]) {
+    const store = await openArchiveStore(place, s3)
+    for (const act of [
+      () => store.list('project-1/'),
+      () => store.read('project-1/a'),
+      () => store.write('project-1/a', inParts(Buffer.from('all'))),
+      () => writeContent(store, 'project-1/a', inParts(Buffer.from('all\n')) as AsyncGenerator<Buffer>),
+    ]) {
+      const error = await act().catch((error: unknown) => error)
+      expect(error).toBeInstanceOf(ArchiveUnavailable)
+      expect(error).toMatchObject({ message: expect.stringContaining(store.description), cause: expect.anything() })
+    }
+    store.close()
+  }
+  const broken = (async function* () {
+    yield randomBytes(10)
+    throw Object.assign(new Error('no more'), { code: '57014' })
+  })()
+  const store = await openArchiveStore({ folder: await scratchFolder() }, s3)
+  await expect(store.write('project-1/a', broken)).rejects.toMatchObject({ code: '57014' })
+})
+
+test('an archive is not damaged because the connection breaks while it is read', async () => {
+  const store = new FolderStore(await scratchFolder())
+  const file = archiveFile(1, 'clicks_20261128', 'a'.repeat(64))
+  const written = await writeContent(store, file, inParts(randomBytes(100_000)) as AsyncGenerator<Buffer>)
+  const manifest: Manifest = {
+    ...{ version: 1, project: { id: 1, name: 'default' }, partition: 'clicks_20261128', file, clicks: written.lines },
+    ...{ firstId: null, lastId: null, firstOccurredAt: null, lastOccurredAt: null, writtenAt: '' },
+    ...{ bytes: written.bytes, sha256: written.sha256, contentSha256: written.contentSha256 },
+  }
+  const bytes = await bytesOf(store, file)
+  const breaking = async () =>
+    Readable.from(
+      (async function* () {
+        yield bytes.subarray(0, 1_000)
+        throw Object.assign(new Error('aborted'), { code: 'ECONNRESET' })
+      })(),
+      { objectMode: false },
+    )
+  const remote = { description: 's3://archives/', read: breaking } as unknown as ArchiveStore
+  for (const act of [() => Array.fromAsync(readContent(remote, manifest)), () => readManifest(remote, 'project-1/a')]) {
+    const error = await act().catch((error: unknown) => error)
+    expect(error).toBeInstanceOf(ArchiveUnavailable)
+    expect(error).toMatchObject({ message: 'The archives in s3://archives/ cannot be used: aborted.' })
+  }
 })
 
 describe.for(kindsOfStores)('%s', ([, create]) => {
