@@ -15,13 +15,15 @@ interface RuleTest {
   readonly promql_expr_test: { readonly expr: string; readonly exp_samples: unknown[] }[]
 }
 
+const ruleTests = ['alert-rules.test.yml', 'alert-rules-of-days.test.yml']
+
 /** What serves metrics all the time. */
 const jobs = [...serviceNames.filter((name) => (parts[name] as Part).port !== undefined), 'rabbitmq']
 
 describe('the alert rules', () => {
   test.runIf(whyNot === undefined)('fire when they should, and not before', async () => {
     const { promtool } = installed as Exclude<typeof installed, string>
-    const { stdout } = await run(promtool, ['test', 'rules', 'alert-rules.test.yml'], {
+    const { stdout } = await run(promtool, ['test', 'rules', ...ruleTests], {
       cwd: join(infraDir, 'prometheus'),
     })
     expect(stdout).toContain('SUCCESS')
@@ -30,7 +32,7 @@ describe('the alert rules', () => {
   test.skipIf(whyNot === undefined)(`were not run: ${whyNot}`, () => {})
 
   test('have a test each, in which they fire and do not fire', () => {
-    const { tests } = readYaml<{ tests: RuleTest[] }>('prometheus/alert-rules.test.yml')
+    const tests = ruleTests.flatMap((file) => readYaml<{ tests: RuleTest[] }>(`prometheus/${file}`).tests)
     for (const { alert } of alertRules()) {
       const samples = tests
         .flatMap(({ promql_expr_test: each }) => each)
