@@ -17,7 +17,7 @@ export function readConfig(source: NodeJS.ProcessEnv) {
     traceparentUse: readTraceparentUse(env),
     brokerUrl: env.clusterUrl('BROKER_URL', 'amqp://ingest@127.0.0.1:5672', protocols, 'BROKER_PASSWORD'),
     cellBrokerUrls,
-    windowMs: env.integer('CLICK_WINDOW_HOURS', 72, 1, 720) * 3_600_000,
+    windowMs: env.integer('CLICK_WINDOW_HOURS', 72, 1, 168) * 3_600_000,
     // Accepts clicks without a key, for the first project. nginx must listen on loopback alone.
     isOpen: env.choice('CLICKTALLY_OPEN', 'no', ['no', 'loopback']) === 'loopback',
     // Node has the names of headers in lower case.
