@@ -13,6 +13,7 @@ import { pino } from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
 import { readConfig } from '../config.ts'
 import { runProgram } from '../program.ts'
+import { startCli } from './cli-under-test.ts'
 
 async function scratchFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'clicktally-backup-'))
@@ -183,6 +184,19 @@ test('an interrupted backup leaves nothing behind', async () => {
   await expect.poll(() => existsSync(file), { interval: 1 }).toBe(true)
   interruption.abort()
   expect(await backup).toMatchObject({ name: 'AbortError' })
+  expect(await readdir(join(folder, '..'))).toEqual([])
+})
+
+test.for(['SIGINT', 'SIGTERM'] as const)('the command removes what it has written when %s ends it', async (signal) => {
+  const { folder, urls } = await createDatabase()
+  const other = await connect(urls.ownerUrl)
+  // The command waits for it.
+  await other.query('begin; lock table audit_log in access exclusive mode')
+  const started = startCli(['backup', folder], { PATH: process.env.PATH, CLICKTALLY_OWNER_DATABASE_URL: urls.ownerUrl })
+  await expect.poll(() => existsSync(`${folder}.partial`)).toBe(true)
+  started.process.kill(signal)
+  expect(await started.ended).toMatchObject({ code: 130, stdout: '' })
+  await other.end()
   expect(await readdir(join(folder, '..'))).toEqual([])
 })
 
