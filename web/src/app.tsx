@@ -1,3 +1,5 @@
+import type { ComponentChildren } from 'preact'
+import { Dialog } from './dialogs/dialog.tsx'
 import { later } from './later.tsx'
 import { ProofBar } from './parts/proof-bar.tsx'
 import { TopBar } from './parts/top-bar.tsx'
@@ -11,11 +13,11 @@ import { SignIn } from './views/sign-in.tsx'
 import { Unreachable } from './views/unreachable.tsx'
 
 // What is seldom needed is loaded when it is.
-const Settings = later(() => import('./views/settings/settings.tsx').then((module) => module.Settings))
+const Settings = later(() => import('./views/settings/settings.tsx').then((module) => module.Settings), Page)
 const dialogs = {
-  find: later(() => import('./dialogs/find-click.tsx').then((module) => module.FindClick)),
-  share: later(() => import('./dialogs/share-view.tsx').then((module) => module.ShareView)),
-  shortcuts: later(() => import('./dialogs/shortcuts.tsx').then((module) => module.ShortcutSheet)),
+  find: later(() => import('./dialogs/find-click.tsx').then((module) => module.FindClick), Untitled),
+  share: later(() => import('./dialogs/share-view.tsx').then((module) => module.ShareView), Untitled),
+  shortcuts: later(() => import('./dialogs/shortcuts.tsx').then((module) => module.ShortcutSheet), Untitled),
 } as const
 
 /** Chooses the view by the session and the path. */
@@ -36,13 +38,25 @@ export function App() {
 }
 
 function SignedIn() {
-  const Dialog = dialog.value === undefined ? undefined : dialogs[dialog.value]
+  const Opened = dialog.value === undefined ? undefined : dialogs[dialog.value]
   return (
     <>
       <TopBar />
       {path.value === '/settings' && session.value.kind !== 'link' ? <Settings /> : <Overview />}
       <ProofBar />
-      {Dialog !== undefined && <Dialog />}
+      {Opened !== undefined && <Opened />}
     </>
   )
+}
+
+function Page({ children }: { children: ComponentChildren }) {
+  return (
+    <main class="page" id="content">
+      {children}
+    </main>
+  )
+}
+
+function Untitled({ children }: { children: ComponentChildren }) {
+  return <Dialog title="Not loaded">{children}</Dialog>
 }

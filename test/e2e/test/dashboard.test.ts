@@ -598,6 +598,48 @@ describe('the dashboard', () => {
     expect(complaints).toEqual([])
   })
 
+  test('says that a part could not be loaded, as after an upgrade, and to reload the page', async () => {
+    const { page, complaints } = await openDashboard()
+    const parts = /\/assets\/(find-click|plot|settings)-[^/]+\.js$/
+    await page.route(parts, (route) => route.fulfill({ status: 404 }))
+    await page.reload()
+    await cardOf(page, 'Clicks over time').getByText('could not be loaded').waitFor(patience)
+    await page.keyboard.press('f')
+    await page.getByRole('dialog').getByText('could not be loaded').waitFor(patience)
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    await page.keyboard.press('g')
+    await page.getByRole('heading', { name: 'Clicks today' }).waitFor({ state: 'detached' })
+    await page.getByRole('main').getByText('could not be loaded').waitFor(patience)
+    await page.unroute(parts)
+    await page.getByRole('main').getByRole('button', { name: 'Reload' }).click()
+    await page.getByRole('heading', { name: 'Settings' }).waitFor(patience)
+    await page.keyboard.press('f')
+    await page.getByLabel('The id that the 202 returned').waitFor(patience)
+    expect(complaints.filter((text) => !text.includes('404'))).toEqual([])
+  })
+
+  test('plots what arrived while the plot was loaded', async () => {
+    const { page } = await openDashboard()
+    const answered = Promise.withResolvers<void>()
+    await page.route('**/assets/plot-*.js', async (route) => {
+      await answered.promise
+      await route.continue()
+    })
+    let questions = 0
+    // Later answers would be plotted in any case.
+    await page.route('**/v1/counts/series?*', async (route) => {
+      if (++questions <= 2) await route.continue()
+    })
+    await page.reload()
+    const plot = page.getByRole('img', { name: 'in 24 intervals' })
+    await plot.waitFor(patience)
+    answered.resolve()
+    await page.locator('.plot canvas').waitFor(patience)
+    await plot.press('ArrowRight')
+    await page.locator('.tip').waitFor(patience)
+  })
+
   test('serves its page at its own paths only', async () => {
     const status = async (path: string) => (await fetch(new URL(path, system.baseUrl))).status
     expect(await Promise.all(['/', '/password', '/settings'].map(status))).toEqual([200, 200, 200])

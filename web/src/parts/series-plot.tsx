@@ -4,6 +4,7 @@ import { useEffect, useRef } from 'preact/hooks'
 import { formatBucket, formatChange, formatCount } from '../format.ts'
 import type { Plot } from '../plot/plot.ts'
 import { isDark } from '../state/theme.ts'
+import { NotLoaded } from './not-loaded.tsx'
 
 /** What is plotted. */
 export type Plotted = 'clicks' | 'visitors'
@@ -23,21 +24,29 @@ export function SeriesPlot({ points, previous, counts, interval, onSelect }: Ser
   const box = useRef<HTMLDivElement>(null)
   const plot = useRef<Plot>(null)
   const pointed = useSignal<{ index: number; x: number } | undefined>(undefined)
-  const select = useRef(onSelect)
-  select.current = onSelect
+  const hasFailed = useSignal(false)
+  // By the time that the plot is loaded, or that something is selected in it, there may be others.
+  const latest = useRef({ points, previous, onSelect })
+  latest.current = { points, previous, onSelect }
 
   useEffect(() => {
     let isGone = false
-    void import('../plot/plot.ts').then(({ Plot }) => {
-      if (isGone || box.current === null) return
-      plot.current = new Plot(box.current, {
-        onPoint: (index, x) => {
-          pointed.value = index === undefined ? undefined : { index, x }
-        },
-        onSelect: (from, to) => select.current(from, to),
-      })
-      plot.current.show(points, previous)
-    })
+    hasFailed.value = false
+    import('../plot/plot.ts').then(
+      ({ Plot }) => {
+        if (isGone || box.current === null) return
+        plot.current = new Plot(box.current, {
+          onPoint: (index, x) => {
+            pointed.value = index === undefined ? undefined : { index, x }
+          },
+          onSelect: (from, to) => latest.current.onSelect(from, to),
+        })
+        plot.current.show(latest.current.points, latest.current.previous)
+      },
+      () => {
+        hasFailed.value = true
+      },
+    )
     return () => {
       isGone = true
       plot.current?.remove()
@@ -60,8 +69,10 @@ export function SeriesPlot({ points, previous, counts, interval, onSelect }: Ser
   const at = pointed.value
   return (
     <div class="plot">
+      {hasFailed.value && <NotLoaded />}
       <div
         ref={box}
+        hidden={hasFailed.value}
         class="canvas"
         role="img"
         aria-label={`Plot of ${counts} in ${points.length} intervals, ${formatCount(most)} at most. Arrow keys read them, Enter zooms in. The table has the same.`}
