@@ -176,6 +176,19 @@ test('a day of a month that has become one partition for clicks of another proje
   ])
 })
 
+test('a day and its month of another project are imported together', async () => {
+  const bench = await createPastDay()
+  await bench.ask(`insert into projects (name, keep_raw_days) values ('other', 10)`)
+  await bench.send({ ...old(90, 'other'), projectId: 2 })
+  await bench.untilProcessed()
+  const others = await bench.clicks()
+  await bench.archive()
+  expect([await bench.clicks(), await bench.ofTheMonth()]).toEqual([[], []])
+  expect(await bench.importAll()).toMatchObject({ code: 0, stderr: '' })
+  const all = [...bench.stored, ...others].sort((a, b) => (a.id < b.id ? -1 : 1))
+  expect([await bench.clicks(), await bench.ofTheMonth()]).toEqual([all, [{ name: bench.ofMonth }]])
+})
+
 test('a month is not imported beside partitions of its days; the error says what to do', async () => {
   const bench = await createArchiveBench()
   const { ofDay } = partitionsAt(90)
