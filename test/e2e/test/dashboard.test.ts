@@ -200,6 +200,28 @@ describe('the dashboard', () => {
     expect(await trend.count()).toBe(0)
   })
 
+  test('does not compare what is still shown of another project', async () => {
+    await (await createProject('slow-next')).send({}, {})
+    await (await createProject('slow')).send({})
+    const { page } = await openDashboard('/?project=slow-next')
+    await expect.poll(() => clicksToday(page), patience).toBe(2)
+    let compared = 0
+    await page.route('**/v1/counts?project=slow&*', async (route) => {
+      // Of the next project, only what is compared with is answered.
+      if (!new URL(route.request().url()).searchParams.has('to')) return
+      const response = await route.fetch()
+      await route.fulfill({ response, json: { ...(await response.json()), total: 120_000 } })
+    })
+    page.on('requestfinished', (request) => {
+      if (request.url().includes('/v1/counts?project=slow&')) compared++
+    })
+    await page.getByRole('combobox', { name: 'Project' }).selectOption('slow')
+    // With yesterday, and with the range before.
+    await expect.poll(() => compared, patience).toBe(2)
+    await page.locator('.number.hero[data-outdated]').waitFor(patience)
+    expect(await page.locator('.number .note').allTextContents()).toEqual(['', '', '', '', ''])
+  })
+
   test('keeps the view in its address: range and target filter', async () => {
     await post('/v1/events', { target: 'one, with a comma' })
     const { page } = await openDashboard('/?range=7d')

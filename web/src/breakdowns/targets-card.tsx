@@ -15,22 +15,25 @@ export function TargetsCard() {
   const polled = usePolled<Top>(
     countsUrl('/top', range.value, { limit: String(shownTargets), visitors: 'true' }),
     5_000,
+    scope,
   )
   const targets = polled.data?.targets ?? []
-  const shown = joinValues(targets.map(({ target }) => target))
+  // Until the first answer about a scope the targets of another one are shown, which are compared with nothing.
+  const { current } = polled
+  const shown = current === undefined ? '' : joinValues(targets.map(({ target }) => target))
   const previous = usePolled<Top>(
     shown === '' ? undefined : countsUrl('/top', range.value.previous, { limit: String(shownTargets), target: shown }),
     60_000,
     scope,
-  ).data
-  const all = usePolled<Counts>(countsUrl('', range.value), 5_000, scope).data?.total
+  ).current
+  const all = usePolled<Counts>(countsUrl('', range.value), 5_000, scope).current?.total
   const rows = targets.map(
     ({ target, total, bots, visitors }): RankedRow => ({
       key: target,
       label: target,
       ...{ total, bots, visitors, isChosen: isInCondition('target', target) },
-      before: previous?.targets.find((each) => each.target === target)?.total,
-      share: all && Math.min(total / all, 1),
+      before: current && previous?.targets.find((each) => each.target === target)?.total,
+      share: current && all && Math.min(total / all, 1),
       href: hrefChoosing('target', target),
       excludeHref: hrefChoosing('target', target, true),
     }),

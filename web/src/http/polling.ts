@@ -4,10 +4,10 @@ import { type RequestOptions, RequestProblem, request } from './request.ts'
 
 /** What the latest requests to a URL brought. */
 export interface Polled<Answer> {
-  /**
-   * The latest answer. It stays while a request fails, and while the first request to a new URL of the same scope is in progress.
-   */
+  /** The latest answer. It stays while a request fails, and while the first request to a new URL is in progress. */
   readonly data: Answer | undefined
+  /** `data`, unless it is about another scope: what is compared must be about the same. */
+  readonly current: Answer | undefined
   /** Why the latest request failed. */
   readonly problem: RequestProblem | undefined
   /** Whether `data` is the answer to an earlier URL. */
@@ -23,8 +23,6 @@ const refreshPauseMs = 1_000
 const pausesPerRequest = 3
 /** Polls with a longer pause are not refreshed in between. */
 const longestLivePauseMs = 2_000
-
-const nothing = { data: undefined, problem: undefined, isOutdated: false, receivedAtMs: 0 } as const
 
 const livePolls = new Set<() => void>()
 let refreshing = false
@@ -44,7 +42,7 @@ export function refreshCounts(): void {
  * pause that doubles, up to 30 seconds.
  *
  * @param url undefined: no request
- * @param scope what the URL asks about. What answered another scope is not returned, not even until the first answer
+ * @param scope what the URL asks about. Unlike the URL it stays the same as time passes
  * @param read sends the request. The URL says all that it depends on
  */
 export function usePolled<Answer>(
@@ -53,12 +51,18 @@ export function usePolled<Answer>(
   scope = '',
   read: (url: string, options: RequestOptions) => Promise<Answer> = request,
 ): Polled<Answer> {
-  const [state, setState] = useState<Polled<Answer> & { readonly scope: string }>({ ...nothing, scope })
+  const [{ scope: answered, ...state }, setState] = useState<
+    Omit<Polled<Answer>, 'current'> & { readonly scope: string }
+  >({
+    data: undefined,
+    problem: undefined,
+    isOutdated: false,
+    receivedAtMs: 0,
+    scope,
+  })
   useEffect(() => {
     if (url === undefined) return
-    setState((last) =>
-      last.scope === scope ? { ...last, isOutdated: last.data !== undefined } : { ...nothing, scope },
-    )
+    setState((last) => ({ ...last, isOutdated: last.data !== undefined }))
     const abort = new AbortController()
     let timer: ReturnType<typeof setTimeout> | undefined
     let isRunning = false
@@ -97,5 +101,5 @@ export function usePolled<Answer>(
       window.removeEventListener('online', wake)
     }
   }, [url, pauseMs, scope])
-  return state.scope === scope ? state : nothing
+  return { ...state, current: answered === scope ? state.data : undefined }
 }

@@ -10,10 +10,11 @@ const previousPauseMs = 60_000
 
 /** The numbers at the top: clicks today, and clicks, visitors and bots of the chosen range. */
 export function Numbers() {
-  const todays = usePolled<Counts>(countsUrl('', today.value), livePauseMs.value)
-  const yesterdays = usePolled<Counts>(countsUrl('', today.value.previous), previousPauseMs, countsScope(today.value))
-  const current = usePolled<Counts>(countsUrl('', range.value), livePauseMs.value)
-  const before = usePolled<Counts>(countsUrl('', range.value.previous), previousPauseMs, countsScope(range.value))
+  const [scopeOfToday, scope] = [countsScope(today.value), countsScope(range.value)]
+  const todays = usePolled<Counts>(countsUrl('', today.value), livePauseMs.value, scopeOfToday)
+  const yesterdays = usePolled<Counts>(countsUrl('', today.value.previous), previousPauseMs, scopeOfToday)
+  const current = usePolled<Counts>(countsUrl('', range.value), livePauseMs.value, scope)
+  const before = usePolled<Counts>(countsUrl('', range.value.previous), previousPauseMs, scope)
   return (
     <section class="numbers" aria-label="Numbers">
       <Figure
@@ -21,28 +22,28 @@ export function Numbers() {
         title="Clicks today"
         polled={todays}
         count="total"
-        before={yesterdays.data?.total}
+        before={yesterdays.current?.total}
         than="yesterday"
       />
       <Figure
         title="Visitors today"
         polled={todays}
         count="visitors"
-        before={yesterdays.data?.visitors}
+        before={yesterdays.current?.visitors}
         than="yesterday"
       />
       <Figure
         title={`Clicks, ${range.value.name.toLowerCase()}`}
         polled={current}
         count="total"
-        before={before.data?.total}
+        before={before.current?.total}
         than="before"
       />
       <Figure
         title={`Visitors, ${range.value.name.toLowerCase()}`}
         polled={current}
         count="visitors"
-        before={before.data?.visitors}
+        before={before.current?.visitors}
         than="before"
       />
       <Figure title="Bots, not included" polled={current} count="bots" />
@@ -60,9 +61,11 @@ interface FigureProps {
   readonly than?: string
 }
 
-function Figure({ class: name = '', title, polled: { data, isOutdated, problem }, count, before, than }: FigureProps) {
+function Figure({ class: name = '', title, polled, count, before, than }: FigureProps) {
+  const { data, current, isOutdated, problem } = polled
   const value = data?.[count]
-  const isComparable = value !== undefined && before !== undefined && before > 0
+  const compared = current?.[count]
+  const isComparable = compared !== undefined && before !== undefined && before > 0
   return (
     <div class={`number ${name}`} data-outdated={isOutdated || undefined}>
       {name === 'hero' ? <h1>{title}</h1> : <h2>{title}</h2>}
@@ -73,7 +76,7 @@ function Figure({ class: name = '', title, polled: { data, isOutdated, problem }
         ) : (
           isComparable && (
             <>
-              <Change value={value} before={before} /> vs {formatCount(before)} {than}
+              <Change value={compared} before={before} /> vs {formatCount(before)} {than}
             </>
           )
         )}

@@ -17,12 +17,10 @@ export function SeriesCard() {
   const { interval, previous } = range.value
   const counts = params.value.get('count') === 'visitors' ? 'visitors' : 'clicks'
   const query = { interval, tz: timeZone, ...(counts === 'visitors' && { visitors: 'true' }) }
-  const polled = usePolled<Series>(countsUrl('/series', range.value, query), 5_000)
-  const before = usePolled<Series>(
-    compares ? countsUrl('/series', previous, query) : undefined,
-    60_000,
-    `${counts} ${countsScope(range.value)}`,
-  )
+  const scope = `${counts} ${countsScope(range.value)}`
+  const polled = usePolled<Series>(countsUrl('/series', range.value, query), 5_000, scope)
+  const before = usePolled<Series>(compares ? countsUrl('/series', previous, query) : undefined, 60_000, scope)
+  const isComparable = compares && polled.current !== undefined
   const points = plotted(polled.data?.points, counts)
   return (
     <Card
@@ -96,7 +94,7 @@ export function SeriesCard() {
       ) : (
         <SeriesPlot
           points={points}
-          previous={compares ? plotted(before.data?.points, counts) : []}
+          previous={plotted(isComparable ? before.current?.points : undefined, counts)}
           counts={counts}
           interval={interval}
           onSelect={(from, to) => go(hrefWith(customParams(from, to)))}

@@ -45,10 +45,10 @@ function useIsEmpty(): boolean {
   const query = project === null ? '' : `?project=${project}`
   const filled = useSignal<string | undefined>(undefined)
   const isFilled = filled.value === query
-  const { data, isOutdated } = usePolled<Counts>(isFilled ? undefined : `/v1/counts${query}`, 1_000, query)
-  const isEmpty = data !== undefined && !isOutdated && data.total + data.bots === 0
+  const { current, isOutdated } = usePolled<Counts>(isFilled ? undefined : `/v1/counts${query}`, 1_000, query)
+  const isEmpty = current !== undefined && !isOutdated && current.total + current.bots === 0
   useEffect(() => {
-    if (data !== undefined && !isOutdated && !isEmpty) filled.value = query
-  }, [data, isOutdated, isEmpty, query, filled])
+    if (current !== undefined && !isOutdated && !isEmpty) filled.value = query
+  }, [current, isOutdated, isEmpty, query, filled])
   return isEmpty && !isFilled
 }
