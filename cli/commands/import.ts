@@ -47,7 +47,8 @@ Visitors in a log are identified by address. Addresses are not sent: visitor ids
 $XDG_STATE_HOME/clicktally/visitor-key (default: ~/.local/state), which the first import creates. Keep the key: with a different one,
 the same log gives different visitors and different clicks.
 
-To resume an interrupted import, run the same command again.
+To resume an interrupted import, run the same command again, with the same key. With another key it starts over, because a key may
+belong to another project or to a new system. If you have emptied a system and kept its keys, use --restart.
 Exit code: 0 all lines accepted, 1 some rejected or the import did not finish, 130 Ctrl-C.`
 
 export function registerImport(program: Command, context: CliContext): void {

@@ -29,6 +29,8 @@ export const checkpointVersion = 1
 /** Identifies an import. */
 export interface ImportKey {
   readonly endpoint: string
+  /** What clicks are sent with: their project follows from it, and another system at the endpoint has other keys. */
+  readonly accessKey: string
   readonly choices: Pick<FormatChoices, 'source' | 'pageviews' | 'timeZone'>
   readonly format: string | undefined
   readonly paths: readonly string[]
@@ -41,11 +43,11 @@ export class CheckpointFile {
   readonly #draft: string
 
   /** @param stateDir folder for this program's state */
-  constructor(stateDir: string, { endpoint, choices, format, paths }: ImportKey) {
+  constructor(stateDir: string, { endpoint, accessKey, choices, format, paths }: ImportKey) {
     const { source, pageviews, timeZone } = choices
-    const key = JSON.stringify([endpoint, source, format ?? null, paths, pageviews, timeZone])
+    const key = JSON.stringify([endpoint, hashOf(accessKey), source, format ?? null, paths, pageviews, timeZone])
     this.#dir = join(stateDir, 'imports')
-    this.path = join(this.#dir, `${createHash('sha256').update(key).digest('hex').slice(0, 32)}.json`)
+    this.path = join(this.#dir, `${hashOf(key).slice(0, 32)}.json`)
     this.#draft = `${this.path}.draft`
   }
 
@@ -72,4 +74,8 @@ export class CheckpointFile {
     await rm(this.path, { force: true })
     await rm(this.#draft, { force: true })
   }
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
 }

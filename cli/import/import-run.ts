@@ -61,12 +61,12 @@ export class ImportRun {
   }
 
   static async prepare(options: ImportOptions): Promise<ImportRun> {
-    const { inputs, endpoint, choices, format, stateDir, restart, notices } = options
+    const { inputs, endpoint, key, choices, format, stateDir, restart, notices } = options
     const paths = inputs.flatMap(({ file }) => file?.path ?? [])
     // A pipe cannot be read again.
     const canContinue = paths.length === inputs.length
     const checkpoint = canContinue
-      ? new CheckpointFile(stateDir, { endpoint: endpoint.href, choices, format, paths })
+      ? new CheckpointFile(stateDir, { endpoint: endpoint.href, accessKey: key, choices, format, paths })
       : undefined
     const before = restart ? undefined : await checkpoint?.read()
     return new ImportRun(options, checkpoint, await findStart(before, inputs, notices.line))

@@ -268,4 +268,17 @@ describe('an interrupted import', () => {
     expect(await bench.run(file, '--url', url)).toMatchObject({ code: 0 })
     expect(another.clicks.size).toBe(20_000)
   })
+
+  test('does not continue with the key of another project, and continues with its own', async () => {
+    const bench = await createBench()
+    const file = await fileWith(logLines(8_000))
+    await interruptOnce(bench, file)
+    const another = await runCli(['import', file], { ...bench.variables, CLICKTALLY_KEY: 'ct_another' })
+    expect(another).toMatchObject({ code: 0, stdout: expect.stringContaining('8,000 clicks accepted') })
+    expect(lineOf(another.stderr)).toBeUndefined()
+    expect(await bench.checkpoints()).toHaveLength(1)
+    const { code, stderr } = await bench.run(file)
+    expect({ code, line: lineOf(stderr) }).toEqual({ code: 0, line: expect.any(Number) })
+    expect(await bench.checkpoints()).toEqual([])
+  })
 })
