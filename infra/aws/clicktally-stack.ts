@@ -1,6 +1,6 @@
 import * as iam from 'aws-cdk-lib/aws-iam'
 import * as kms from 'aws-cdk-lib/aws-kms'
-import { Aws, CfnParameter, Fn, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib/core'
+import { Aws, CfnCondition, CfnParameter, Fn, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib/core'
 import type { Construct } from 'constructs'
 import { AccountSecrets } from './constructs/account-secrets.ts'
 import { Backlog } from './constructs/backlog.ts'
@@ -19,6 +19,9 @@ export interface ClicktallyStackProps extends StackProps {
   readonly context: Readonly<Record<string, string>>
 }
 
+/** The tag of the first deployment, which makes what the pipeline needs to build images. */
+const noImages = '0000000'
+
 /** Clicktally in three availability zones, on managed servers: docs/aws.md describes it. */
 export class ClicktallyStack extends Stack {
   constructor(scope: Construct, id: string, { settings, context, ...props }: ClicktallyStackProps) {
@@ -30,6 +33,9 @@ export class ClicktallyStack extends Stack {
       description: 'The commit of which the images are: set by the pipeline',
       allowedPattern: '[0-9a-f]{7,40}',
     }).valueAsString
+    const hasImages = new CfnCondition(this, 'HasImages', {
+      expression: Fn.conditionNot(Fn.conditionEquals(imageTag, noImages)),
+    })
     const key = new kms.Key(this, 'Key', {
       alias: `${Aws.STACK_NAME}`,
       enableKeyRotation: true,
@@ -41,16 +47,9 @@ export class ClicktallyStack extends Stack {
     const secrets = new AccountSecrets(this, 'Secrets', key)
     const database = new Database(this, 'Database', shared)
     const broker = new Broker(this, 'Broker', shared)
-    const services = new Services(this, 'Services', { ...shared, database, broker, secrets, imageTag })
+    const services = new Services(this, 'Services', { ...shared, database, broker, secrets, imageTag, hasImages })
     const entry = new Entry(this, 'Entry', { ...shared, services })
-    const { processor: tasks } = settings.size.tasks
-    const backlog = new Backlog(this, 'Backlog', {
-      ...shared,
-      broker,
-      services,
-      tasks,
-      operator: secrets.of('operator'),
-    })
+    const backlog = new Backlog(this, 'Backlog', { ...shared, broker, services, operator: secrets.of('operator') })
     const { alarmEmail, source } = settings
     new Operations(this, 'Operations', { key, entry, backlog, broker, database, services, secrets, alarmEmail })
     if (source) new Delivery(this, 'Delivery', { ...shared, source, context, services, secrets, database, broker })

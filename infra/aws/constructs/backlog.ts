@@ -12,7 +12,6 @@ import * as logs from 'aws-cdk-lib/aws-logs'
 import type * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager'
 import { Duration, RemovalPolicy } from 'aws-cdk-lib/core'
 import { Construct } from 'constructs'
-import type { Tasks } from '../settings.ts'
 import type { Broker } from './broker.ts'
 import type { Services } from './services.ts'
 
@@ -22,7 +21,6 @@ export interface BacklogProps {
   readonly broker: Broker
   readonly operator: secretsmanager.ISecret
   readonly services: Services
-  readonly tasks: Tasks
 }
 
 const namespace = 'Clicktally'
@@ -31,7 +29,7 @@ const messagesPerProcessor = 400
 
 /** Publishes the broker's backlog as a metric, and scales the processors by it. */
 export class Backlog extends Construct {
-  constructor(scope: Construct, id: string, { vpc, key, broker, operator, services, tasks }: BacklogProps) {
+  constructor(scope: Construct, id: string, { vpc, key, broker, operator, services }: BacklogProps) {
     super(scope, id)
     const role = new iam.Role(this, 'Role', { assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') })
     const publish = new lambda.Function(this, 'Function', {
@@ -66,7 +64,7 @@ export class Backlog extends Construct {
       schedule: events.Schedule.rate(Duration.minutes(1)),
       targets: [new targets.LambdaFunction(publish, { retryAttempts: 0 })],
     })
-    this.#scale(services, tasks)
+    this.#scale(services)
   }
 
   metric(name: 'Backlog' | 'Consumers' | 'Suspects', statistic = 'Maximum'): cloudwatch.Metric {
@@ -74,13 +72,11 @@ export class Backlog extends Construct {
   }
 
   /** The high-level construct has no metric math for target tracking. */
-  #scale({ cluster, byName }: Services, { min, max }: Tasks): void {
-    const service = byName.get('processor')
-    if (service === undefined) throw new Error('there is no service processor')
-    const target = service.autoScaleTaskCount({ minCapacity: min, maxCapacity: max })
+  #scale(services: Services): void {
+    const target = services.scalable('processor')
     const dimensions = [
-      { name: 'ClusterName', value: cluster.clusterName },
-      { name: 'ServiceName', value: service.serviceName },
+      { name: 'ClusterName', value: services.cluster.clusterName },
+      { name: 'ServiceName', value: services.get('processor').serviceName },
     ]
     new autoscaling.CfnScalingPolicy(this, 'Scaling', {
       policyName: 'backlog-of-each-processor',

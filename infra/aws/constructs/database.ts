@@ -63,8 +63,12 @@ export class Database extends Construct {
       cloudwatchLogsExports: ['postgresql'],
       monitoringInterval: Duration.minutes(1),
     })
-    // Of the owner, whose password only the migrations use: they read it at each run.
-    this.cluster.addRotationSingleUser({ automaticallyAfter: Duration.days(30) })
+    // Of the owner, whose password only the migrations use: they read it at each run. The function that replaces it also has to reach
+    // Secrets Manager, which the subnets of the data cannot.
+    this.cluster.addRotationSingleUser({
+      automaticallyAfter: Duration.days(30),
+      vpcSubnets: { subnetType: ec2.SubnetType.PRIVATE_WITH_EGRESS },
+    })
   }
 
   get owner(): secretsmanager.ISecret {

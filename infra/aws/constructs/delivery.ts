@@ -7,7 +7,7 @@ import * as ec2 from 'aws-cdk-lib/aws-ec2'
 import type * as kms from 'aws-cdk-lib/aws-kms'
 import * as logs from 'aws-cdk-lib/aws-logs'
 import * as s3 from 'aws-cdk-lib/aws-s3'
-import { Aws, Duration, RemovalPolicy } from 'aws-cdk-lib/core'
+import { Aws, CfnCapabilities, Duration, RemovalPolicy } from 'aws-cdk-lib/core'
 import { Construct } from 'constructs'
 import type { Settings } from '../settings.ts'
 import type { AccountSecrets } from './account-secrets.ts'
@@ -82,6 +82,8 @@ export class Delivery extends Construct {
               parameterOverrides: { ImageTag: checkOut.variables.commitId },
               // It makes the roles of the tasks and of people.
               adminPermissions: true,
+              // The second for the function that replaces the database owner's password: an application of AWS's own repository.
+              cfnCapabilities: [CfnCapabilities.NAMED_IAM, CfnCapabilities.AUTO_EXPAND],
             }),
           ],
         },

@@ -8,7 +8,7 @@ import * as ecs from 'aws-cdk-lib/aws-ecs'
 import type * as kms from 'aws-cdk-lib/aws-kms'
 import * as logs from 'aws-cdk-lib/aws-logs'
 import * as s3 from 'aws-cdk-lib/aws-s3'
-import { Aws, Duration, RemovalPolicy } from 'aws-cdk-lib/core'
+import { Aws, type CfnCondition, Duration, Fn, RemovalPolicy, Token } from 'aws-cdk-lib/core'
 import { Construct } from 'constructs'
 import { parse } from 'yaml'
 import type { Settings, Size, Tasks } from '../settings.ts'
@@ -25,10 +25,15 @@ export interface ServicesProps {
   readonly secrets: AccountSecrets
   /** Of all images: the commit that the pipeline has built. */
   readonly imageTag: string
+  /** False at the first deployment, before the pipeline has run. */
+  readonly hasImages: CfnCondition
 }
 
 export const imageNames = [...serviceNames, 'nginx', 'migrate'] as const
 export type ImageName = (typeof imageNames)[number]
+
+/** By their CPU; processors by the backlog. */
+const scaledNames = ['nginx', 'ingest', 'api', 'processor'] as const
 
 const namespace = 'clicktally.internal'
 /** The resolver of every VPC. */
@@ -88,8 +93,19 @@ export class Services extends Construct {
     return this.byName.get(name) as ecs.FargateService
   }
 
+  /** What changes the number of a service's tasks, between its size's minimum and maximum. */
+  scalable(name: (typeof scaledNames)[number]): ecs.ScalableTaskCount {
+    const { min, max } = this.#props.settings.size.tasks[name]
+    return this.get(name).autoScaleTaskCount({ minCapacity: this.#onceImagesExist(min), maxCapacity: max })
+  }
+
   image(name: ImageName): string {
     return this.repositories[name].repositoryUriForTag(this.#props.imageTag)
+  }
+
+  /** Zero before: a task without an image never starts, and CloudFormation would roll the whole stack back. */
+  #onceImagesExist(count: number | string): number {
+    return Token.asNumber(Fn.conditionIf(this.#props.hasImages.logicalId, count, 0))
   }
 
   #repository(name: ImageName): ecr.Repository {
@@ -182,7 +198,8 @@ export class Services extends Construct {
       serviceName: name,
       cluster: this.cluster,
       taskDefinition: definition,
-      desiredCount: min,
+      // Of a service that scales, CloudFormation must not set it: each deployment would take away what the load has added.
+      desiredCount: this.#onceImagesExist((scaledNames as readonly string[]).includes(name) ? Aws.NO_VALUE : min),
       vpcSubnets: { subnetType: ec2.SubnetType.PRIVATE_WITH_EGRESS },
       // Rolling: all old tasks stay until the new ones are healthy, and a deployment that never gets healthy is rolled back.
       minHealthyPercent: 100,
@@ -224,14 +241,11 @@ export class Services extends Construct {
 
   #scaleByCpu(): void {
     for (const name of ['nginx', 'ingest', 'api'] as const) {
-      const { min, max } = this.#props.settings.size.tasks[name]
-      this.get(name)
-        .autoScaleTaskCount({ minCapacity: min, maxCapacity: max })
-        .scaleOnCpuUtilization('Cpu', {
-          targetUtilizationPercent: 60,
-          scaleInCooldown: Duration.minutes(5),
-          scaleOutCooldown: Duration.seconds(30),
-        })
+      this.scalable(name).scaleOnCpuUtilization('Cpu', {
+        targetUtilizationPercent: 60,
+        scaleInCooldown: Duration.minutes(5),
+        scaleOutCooldown: Duration.seconds(30),
+      })
     }
   }
 }

@@ -142,8 +142,49 @@ describe('the stack', () => {
     })
     const { min, max } = sizes.small.tasks.processor
     template.hasResourceProperties('AWS::ApplicationAutoScaling::ScalableTarget', {
-      MinCapacity: min,
+      MinCapacity: { 'Fn::If': ['HasImages', min, 0] },
       MaxCapacity: max,
+    })
+  })
+
+  test('starts no task before there are images', () => {
+    template.hasCondition('HasImages', { 'Fn::Not': [{ 'Fn::Equals': [{ Ref: 'ImageTag' }, '0000000'] }] })
+    template.allResourcesProperties('AWS::ECS::Service', {
+      DesiredCount: { 'Fn::If': ['HasImages', Match.anyValue(), 0] },
+    })
+    template.allResourcesProperties('AWS::ApplicationAutoScaling::ScalableTarget', {
+      MinCapacity: { 'Fn::If': ['HasImages', Match.anyValue(), 0] },
+    })
+  })
+
+  test('leaves the number of tasks of a service that scales to its scaling', () => {
+    const scaled = Object.values(template.findResources('AWS::ApplicationAutoScaling::ScalableTarget')).map(
+      ({ Properties }) => JSON.stringify(Properties.ResourceId),
+    )
+    const services = Object.entries(template.findResources('AWS::ECS::Service'))
+    for (const [id, { Properties }] of services) {
+      const isScaled = scaled.some((resource) => resource.includes(`"${id}"`))
+      const [, count] = Properties.DesiredCount['Fn::If']
+      if (isScaled) assert.deepEqual(count, { Ref: 'AWS::NoValue' })
+      else assert.ok(count >= 1, Properties.ServiceName)
+    }
+    assert.equal(scaled.length, 4)
+  })
+
+  test("can replace the password of the database's owner: its function reaches the database and Secrets Manager", () => {
+    const [application] = Object.values(template.findResources('AWS::Serverless::Application'))
+    const parameters = application?.Properties.Parameters
+    assert.match(JSON.stringify(parameters.vpcSubnetIds), /servicesSubnet1/)
+    assert.doesNotMatch(JSON.stringify(parameters.vpcSubnetIds), /dataSubnet/)
+    const [group] = JSON.stringify(parameters.vpcSecurityGroupIds).match(/\w*RotationSingleUser\w*/) ?? []
+    assert.ok(group)
+    template.hasResourceProperties('AWS::EC2::SecurityGroup', {
+      GroupDescription: Match.stringLikeRegexp('RotationSingleUser'),
+      SecurityGroupEgress: [Match.objectLike({ CidrIp: '0.0.0.0/0', IpProtocol: '-1' })],
+    })
+    template.hasResourceProperties('AWS::EC2::SecurityGroupIngress', {
+      SourceSecurityGroupId: { 'Fn::GetAtt': [group, 'GroupId'] },
+      FromPort: { 'Fn::GetAtt': [Match.stringLikeRegexp('^DatabaseCluster'), 'Endpoint.Port'] },
     })
   })
 
@@ -168,6 +209,9 @@ describe('the stack', () => {
     const [pipeline] = Object.values(template.findResources('AWS::CodePipeline::Pipeline'))
     const stages = pipeline?.Properties.Stages.map(({ Name }: { Name: string }) => Name)
     assert.deepEqual(stages, ['Source', 'Test', 'Build', 'Prepare', 'Deploy'])
+    const deploy = pipeline?.Properties.Stages.at(-1)
+    // The stack makes roles with names, and an application of a repository.
+    assert.equal(deploy.Actions[0].Configuration.Capabilities, 'CAPABILITY_NAMED_IAM,CAPABILITY_AUTO_EXPAND')
     template.resourceCountIs('AWS::ECR::Repository', imageNames.length)
   })
 
