@@ -62,6 +62,7 @@ closeWithGrace({ delay: 20_000, logger }, async ({ signal, err }) => {
 for (const each of publishers) each.start()
 keys.start()
 await countries?.open()
-// nginx uses a new ingest as soon as it listens. Without a broker it listens after the timeout, and answers 503.
-await Promise.all(publishers.map((each) => each.untilReady(5_000)))
+// nginx uses a new ingest as soon as it listens, also one that is not ready. Without a broker, or keys, it listens after the timeout,
+// and answers 503.
+await Promise.all([access, ...publishers].map((each) => each.untilReady(5_000)))
 await app.listen({ host: config.host, port: config.port })

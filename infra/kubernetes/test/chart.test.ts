@@ -225,6 +225,20 @@ describe('the network', () => {
     }
   })
 
+  test('leads nginx also to pods that are not ready: an ingest without a broker redirects links and tells senders when to retry', () => {
+    const servers = Object.entries(variablesOf(containerOf(objects, 'nginx'))).filter(([name]) =>
+      name.endsWith('_SERVERS'),
+    )
+    assert.equal(servers.length, 3)
+    for (const [, server] of servers) {
+      const [, name = ''] = /^server clicktally-(\w+)\./.exec(server) ?? []
+      const { clusterIP, publishNotReadyAddresses } = find(objects, 'Service', name)?.spec ?? {}
+      assert.deepEqual([name, clusterIP, publishNotReadyAddresses], [name, 'None', true])
+    }
+    // A pod whose nginx is not ready has nobody in front of it who would try another one.
+    assert.equal(find(objects, 'Service', 'nginx')?.spec.publishNotReadyAddresses, undefined)
+  })
+
   test('is entered only at nginx', () => {
     const ingress = objects.find(({ kind }) => kind === 'Ingress')
     assert.equal(ingress?.spec.rules[0].http.paths[0].backend.service.name, 'clicktally-nginx')

@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { accessProblem } from '@clicktally/access/access-problems.ts'
 import { credentialRequired, invalidKey, requireRight } from '@clicktally/access/credential.ts'
 import { allowsOrigin, type KeyRing } from '@clicktally/keys/key-ring.ts'
@@ -41,6 +42,12 @@ export class SenderAccess {
   /** Whether keys can be verified. */
   get isReady(): boolean {
     return this.#isOpen || !this.#ring.isEmpty
+  }
+
+  /** Resolves when keys can be verified, or after the timeout (milliseconds). */
+  async untilReady(timeoutMs: number): Promise<void> {
+    const deadline = Date.now() + timeoutMs
+    while (!this.isReady && Date.now() < deadline) await sleep(20)
   }
 
   /** A hook for routes that need this right. It runs before the body is read. */

@@ -9,6 +9,7 @@ import { pino } from 'pino'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { KeyLimits } from '../access/key-limits.ts'
 import { KeyStream } from '../access/key-stream.ts'
+import { SenderAccess } from '../access/sender-access.ts'
 import { createBench, createIngest, keys, pageOrigin, post, snapshotOfKeys } from './ingest-under-test.ts'
 
 const paths = ['/v1/events', '/v1/events/batch', '/v1/backfill']
@@ -95,6 +96,18 @@ describe('a request to send clicks', () => {
     expect([ready.statusCode, ready.json().reason]).toEqual([503, 'no_keys'])
     empty.ring.replace(snapshotOfKeys())
     expect((await empty.app.inject('/readyz')).statusCode).toBe(200)
+  })
+
+  test('is awaited until the first snapshot, but not for ever', async () => {
+    const ring = new KeyRing()
+    const access = new SenderAccess(ring, false)
+    await access.untilReady(50)
+    expect(access.isReady).toBe(false)
+    const waiting = access.untilReady(3_600_000)
+    ring.replace(snapshotOfKeys())
+    await waiting
+    expect(access.isReady).toBe(true)
+    await new SenderAccess(new KeyRing(), true).untilReady(3_600_000)
   })
 })
 
