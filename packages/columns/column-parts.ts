@@ -1,4 +1,5 @@
 import { CopyOut } from '@clicktally/database/copy-out.ts'
+import { timestampText } from '@clicktally/database/timestamp-text.ts'
 import { escapeLiteral, type PoolClient } from 'pg'
 import { minuteOf } from './click-rows.ts'
 import { ColumnScratch, decodeColumn, decodeVisitors, headerBytes, maxPartRows } from './column.ts'
@@ -73,7 +74,7 @@ function columnsOf({ names, minutesOf }: ColumnRange): string {
 }
 
 function hour(ms: number): string {
-  return `'${new Date(ms).toISOString()}'::timestamptz`
+  return `'${timestampText(ms)}'::timestamptz`
 }
 
 function within({ fromMs, toMs }: ColumnRange['pieces'][number]): string {

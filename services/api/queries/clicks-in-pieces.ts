@@ -1,4 +1,5 @@
 import { bucketWidths } from '@clicktally/database/counter-buckets.ts'
+import { timestampText } from '@clicktally/database/timestamp-text.ts'
 import type { PoolClient } from 'pg'
 import { bucketPieces, type Piece } from '../time/bucket-pieces.ts'
 import type { RolledUpBefore } from './counter-state.ts'
@@ -29,8 +30,8 @@ function columnsOf(partsOf: readonly (readonly Piece[])[]): [number[], string[],
   const parts = partsOf.flatMap((ofPiece, place) => ofPiece.map((part) => ({ place, ...part })))
   return [
     parts.map(({ place }) => place),
-    parts.map(({ fromMs }) => timeText(fromMs)),
-    parts.map(({ toMs }) => timeText(toMs)),
+    parts.map(({ fromMs }) => timestampText(fromMs)),
+    parts.map(({ toMs }) => timestampText(toMs)),
   ]
 }
 
@@ -52,9 +53,4 @@ function text(): string {
     from (${[...buckets, packed, deltas].join('\n      union all')}
     ) as part
     group by place`
-}
-
-function timeText(ms: number): string {
-  if (!Number.isFinite(ms)) return ms < 0 ? '-infinity' : 'infinity'
-  return new Date(ms).toISOString()
 }

@@ -1,5 +1,6 @@
 import { createDatabaseOn } from '@clicktally/database/connection.ts'
 import { asOfQuery } from '@clicktally/database/freshness.ts'
+import { timestampText } from '@clicktally/database/timestamp-text.ts'
 import type { PoolClient } from 'pg'
 import { type CountsFilter, rangeOf } from '../request/counts-filter.ts'
 import { type BucketPieces, bucketPieces, type Piece } from '../time/bucket-pieces.ts'
@@ -126,10 +127,5 @@ function boundsOf(pieces: BucketPieces, range: Piece): string[] {
   const all = widths.flatMap((width) =>
     Array.from({ length: piecesOfWidth[width] }, (_, at) => pieces[width][at] ?? none),
   )
-  return [...all, range].flatMap(({ fromMs, toMs }) => [timeText(fromMs), timeText(toMs)])
-}
-
-function timeText(ms: number): string {
-  if (!Number.isFinite(ms)) return ms < 0 ? '-infinity' : 'infinity'
-  return new Date(ms).toISOString()
+  return [...all, range].flatMap(({ fromMs, toMs }) => [timestampText(fromMs), timestampText(toMs)])
 }

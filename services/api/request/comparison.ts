@@ -2,7 +2,7 @@ import type { Interval } from '@clicktally/operations/read-operations.ts'
 import { problem } from '../errors.ts'
 import { previousRange } from '../time/previous-range.ts'
 import type { TimeZone } from '../time/time-zone.ts'
-import { type CountsFilter, endOfMinute, readRange } from './counts-filter.ts'
+import { type CountsFilter, endOfMinute, readRange, withinYears } from './counts-filter.ts'
 
 interface ComparisonQuery {
   readonly compare?: 'previous'
@@ -32,7 +32,8 @@ export function readComparison(
     const { fromMs, toMs = endOfMinute() } = filter
     if (fromMs === undefined) throw problem('parameter_invalid', '"compare" needs "from".', 'compare')
     if (toMs <= fromMs) throw problem('range_empty', '"from" is in the future. Set "to" as well.', 'from')
-    return { filter: { ...filter, toMs }, compared: { ...filter, ...previousRange({ fromMs, toMs }, zone, interval) } }
+    const previous = withinYears(previousRange({ fromMs, toMs }, zone, interval))
+    return { filter: { ...filter, toMs }, compared: { ...filter, ...previous } }
   }
   if (compare !== undefined)
     throw problem('parameter_invalid', 'Use either "compare" or "compareFrom" and "compareTo".', 'compare')

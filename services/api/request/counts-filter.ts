@@ -14,6 +14,9 @@ export interface CountsFilter {
 
 const minuteMs = 60_000
 const maxTargets = 100
+/** The times that an RFC 3339 text can name, and PostgreSQL reads: outside of them a year has other than four digits. */
+const firstMs = Date.parse('0001-01-01T00:00:00Z')
+const lastMinuteMs = Date.parse('9999-12-31T23:59:00Z')
 
 /**
  * Parses the parameters that all counts have.
@@ -56,7 +59,8 @@ export function readRange<Name extends string>(
   const [from, to] = names.map((name) => query[name])
   const fromMs = from === undefined ? undefined : floorToMinute(readTime(names[0], from, zone))
   // Rounded up, so that `to=now` includes the current minute.
-  const toMs = to === undefined ? undefined : floorToMinute(readTime(names[1], to, zone) + minuteMs - 1)
+  const toMs =
+    to === undefined ? undefined : Math.min(floorToMinute(readTime(names[1], to, zone) + minuteMs - 1), lastMinuteMs)
   if (fromMs !== undefined && toMs !== undefined && toMs <= fromMs) {
     throw problem('range_empty', `"${names[1]}" (${to}) must be later than "${names[0]}" (${from}).`, names[1])
   }
@@ -81,8 +85,7 @@ function splitTargets(text: string): string[] {
 /** Parses a time, or a date, which means the moment at which it begins in the zone. */
 function readTime(name: string, text: string, zone: TimeZone): number {
   const date = parseRfc3339(`${text}T00:00:00Z`)
-  if (date !== undefined) return zone.instantOf(date)
-  const time = parseRfc3339(text)
+  const time = date === undefined ? parseRfc3339(text) : zone.instantOf(date)
   if (time === undefined) {
     const hint = text.includes(' ') ? ' Encode a + in the URL as %2B.' : ''
     throw problem(
@@ -91,7 +94,14 @@ function readTime(name: string, text: string, zone: TimeZone): number {
       name,
     )
   }
+  if (time < firstMs || time >= lastMinuteMs + minuteMs)
+    throw problem('time_invalid', `"${name}" is "${text}". The year must be 1 to 9999, in UTC.`, name)
   return time
+}
+
+/** The same range, as far as its years can be written. */
+export function withinYears<Range extends { readonly fromMs: number; readonly toMs: number }>(range: Range): Range {
+  return { ...range, fromMs: Math.max(range.fromMs, firstMs), toMs: Math.max(range.toMs, firstMs) }
 }
 
 function floorToMinute(timeMs: number): number {

@@ -27,6 +27,11 @@ export function metaOf(
   }
 }
 
+/** The `meta` of an answer with a comparison: either may lack the clicks that are missing of both. */
+export function withMissingOf(meta: Meta, { missing = 0 }: Meta): Meta {
+  return missing === 0 ? meta : { ...meta, missing: (meta.missing ?? 0) + missing }
+}
+
 /** The ends of a range as an answer shows them. */
 export function rangeText({ fromMs, toMs }: { readonly fromMs: number; readonly toMs: number }) {
   return { from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString() }

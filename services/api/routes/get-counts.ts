@@ -6,7 +6,7 @@ import type { ApiContext } from '../api-context.ts'
 import { latestEnd, readComparison } from '../request/comparison.ts'
 import { type CountsFilter, readCountsFilter } from '../request/counts-filter.ts'
 import { sendCounts } from '../response/caching.ts'
-import { metaOf, rangeText } from '../response/meta.ts'
+import { metaOf, rangeText, withMissingOf } from '../response/meta.ts'
 import { SharedAnswers } from '../response/shared-answers.ts'
 import { ask } from '../scan/ask.ts'
 import { type BucketCount, countByBucket } from '../scan/bucket-counts.ts'
@@ -58,8 +58,12 @@ export function getCounts(app: HttpApp, context: ApiContext): void {
           })
         const { meta, ...count } = await scan(filter)
         if (compared === undefined) return { ...count, meta }
-        const { meta: _, ...comparison } = await scan(compared)
-        return { ...count, comparison: { ...rangeText(compared), ...comparison }, meta }
+        const { meta: metaBefore, ...comparison } = await scan(compared)
+        return {
+          ...count,
+          comparison: { ...rangeText(compared), ...comparison },
+          meta: withMissingOf(meta, metaBefore),
+        }
       }
     },
   })

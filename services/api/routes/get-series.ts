@@ -9,9 +9,9 @@ import { counterState } from '../queries/counter-state.ts'
 import { type SeriesFilter, series } from '../queries/series.ts'
 import { inSnapshot } from '../queries/snapshot.ts'
 import { latestEnd, readComparison } from '../request/comparison.ts'
-import { type CountsFilter, endOfMinute, readCountsFilter } from '../request/counts-filter.ts'
+import { type CountsFilter, endOfMinute, readCountsFilter, withinYears } from '../request/counts-filter.ts'
 import { sendCounts } from '../response/caching.ts'
-import { metaOf, rangeText } from '../response/meta.ts'
+import { metaOf, rangeText, withMissingOf } from '../response/meta.ts'
 import { ask } from '../scan/ask.ts'
 import { countByBucket } from '../scan/bucket-counts.ts'
 import { bucketEdges, usualWidthMs } from '../time/bucket-edges.ts'
@@ -87,7 +87,11 @@ export function getSeries(app: HttpApp, context: ApiContext): void {
             }),
           )
         }
-        return { series: all.map(({ points }) => points), meta: (all[0] as Series).meta }
+        const [{ meta }, before] = all as [Series, Series?]
+        return {
+          series: all.map(({ points }) => points),
+          meta: before === undefined ? meta : withMissingOf(meta, before.meta),
+        }
       }
 
       function edgesOf(range: SeriesFilter): number[] {
@@ -113,7 +117,7 @@ function withRange(filter: CountsFilter, interval: Interval, zone: TimeZone, wee
   const fromMs = filter.fromMs ?? startOfLast(defaultPoints[interval])
   if (toMs <= fromMs)
     throw problem('range_empty', '"from" is in the future. Set "to" as well, or use an earlier "from".', 'from')
-  return { ...filter, fromMs, toMs }
+  return withinYears({ ...filter, fromMs, toMs })
 
   function startOfLast(points: number): number {
     const enough = { fromMs: toMs - (points + 1) * widthMs, toMs }

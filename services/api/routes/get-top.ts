@@ -10,7 +10,7 @@ import { latestEnd, readComparison } from '../request/comparison.ts'
 import { type CountsFilter, readCountsFilter } from '../request/counts-filter.ts'
 import { readCursor, writeCursor } from '../request/cursor.ts'
 import { sendCounts } from '../response/caching.ts'
-import { metaOf, rangeText } from '../response/meta.ts'
+import { metaOf, rangeText, withMissingOf } from '../response/meta.ts'
 import { ask } from '../scan/ask.ts'
 import { breakDown, type Page } from '../scan/breakdown.ts'
 import { timeZoneOf } from '../time/time-zone.ts'
@@ -64,27 +64,23 @@ export function getTop(app: HttpApp, context: ApiContext): void {
         const { meta, values, hasMore, other } = await scan(filter, { limit, after, visitors })
         const last = values.at(-1)
         const targets = values.map(({ value, ...count }) => ({ target: value, ...count }))
+        const before =
+          compared === undefined || targets.length === 0 ? undefined : await comparedWith(compared, targets)
         return {
-          targets: compared === undefined ? targets : await withCompared(targets),
+          targets:
+            before === undefined ? targets : targets.map((target) => ({ ...target, comparison: before.of(target) })),
           nextCursor: hasMore && last !== undefined ? writeCursor(last) : null,
           ...(other.total + other.bots > 0 && { other }),
           ...(compared !== undefined && { comparison: rangeText(compared) }),
-          meta,
+          meta: before === undefined ? meta : withMissingOf(meta, before.meta),
         }
 
         /** The comparison is read later, so it is at least as fresh. */
-        async function withCompared<Target extends TargetCount>(page: readonly Target[]) {
-          const ofPage = {
-            ...(compared as CountsFilter),
-            targets: page.map(({ target }) => target),
-            targetPrefix: undefined,
-          }
-          const { values } =
-            page.length === 0
-              ? { values: [] }
-              : await scan(ofPage, { limit: page.length, after: undefined, visitors: false })
+        async function comparedWith(range: CountsFilter, page: readonly TargetCount[]) {
+          const ofPage = { ...range, targets: page.map(({ target }) => target), targetPrefix: undefined }
+          const { meta, values } = await scan(ofPage, { limit: page.length, after: undefined, visitors: false })
           const countOf = new Map(values.map(({ value, total, bots }) => [value, { total, bots }]))
-          return page.map((target) => ({ ...target, comparison: countOf.get(target.target) ?? { total: 0, bots: 0 } }))
+          return { meta, of: ({ target }: TargetCount) => countOf.get(target) ?? { total: 0, bots: 0 } }
         }
       }
     },

@@ -4,6 +4,8 @@ import type { Part, PartColumn } from '@clicktally/columns/part.ts'
 export interface IdFilter {
   readonly dimension: string
   readonly matches: (id: number) => boolean
+  /** Whether it is not known if clicks with this id meet it. They are not chosen. Default: never. */
+  readonly isUnknown?: (id: number) => boolean
 }
 
 /** Half-open, in minutes since 1970; infinite if unbounded. */
@@ -18,22 +20,24 @@ const mask = new Uint8Array(65_536)
 export interface Chosen {
   /** 1 for each click in the range that meets all conditions, else 0. Valid until the next call. */
   readonly mask: Uint8Array
-  /** Clicks in the range, whether they meet the conditions or not. */
-  readonly inRange: number
+  /** Clicks in the range, whether they meet the conditions or not, without those of which that is not known. */
+  readonly known: number
 }
 
 /** Chooses clicks of a part. */
 export function chooseClicks(part: Part, { fromMinute, toMinute }: MinuteRange, filters: readonly IdFilter[]): Chosen {
   const { rows } = part
   let isCut = restrict(rows, part.minutes(), (minute) => minute >= fromMinute && minute < toMinute, false)
-  let inRange = rows
+  for (const { dimension, isUnknown } of filters)
+    if (isUnknown !== undefined) isCut = restrict(rows, part.column(dimension), (id) => !isUnknown(id), isCut)
+  let known = rows
   if (isCut) {
-    inRange = 0
-    for (let row = 0; row < rows; row += 1) inRange += mask[row] as number
+    known = 0
+    for (let row = 0; row < rows; row += 1) known += mask[row] as number
   }
   for (const { dimension, matches } of filters) isCut = restrict(rows, part.column(dimension), matches, isCut)
   if (!isCut) mask.fill(1, 0, rows)
-  return { mask, inRange }
+  return { mask, known }
 }
 
 /** Reused for each column, by position. */

@@ -1,4 +1,5 @@
 import { readColumnParts } from '@clicktally/columns/column-parts.ts'
+import { otherId } from '@clicktally/columns/dimension-ids.ts'
 import type { GroupCounts } from '@clicktally/columns/group-counts.ts'
 import type { Part } from '@clicktally/columns/part.ts'
 import { floorToBucket } from '@clicktally/database/counter-buckets.ts'
@@ -54,7 +55,7 @@ export class Scan {
   readonly #ids: Map<string, ValueIds>
   readonly #filters: readonly IdFilter[]
   #columnParts = 0
-  #inRange = 0
+  #known = 0
   #summed = 0
 
   private constructor(
@@ -80,9 +81,12 @@ export class Scan {
     let isRaw = false
     for (const filter of question.filters) {
       const own = ids.get(filter.dimension.name) as ValueIds
-      filters.push(await idFilterOf(snapshot, filter, own))
-      // The value may be among those without an id.
-      isRaw ||= (filter.prefix !== undefined || hasTemporary(filter, own)) && (await own.isFull(snapshot.db))
+      const idFilter = await idFilterOf(snapshot, filter, own)
+      // The value may be among those without an id, which columns do not tell apart.
+      const isAmongOthers =
+        (filter.prefix !== undefined || hasTemporary(filter, own)) && (await own.isFull(snapshot.db))
+      filters.push(isAmongOthers ? { ...idFilter, isUnknown: (id) => id === otherId } : idFilter)
+      isRaw ||= isAmongOthers
     }
     const props = dimensions.filter(({ sources: [source] }) => source === 'props').map(({ name }) => name)
     const isSum = question.dimension !== undefined && filters.length === 0 && !question.visitors
@@ -95,11 +99,11 @@ export class Scan {
     const { projectId, range, visitors } = this.#question
     const dimensions = dimensionsOf(this.#question)
     this.#columnParts = 0
-    this.#inRange = 0
+    this.#known = 0
     const minutes = { fromMinute: range.fromMs / minuteMs, toMinute: range.toMs / minuteMs }
     const choose = (part: Part) => {
-      const { mask, inRange } = chooseClicks(part, minutes, this.#filters)
-      this.#inRange += inRange
+      const { mask, known } = chooseClicks(part, minutes, this.#filters)
+      this.#known += known
       onPart(part, mask)
     }
     await readColumnParts(
@@ -156,9 +160,12 @@ export class Scan {
     return months.length + days.length > 0
   }
 
-  /** How many clicks of the range were counted, but can no longer be read: raw clicks that were dropped before they were packed. */
+  /**
+   * How many clicks of the range were counted, but can no longer be read: raw clicks that were dropped before they were packed, or whose
+   * columns do not tell whether they meet a condition.
+   */
   get missing(): number {
-    return Math.max(0, this.#plan.clicks - this.#inRange - this.#summed)
+    return Math.max(0, this.#plan.clicks - this.#known - this.#summed)
   }
 
   /** Hours that the range or a bucket covers in part. */

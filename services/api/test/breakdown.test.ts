@@ -79,6 +79,14 @@ describe('GET /v1/counts/by/{dimension}', () => {
     const japanese = await api.get(`/v1/counts?${ofHour}&filter=country:is:JP`)
     expect(japanese.body).toMatchObject({ total: 1, bots: 1, visitors: 1, meta: { source: 'clicks' } })
     expect((await api.get(`/v1/counts?${ofHour}&filter=country:is:DE`)).body.meta.source).toBe('columns')
+
+    // Without the raw clicks nobody knows which of the others are Japanese.
+    await api.owner.query('update raw_clicks set complete_since = now()')
+    const archived = async (condition: string) =>
+      (await api.get(`/v1/counts?${ofHour}&filter=country:${condition}`)).body
+    expect(await archived('is:JP')).toMatchObject({ total: 0, bots: 0, meta: { missing: 2 } })
+    expect(await archived('not:JP')).toMatchObject({ total: 4, meta: { missing: 2 } })
+    expect((await archived('is:DE')).meta).not.toHaveProperty('missing')
   })
 
   test('says how many clicks may be missing if raw clicks were dropped before they were packed', async () => {
@@ -88,6 +96,14 @@ describe('GET /v1/counts/by/{dimension}', () => {
     await api.owner.query('update raw_clicks set complete_since = now()')
     const { body } = await api.get(`/v1/counts/by/country?${ofHour}`)
     expect(body).toMatchObject({ total: 4, meta: { source: 'columns', missing: 1 } })
+
+    // Also of the range with which another one is compared.
+    const later = `from=${new Date(hour.getTime() + hourMs).toISOString()}&to=${new Date(hour.getTime() + 2 * hourMs).toISOString()}`
+    const compared = `filter=country:not:FR&${later}&${ofHour.replace('from', 'compareFrom').replace('to', 'compareTo')}`
+    for (const path of ['/v1/counts?', '/v1/counts/series?interval=hour&']) {
+      const { body } = await api.get(`${path}${compared}`)
+      expect(body.meta, path).toMatchObject({ missing: 1 })
+    }
   })
 
   test('counts only the clicks of the project of the key', async () => {

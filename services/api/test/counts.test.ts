@@ -128,9 +128,25 @@ describe('GET /v1/counts', () => {
   })
 
   test.each([
+    '/v1/counts?from=2026-03-01&to=9999-12-31T23:59:59Z',
+    '/v1/counts/series?interval=year&from=0001-06-01&to=0005-01-01&tz=Asia/Tokyo',
+    '/v1/counts/series?interval=month&to=0001-02-01',
+    '/v1/counts?from=0001-01-01&to=0001-03-01&compare=previous',
+    '/v1/counts/by/country?from=0001-01-01&to=9999-12-31T23:59:59Z',
+    '/v1/events?from=0001-01-01&to=9999-12-31T23:59:59Z',
+  ])('%s is answered, and so is any time that has a year of four digits', async (path) => {
+    const api = await createApi()
+    const { status, body } = await api.get(path)
+    expect({ status, body }).toMatchObject({ status: 200 })
+    expect(JSON.stringify(body)).not.toMatch(/"[+-]\d{6}-/)
+  })
+
+  test.each([
     ['from=yesterday', 'time_invalid', 'from'],
     ['from=2026-03-01T00:00:00+01:00', 'time_invalid', 'from'],
     ['from=2026-02-30', 'time_invalid', 'from'],
+    ['from=0000-01-01', 'time_invalid', 'from'],
+    ['from=0001-01-01&tz=Asia/Tokyo', 'time_invalid', 'from'],
     ['to=2026-03-01&tz=Nowhere', 'time_zone_unknown', 'tz'],
     ['targetPrefix=', 'parameter_invalid', 'targetPrefix'],
     ['targetPrefix=a&target=b', 'parameter_invalid', 'targetPrefix'],
