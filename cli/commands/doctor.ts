@@ -11,9 +11,11 @@ import { checkDatabase } from '../doctor/database-checks.ts'
 import { type Finding, findings } from '../doctor/finding.ts'
 import { checkJanitor } from '../doctor/janitor-checks.ts'
 import { checkKeys } from '../doctor/key-checks.ts'
+import { checkServices } from '../doctor/service-checks.ts'
 import { checkWebhooks } from '../doctor/webhook-checks.ts'
 import { jsonLine } from '../json-line.ts'
 import { withDatabase } from '../system/database.ts'
+import { findServer } from '../system/http-access.ts'
 import { findSystem } from '../system/system-access.ts'
 
 interface Options {
@@ -23,8 +25,10 @@ interface Options {
 }
 
 const help = `
-Checks the freshness of counts, the database and its maintenance, RabbitMQ's nodes and queues, clocks, the janitor, webhooks and keys,
-and with --url the certificate. Changes nothing.
+Checks whether nginx, ingest, api and auth answer, the freshness of counts, the database and its maintenance, RabbitMQ's nodes and
+queues, clocks, the janitor, webhooks and keys, and with --url the certificate. Changes nothing.
+
+Services are asked over HTTP at CLICKTALLY_URL, with the key in CLICKTALLY_KEY; for the system that runs in this folder both are known.
 
 Exit code 1: there is a problem, or something could not be checked. Notices do not change the exit code.`
 
@@ -52,7 +56,8 @@ export function registerDoctor(program: Command, context: CliContext): void {
 async function examine(context: CliContext, certificateUrl: URL | undefined): Promise<Finding[]> {
   const access = await findSystem(context, ['databaseUrl', 'brokerUrl', 'managementUrl'])
   const groups = await Promise.all([
-    // Each group has a connection of its own, and fails by itself.
+    // Each group has connections of its own, and fails by itself.
+    findings('services', async () => checkServices(await findServer(context))),
     findings('counting', () => withDatabase(access.databaseUrl, checkCounting)),
     findings('database', () => withDatabase(access.databaseUrl, checkDatabase)),
     findings('broker', () => checkBroker(access)),

@@ -16,6 +16,12 @@ export interface HttpAccess {
   readonly key: string
 }
 
+/** The same where a key is not necessary. */
+export interface FoundServer {
+  readonly baseUrl: URL
+  readonly key: string | undefined
+}
+
 /** The address and the key that the user names, as options of Commander. */
 export interface GivenAccess {
   readonly url?: string
@@ -36,6 +42,19 @@ export function addAccessOptions(command: Command): Command {
  * @throws {CliError} if it is no address, no running system is found, or there is no key for it
  */
 export async function findHttpAccess(context: CliContext, given: GivenAccess): Promise<HttpAccess> {
+  const { baseUrl, key } = await findServer(context, given)
+  if (key === undefined) {
+    throw usageError(`There is no key for ${baseUrl.origin}: set CLICKTALLY_KEY to a key that it knows.`)
+  }
+  return { baseUrl, key }
+}
+
+/**
+ * Finds the same, with a key if there is one.
+ *
+ * @throws {CliError} if it is no address, or no running system is found
+ */
+export async function findServer(context: CliContext, given: GivenAccess = {}): Promise<FoundServer> {
   const text = given.url ?? (await published(context)) ?? (await findSystem(context, ['baseUrl'])).baseUrl
   const url = URL.parse(text)
   if (url === null || !['http:', 'https:'].includes(url.protocol) || url.search !== '' || url.hash !== '') {
@@ -43,11 +62,7 @@ export async function findHttpAccess(context: CliContext, given: GivenAccess): P
   }
   // So that paths are added to it, not put in the place of its last part.
   if (!url.pathname.endsWith('/')) url.pathname += '/'
-  const key = (await keyIn(given.keyFile)) ?? context.config.key ?? (await operatorKeyOf(url))
-  if (key === undefined) {
-    throw usageError(`There is no key for ${url.origin}: set CLICKTALLY_KEY to a key that it knows.`)
-  }
-  return { baseUrl: url, key }
+  return { baseUrl: url, key: (await keyIn(given.keyFile)) ?? context.config.key ?? (await operatorKeyOf(url)) }
 }
 
 async function keyIn(file: string | undefined): Promise<string | undefined> {

@@ -12,6 +12,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { checkBroker } from '../doctor/broker-checks.ts'
 import { checkDatabase } from '../doctor/database-checks.ts'
 import type { Finding } from '../doctor/finding.ts'
+import { checkServices } from '../doctor/service-checks.ts'
 import { type CliBench, createCliBench } from './cli-under-test.ts'
 
 const limits = { name: 'test', logger: pino({ level: 'silent' }), maxConnections: 1, statementTimeoutMs: 10_000 }
@@ -29,6 +30,31 @@ async function report(bench: CliBench, ago: string): Promise<void> {
 async function examine(bench: CliBench): Promise<Map<string, Finding>> {
   const found = await bench.json<Finding>('doctor')
   return new Map(found.map((finding) => [finding.check, finding]))
+}
+
+type ServiceAnswer = readonly [status: number, body: object | string]
+
+const refused = (status: number, code: string): ServiceAnswer => [status, { status, code, detail: `why ${code}` }]
+const works: Record<string, ServiceAnswer> = {
+  'POST /v1/events/batch': refused(422, 'batch_empty'),
+  'GET /v1/counts': [200, { total: 0 }],
+  'GET /v1/projects': [200, { projects: [] }],
+}
+
+/** A server that answers as nginx in front of the services, and the keys that were sent to it. */
+async function createServices(answers: Record<string, ServiceAnswer>) {
+  const keys = new Set<string | undefined>()
+  const server = createServer(({ method, url = '', headers }, response) => {
+    keys.add(headers.authorization)
+    const [status, body] = answers[`${method} ${url.replace(/\?.*/, '')}`] ?? refused(404, 'not_found')
+    response.writeHead(status).end(typeof body === 'string' ? body : JSON.stringify(body))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => {
+    server.close()
+  })
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, keys }
 }
 
 const stateOf = async (bench: CliBench, check: string) => (await examine(bench)).get(check)?.state
@@ -123,6 +149,90 @@ describe('doctor', () => {
     )
     await pair.standby.kill()
     await vi.waitFor(async () => expect(await find()).toMatchObject({ state: 'problem' }), patience)
+  })
+
+  test.each<[string, Record<string, ServiceAnswer>, (readonly [string, Finding['state'], RegExp])[]]>([
+    [
+      'that work',
+      {},
+      [
+        ['nginx', 'ok', /^answers at http/],
+        ['ingest', 'ok', /answers/],
+        ['api', 'ok', /answers/],
+        ['auth', 'ok', /answers/],
+      ],
+    ],
+    [
+      'of which ingest is stopped and auth has an error',
+      {
+        'POST /v1/events/batch': refused(503, 'upstream_unavailable'),
+        'GET /v1/projects': refused(500, 'internal'),
+      },
+      [
+        ['nginx', 'ok', /^answers/],
+        ['ingest', 'problem', /^503 upstream_unavailable.*\nStart ingest: clicks are refused\.$/],
+        ['api', 'ok', /answers/],
+        ['auth', 'problem', /^500 internal.*\nSee the log of auth: /],
+      ],
+    ],
+    [
+      'of which one does not know the key, and one does not let it',
+      { 'POST /v1/events/batch': refused(401, 'key_unknown'), 'GET /v1/projects': refused(403, 'right_missing') },
+      [
+        ['nginx', 'ok', /^answers/],
+        ['ingest', 'unknown', /^401 key_unknown.*\nSet CLICKTALLY_KEY /],
+        ['api', 'ok', /answers/],
+        ['auth', 'ok', /answers/],
+      ],
+    ],
+    [
+      'that are asked too much',
+      { 'GET /v1/counts': refused(429, 'too_many_requests') },
+      [
+        ['nginx', 'ok', /^answers/],
+        ['ingest', 'ok', /answers/],
+        ['api', 'unknown', /^429 too_many_requests.*\nRepeat /],
+        ['auth', 'ok', /answers/],
+      ],
+    ],
+    [
+      'behind a name that nginx does not serve',
+      Object.fromEntries(Object.keys(works).map((request) => [request, refused(421, 'host_not_served')])),
+      [['nginx', 'problem', /421 host_not_served.*\nAdd this name to CLICKTALLY_HOSTS/]],
+    ],
+    [
+      'behind another server',
+      Object.fromEntries(Object.keys(works).map((request) => [request, [200, '<html>']])),
+      [['nginx', 'problem', /: 200\nIt does not answer as Clicktally/]],
+    ],
+  ])('asks services %s', async (_, answers, expected) => {
+    const { url, keys } = await createServices({ ...works, ...answers })
+    const found = await checkServices({ baseUrl: new URL(url), key: 'ct_o_key' })
+    const told = found.map(({ check, state, found: text, advice }) => [
+      ...[check, state, [text, advice].filter(Boolean).join('\n')],
+    ])
+    expect(told).toEqual(expected.map(([check, state, text]) => [check, state, expect.stringMatching(text)]))
+    expect([...keys]).toEqual(['Bearer ct_o_key'])
+  })
+
+  test('finds first that nginx does not answer, and says so if it knows no address or no key', async () => {
+    const bench = await createCliBench()
+    const first = async (count: number) => (await bench.json<Finding>('doctor')).slice(0, count)
+    expect(await first(1)).toMatchObject([
+      { check: 'services', state: 'unknown', found: expect.stringContaining('not CLICKTALLY_URL') },
+    ])
+    bench.variables.CLICKTALLY_URL = 'http://127.0.0.1:9'
+    expect(await first(2)).toMatchObject([
+      { check: 'nginx', state: 'problem', found: expect.stringContaining('http://127.0.0.1:9: ') },
+      { check: 'counts' },
+    ])
+    const { url, keys } = await createServices({ ...works, 'POST /v1/events/batch': refused(401, 'key_missing') })
+    bench.variables.CLICKTALLY_URL = url
+    expect(await first(2)).toMatchObject([
+      { check: 'nginx', state: 'ok' },
+      { check: 'ingest', state: 'unknown', advice: expect.stringContaining('CLICKTALLY_KEY') },
+    ])
+    expect([...keys]).toEqual([undefined])
   })
 
   test('finds an ingest whose clock is ahead', async () => {

@@ -499,6 +499,29 @@ describe('the system', () => {
     }, patience)
   })
 
+  test('doctor finds that nginx and the services work', async () => {
+    const main = join(import.meta.dirname, '../../../cli/main.ts')
+    const run = await readLocalRun(dir)
+    const env = {
+      CLICKTALLY_URL: system.baseUrl,
+      CLICKTALLY_KEY: system.ownerKey,
+      CLICKTALLY_DATABASE_URL: run?.databaseUrl,
+      CLICKTALLY_BROKER_URL: run?.brokerUrl,
+      CLICKTALLY_MANAGEMENT_URL: run?.managementUrl,
+    }
+    // Its exit code tells of other checks too: a test server may not wait for its disk.
+    const { stdout } = await promisify(execFile)(process.execPath, [main, 'doctor', '--json'], { env }).catch(
+      (ended: { stdout: string }) => ended,
+    )
+    const found = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    expect(found.slice(0, 4).map(({ check, state }) => [check, state])).toEqual(
+      ['nginx', 'ingest', 'api', 'auth'].map((check) => [check, 'ok']),
+    )
+  })
+
   test('a key and a user created on the command line are accepted, until the key is revoked', async () => {
     const main = join(import.meta.dirname, '../../../cli/main.ts')
     const env = { CLICKTALLY_URL: system.baseUrl, CLICKTALLY_KEY: system.ownerKey }
