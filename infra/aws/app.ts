@@ -13,6 +13,7 @@ const settingNames = [
   'domain',
   'certificate',
   'edge-certificate',
+  'broker',
   'alarm-email',
   'connection',
   'repository',

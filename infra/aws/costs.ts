@@ -13,7 +13,7 @@ const prices = {
   /** Aurora I/O-Optimized. */
   databaseHour: { 't4g.medium': 0.095, 'r8g.large': 0.359, 'r8g.4xlarge': 2.872 },
   databaseGibMonth: 0.225,
-  brokerHour: { 'mq.m7g.medium': 0.1224, 'mq.m7g.large': 0.2448, 'mq.m5.2xlarge': 1.152 },
+  brokerHour: { 'mq.m7g.medium': 0.1224, 'mq.m7g.large': 0.2448, 'mq.m7g.2xlarge': 0.9792 },
   brokerGibMonth: 0.1,
   loadBalancerHour: 0.0225,
   loadBalancerUnitHour: 0.008,

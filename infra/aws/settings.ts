@@ -5,7 +5,7 @@ export interface Size {
   /** Class of each of the database's instances, of which one is the writer. */
   readonly database: string
   readonly databaseInstances: number
-  /** Host type of each of the broker's three nodes. */
+  /** Host type of each of the broker's three nodes: mq.m7g, the only family on which Amazon MQ has RabbitMQ 4. */
   readonly broker: string
   readonly tasks: Readonly<Record<'nginx' | 'ingest' | 'api' | 'auth' | 'processor', Tasks>>
   /** Of each other service: they work in the background. */
@@ -53,7 +53,7 @@ export const sizes = {
   large: {
     database: 'r8g.4xlarge',
     databaseInstances: 3,
-    broker: 'mq.m5.2xlarge',
+    broker: 'mq.m7g.2xlarge',
     tasks: {
       nginx: tasks(2048, 4096, 3, 12),
       ingest: tasks(1024, 2048, 6, 40),
@@ -75,6 +75,8 @@ export interface Settings {
   readonly certificateArn: string
   /** ARN of a certificate for it in us-east-1, for CloudFront. Without one there is no CloudFront. */
   readonly edgeCertificateArn: string | undefined
+  /** The host of a RabbitMQ of one's own. Without one it is Amazon MQ. */
+  readonly brokerHost: string | undefined
   readonly alarmEmail: string | undefined
   /** Of the pipeline: ARN of a CodeConnections connection, owner/repository, branch. Without a connection there is no pipeline. */
   readonly source: { readonly connectionArn: string; readonly repository: string; readonly branch: string } | undefined
@@ -97,13 +99,16 @@ export function readSettings(node: Node): Settings {
   const arn = /^arn:aws[\w-]*:acm:[\w-]+:\d{12}:certificate\/[\w-]+$/
   const exampleArn = 'arn:aws:acm:eu-central-1:123456789012:certificate/…'
   const edge = optional('edge-certificate')
+  const host = /^[a-z\d-]+(\.[a-z\d-]+)+$/
+  const broker = optional('broker')
   const connectionArn = optional('connection')
   const settings: Settings = {
     size: sizes[sizeName as SizeName],
-    domain: matching('domain', /^[a-z\d-]+(\.[a-z\d-]+)+$/, 'counts.example.org'),
+    domain: matching('domain', host, 'counts.example.org'),
     certificateArn: matching('certificate', arn, exampleArn),
     edgeCertificateArn:
       edge && matching('edge-certificate', arn, exampleArn.replace('eu-central-1', 'us-east-1'), edge),
+    brokerHost: broker && matching('broker', host, 'rabbitmq.example.org', broker),
     alarmEmail: optional('alarm-email'),
     source:
       connectionArn === undefined

@@ -43,19 +43,23 @@ export class Operations extends Construct {
     const minute = { period: Duration.minutes(1) }
     const { metrics } = entry.loadBalancer
     const refused = metrics.httpCodeTarget(elb.HttpCodeTarget.TARGET_5XX_COUNT, minute)
-    const brokerMetric = (metricName: string) =>
-      new cloudwatch.Metric({
-        ...minute,
-        namespace: 'AWS/AmazonMQ',
-        metricName,
-        statistic: 'Maximum',
-        dimensionsMap: { Broker: broker.broker.brokerName },
-      })
     const waiting = backlog.metric('Backlog')
     const consumers = backlog.metric('Consumers', 'Minimum')
     const healthy = entry.targets.metrics.healthyHostCount({ ...minute, statistic: 'Minimum' })
     const databaseCpu = database.cluster.metricCPUUtilization(minute)
-    const brokerCpu = brokerMetric('SystemCpuUtilization')
+    // A broker of your own has no metrics here.
+    const brokerCpu =
+      broker.managedName === undefined
+        ? []
+        : [
+            new cloudwatch.Metric({
+              ...minute,
+              namespace: 'AWS/AmazonMQ',
+              metricName: 'SystemCpuUtilization',
+              statistic: 'Maximum',
+              dimensionsMap: { Broker: broker.managedName },
+            }),
+          ]
 
     // The names are those of docs/operations.md, which says what to do.
     this.#alarm('ServiceDown', healthy, 1, 'No nginx is healthy: nothing is accepted.', 2, 'less')
@@ -71,7 +75,7 @@ export class Operations extends Construct {
     )
     this.#alarm('SuspectsWaiting', backlog.metric('Suspects'), 1, 'Messages of crashed processors wait.', 10)
     this.#alarm('DatabaseBusy', databaseCpu, 85, 'The database is the limit.', 15)
-    this.#alarm('BrokerBusy', brokerCpu, 85, 'The broker is the limit.', 15)
+    for (const each of brokerCpu) this.#alarm('BrokerBusy', each, 85, 'The broker is the limit.', 15)
 
     new cloudwatch.Dashboard(this, 'Dashboard', {
       dashboardName: `${Aws.STACK_NAME}`,
@@ -83,7 +87,7 @@ export class Operations extends Construct {
         ],
         [
           graph('CPU of the database, %', databaseCpu),
-          graph('CPU of the broker, %', brokerCpu),
+          graph('CPU of the broker, %', ...brokerCpu),
           graph(
             'CPU of the services, %',
             ...[...services.byName.values()].map((service) => service.metricCpuUtilization(minute)),

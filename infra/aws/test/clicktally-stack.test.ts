@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { secretsOf, serverVariables } from '@clicktally/system/accounts.ts'
 import { type Part, parts, serviceNames } from '@clicktally/system/parts.ts'
-import { Match, Template } from 'aws-cdk-lib/assertions'
+import { Annotations, Match, Template } from 'aws-cdk-lib/assertions'
 import type { Stack } from 'aws-cdk-lib/core'
 import { createApp } from '../app.ts'
 import { imageNames } from '../constructs/services.ts'
@@ -244,6 +244,42 @@ describe('with CloudFront', () => {
       ?.Environment?.map(({ Name }) => Name)
     assert.ok(names?.includes('CLICKTALLY_COUNTRY_HEADER'))
   })
+})
+
+describe('with a RabbitMQ of its own', () => {
+  const app = createApp({ context: { ...pipeline, broker: 'rabbitmq.example.org' } })
+  const stack = app.node.findChild('Clicktally') as Stack
+  const template = Template.fromStack(stack)
+
+  test('there is no Amazon MQ, and nothing that depends on it', () => {
+    template.resourceCountIs('AWS::AmazonMQ::Broker', 0)
+    assert.doesNotMatch(JSON.stringify(template.toJSON()), /AWS\/AmazonMQ/)
+    Annotations.fromStack(stack).hasNoWarning('*', Match.stringLikeRegexp('streams'))
+  })
+
+  test('services, backlog and pipeline use it, with TLS', () => {
+    for (const name of serviceNames.filter((name) => (parts[name] as Part).broker !== undefined)) {
+      const { Environment = [] } = containersOf(template).get(name) as Container
+      const url = Environment.find(({ Name }) => Name === 'BROKER_URL')?.Value
+      assert.equal(url, `amqps://${(parts[name] as Part).account}@rabbitmq.example.org:5671`)
+    }
+    template.hasResourceProperties('AWS::Lambda::Function', {
+      Environment: { Variables: Match.objectLike({ MANAGEMENT_URL: 'https://rabbitmq.example.org' }) },
+    })
+    const builds = JSON.stringify(template.findResources('AWS::CodeBuild::Project'))
+    assert.match(builds, /https:\/\/rabbitmq\.example\.org\/api\/definitions/)
+    // The pipeline's own synth.
+    assert.match(builds, /-c broker=rabbitmq\.example\.org/)
+  })
+})
+
+test('who deploys with Amazon MQ is warned that it has no streams', () => {
+  const stack = createApp({ context: usual }).node.findChild('Clicktally') as Stack
+  Annotations.fromStack(stack).hasWarning('*', Match.stringLikeRegexp('does not support streams'))
+})
+
+test('every size has a broker that RabbitMQ 4 runs on', () => {
+  for (const { broker } of Object.values(sizes)) assert.match(broker, /^mq\.m7g\./)
 })
 
 test('every size has a stack', () => {
