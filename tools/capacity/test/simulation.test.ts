@@ -37,7 +37,7 @@ describe('a simulated day', () => {
   })
 
   test('has the average that is asked for, and less at night than by day', () => {
-    const { peak } = simulateDay({ ...small, keepDays: 1, diskBytes: 86_400 * 285 * 100 }, single(100))
+    const { peak } = simulateDay({ ...small, keepDays: 1, diskBytes: 86_400 * costs.bytesPerClick * 100 }, single(100))
     expect(peak.disk).toBeCloseTo(1, 6)
     expect(shareAt(4 * 3_600)).toBeLessThan(shareAt(15 * 3_600) / 3)
   })
