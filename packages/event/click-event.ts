@@ -22,7 +22,7 @@ export const clickLimits = {
 /** Limits of one request. */
 export const batchLimits = {
   events: 500,
-  /** Bytes of a request's body, before and after inflating. */
+  /** Bytes of a batch's body, before and after inflating. */
   bodyBytes: 1024 * 1024,
 } as const
 

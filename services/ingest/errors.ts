@@ -32,6 +32,7 @@ const problems = {
   },
   cell_unknown: { status: 503, title: 'The cell of the project is unknown', retryable: true, retryAfterSeconds: 5 },
   confirm_timeout: { status: 503, title: 'The broker did not confirm in time', retryable: true, retryAfterSeconds: 1 },
+  inflation_busy: { status: 503, title: 'Too many compressed bodies', retryable: true, retryAfterSeconds: 1 },
   clocks_differ: {
     status: 503,
     title: 'The clocks of nginx and ingest differ',

@@ -1,10 +1,10 @@
 import { isAscii, isUtf8 } from 'node:buffer'
 import { promisify } from 'node:util'
 import { brotliDecompress, gunzip } from 'node:zlib'
-import { batchLimits } from '@clicktally/event/click-event.ts'
 import { commonProblems, ServiceProblem } from '@clicktally/http/service-problem.ts'
 import type { FastifyRequest } from 'fastify'
 import { problem } from '../errors.ts'
+import { InflationSlots } from './inflation-slots.ts'
 
 const inflaters = {
   gzip: promisify(gunzip),
@@ -12,9 +12,15 @@ const inflaters = {
   br: promisify(brotliDecompress),
 } as const
 
+/** The limit of nginx for a body that stays in its memory, in bytes. Fastify's `bodyLimit` for routes that take no large batches. */
+export const smallBodyBytes = 128 * 1024
+
+/** More would wait for a thread: Node has four. */
+const slots = new InflationSlots(8, 16 * 1024 * 1024)
+
 /**
- * Fastify's content type parser: decompresses the body, at most 1 MiB, and decodes it as UTF-8. Fails with a
- * {@link ServiceProblem}: encoding_unsupported, body_encoding_broken, inflated_too_large, body_not_utf8.
+ * Fastify's content type parser: decompresses the body, at most to the `bodyLimit` of its route, and decodes it as UTF-8. Fails with
+ * a {@link ServiceProblem}: encoding_unsupported, body_encoding_broken, inflated_too_large, inflation_busy, body_not_utf8.
  */
 export function readText(
   request: FastifyRequest,
@@ -25,7 +31,7 @@ export function readText(
   if (encoding === undefined || encoding === 'identity') {
     decode(body, done)
   } else {
-    inflate(encoding, body).then((bytes) => decode(bytes, done), done)
+    inflate(encoding, body, request.routeOptions.bodyLimit).then((bytes) => decode(bytes, done), done)
   }
 }
 
@@ -53,21 +59,24 @@ export function takeBody(request: FastifyRequest): string {
   )
 }
 
-async function inflate(encoding: string, body: Buffer): Promise<Buffer> {
+async function inflate(encoding: string, body: Buffer, maxBytes: number): Promise<Buffer> {
   if (!Object.hasOwn(inflaters, encoding)) {
     throw problem('encoding_unsupported', 'Content-Encoding must be gzip or br, applied once.')
   }
-  try {
-    // Stops at the limit: a decompression bomb is never fully inflated.
-    return await inflaters[encoding as keyof typeof inflaters](body, { maxOutputLength: batchLimits.bodyBytes })
-  } catch (error) {
-    throw inflationProblem(encoding, error as NodeJS.ErrnoException)
-  }
+  const inflater = inflaters[encoding as keyof typeof inflaters]
+  return await slots.run(body.length, async () => {
+    try {
+      // Stops at the limit: a decompression bomb is never fully inflated.
+      return await inflater(body, { maxOutputLength: maxBytes })
+    } catch (error) {
+      throw inflationProblem(encoding, maxBytes, error as NodeJS.ErrnoException)
+    }
+  })
 }
 
-function inflationProblem(encoding: string, error: NodeJS.ErrnoException): ServiceProblem {
+function inflationProblem(encoding: string, maxBytes: number, error: NodeJS.ErrnoException): ServiceProblem {
   if (error.code === 'ERR_BUFFER_TOO_LARGE') {
-    return problem('inflated_too_large', `The decompressed body exceeds ${batchLimits.bodyBytes} bytes.`, error)
+    return problem('inflated_too_large', `The decompressed body exceeds ${maxBytes} bytes.`, error)
   }
   return problem('body_encoding_broken', `The body cannot be decompressed as ${encoding}: ${error.message}.`, error)
 }

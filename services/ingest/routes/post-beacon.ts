@@ -2,10 +2,8 @@ import type { HttpApp } from '@clicktally/http/http-app.ts'
 import { writeOperations } from '@clicktally/operations/write-operations.ts'
 import type { IngestContext } from '../ingest-context.ts'
 import { beaconOf } from '../request/request-batch.ts'
+import { smallBodyBytes } from '../request/request-body.ts'
 import { acceptBatch } from './batch-acceptance.ts'
-
-/** The size of a beacon in bytes. Browsers send at most 64 KiB with sendBeacon() and with keepalive. */
-const beaconBytes = 128 * 1024
 
 /**
  * POST /v1/c and /v1/beacon: clicks from pages, as text/plain, so that the browser sends no preflight, which it cannot do while a
@@ -22,7 +20,8 @@ export function postBeacon(app: HttpApp, context: IngestContext): void {
     app.route({
       method,
       url,
-      bodyLimit: beaconBytes,
+      // Browsers send at most 64 KiB with sendBeacon() and with keepalive.
+      bodyLimit: smallBodyBytes,
       onRequest: access.requiresUnlessInBody('send'),
       handler(request, reply) {
         const { key: text, events } = beaconOf(request)

@@ -8,7 +8,7 @@ import { type AcceptedClick, writeOperations } from '@clicktally/operations/writ
 import { senderOf } from '../access/sender-access.ts'
 import { rejectionProblem } from '../errors.ts'
 import type { IngestContext } from '../ingest-context.ts'
-import { cutOffBody, parseJson, takeBody } from '../request/request-body.ts'
+import { cutOffBody, parseJson, smallBodyBytes, takeBody } from '../request/request-body.ts'
 import { receiptOf } from '../request/request-receipt.ts'
 import { isCutOff, isParsableEvent } from '../request/request-structure.ts'
 
@@ -33,6 +33,7 @@ export function postEvent(app: HttpApp, context: IngestContext): void {
     method,
     url,
     schema: { response: { 202: schema.response[202] } },
+    bodyLimit: smallBodyBytes,
     onRequest: access.requires('send'),
     // Not an async function: this is the hot path, and each await adds a microtask.
     handler(request, reply) {
