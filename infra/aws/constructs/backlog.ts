@@ -67,7 +67,7 @@ export class Backlog extends Construct {
     this.#scale(services)
   }
 
-  metric(name: 'Backlog' | 'Consumers' | 'Suspects', statistic = 'Maximum'): cloudwatch.Metric {
+  metric(name: 'Backlog' | 'BacklogBytes' | 'Consumers' | 'Suspects', statistic = 'Maximum'): cloudwatch.Metric {
     return new cloudwatch.Metric({ namespace, metricName: name, statistic, period: Duration.minutes(1) })
   }
 

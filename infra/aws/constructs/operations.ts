@@ -25,6 +25,9 @@ export interface OperationsProps {
   readonly alarmEmail: string | undefined
 }
 
+/** Of the policy `clicks` in packages/broker/definitions.ts. */
+const maxQueueBytes = 2_147_483_648
+
 /** Alarms, a dashboard, and a role each for who runs the system and who looks at it. */
 export class Operations extends Construct {
   readonly #topic: sns.Topic
@@ -61,10 +64,18 @@ export class Operations extends Construct {
             }),
           ]
 
-    // The names are those of docs/operations.md, which says what to do.
+    // The names are those of docs/operations.md, which says what to do; QueueHalfFull only exists here.
     this.#alarm('ServiceDown', healthy, 1, 'No nginx is healthy: nothing is accepted.', 2, 'less')
     this.#alarm('ServerErrors', refused, 50, 'Requests are answered with a 5xx status.', 5)
     this.#alarm('BacklogLarge', waiting, 100_000, 'More clicks arrive than the processors count.', 10)
+    // Messages of many clicks fill the queue long before there are as many as above.
+    this.#alarm(
+      'QueueHalfFull',
+      backlog.metric('BacklogBytes'),
+      maxQueueBytes / 2,
+      'At twice as many bytes clicks are refused. Do as for BacklogLarge.',
+      1,
+    )
     this.#alarm(
       'QueueWithoutConsumer',
       consumers,

@@ -38,9 +38,22 @@ const scaledNames = ['nginx', 'ingest', 'api', 'processor'] as const
 const namespace = 'clicktally.internal'
 /** The resolver of every VPC. */
 const resolver = 'resolver 169.254.169.253 valid=5s ipv6=off;'
-/** As in docker-compose.yml: bash connects by itself. */
-const isReady =
-  'exec 3<>/dev/tcp/127.0.0.1/3000; printf "GET /readyz HTTP/1.0\\r\\n\\r\\n" >&3; read -r -t 4 _ status _ <&3; [ "$status" = 200 ]'
+/**
+ * A deployment waits until a task is ready. From then on the check asks only whether it lives: ECS ends unhealthy tasks, and while the
+ * database or the broker is away none is ready. It would end all of them, and with the ingests the keys they know and the clicks they hold.
+ *
+ * As in docker-compose.yml, bash connects by itself. /dev/shm is the only place that a task with a read-only disk can write to; where it
+ * cannot, each check asks for /readyz.
+ */
+export const serviceCheck = [
+  'ready=/dev/shm/ready path=/livez',
+  '[ -e $ready ] || path=/readyz',
+  'exec 3<>/dev/tcp/127.0.0.1/3000',
+  'printf "GET $path HTTP/1.0\\r\\n\\r\\n" >&3',
+  'read -r -t 4 _ status _ <&3',
+  '[ "$status" = 200 ] || exit 1',
+  '{ : >$ready; } 2>/dev/null || true',
+].join('; ')
 
 /** The ECS services: one for each service of the table of parts, and nginx, which finds them by DNS. */
 export class Services extends Construct {
@@ -67,7 +80,7 @@ export class Services extends Construct {
         environment: this.#variables(name),
         secrets: props.secrets.variablesOf(name, part.account as string, database.owner),
         port: part.port as number,
-        healthCheck: isReady,
+        healthCheck: serviceCheck,
         readonlyRootFilesystem: true,
       })
       if (part.broker !== undefined) broker.allowFrom(service, false)

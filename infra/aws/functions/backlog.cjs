@@ -19,11 +19,16 @@ exports.handler = async () => {
   const named = (name) => queues.find((queue) => queue.name === name) ?? {}
   const values = {
     Backlog: named('clicks').messages,
+    BacklogBytes: named('clicks').message_bytes,
     Consumers: named('clicks').consumers,
     Suspects: named('clicks.suspect').messages,
   }
   // A queue without a leader has no numbers. Then there is none here either: an alarm tells of missing data.
   const known = Object.entries(values).filter(([, value]) => Number.isFinite(value))
-  const MetricData = known.map(([MetricName, Value]) => ({ MetricName, Value, Unit: 'Count' }))
+  const MetricData = known.map(([MetricName, Value]) => ({
+    MetricName,
+    Value,
+    Unit: MetricName.endsWith('Bytes') ? 'Bytes' : 'Count',
+  }))
   if (MetricData.length > 0) await cloudwatch.send(new PutMetricDataCommand({ Namespace: 'Clicktally', MetricData }))
 }

@@ -52,7 +52,7 @@ async function publish(queues: unknown, status = 200): Promise<unknown> {
   return JSON.parse(JSON.stringify(sent))
 }
 
-const named = (MetricName: string, Value: number) => ({ MetricName, Value, Unit: 'Count' })
+const named = (MetricName: string, Value: number, Unit = 'Count') => ({ MetricName, Value, Unit })
 
 test('the backlog of the queues is published', async () => {
   const queues = [
@@ -61,6 +61,12 @@ test('the backlog of the queues is published', async () => {
   ]
   assert.deepEqual(await publish(queues), [
     { Namespace: 'Clicktally', MetricData: [named('Backlog', 12), named('Consumers', 2), named('Suspects', 0)] },
+  ])
+})
+
+test('the size of the backlog is published in bytes', async () => {
+  assert.deepEqual(await publish([{ name: 'clicks', messages: 12, message_bytes: 700_000 }]), [
+    { Namespace: 'Clicktally', MetricData: [named('Backlog', 12), named('BacklogBytes', 700_000, 'Bytes')] },
   ])
 })
 

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { secretsOf, serverVariables } from '@clicktally/system/accounts.ts'
 import { type Part, parts, serviceNames } from '@clicktally/system/parts.ts'
 import { Annotations, Match, Template } from 'aws-cdk-lib/assertions'
 import type { Stack } from 'aws-cdk-lib/core'
 import { createApp } from '../app.ts'
-import { imageNames } from '../constructs/services.ts'
+import { imageNames, serviceCheck } from '../constructs/services.ts'
 import { type SizeName, sizes } from '../settings.ts'
 
 const certificate = 'arn:aws:acm:eu-central-1:123456789012:certificate/01234567-89ab-cdef-0123-456789abcdef'
@@ -28,6 +30,7 @@ interface Container {
   Environment?: { Name: string; Value: unknown }[]
   Secrets?: { Name: string }[]
   ReadonlyRootFilesystem: boolean
+  HealthCheck: { Command: string[] }
 }
 
 function containersOf(template: Template): Map<string, Container> {
@@ -51,6 +54,12 @@ describe('the stack', () => {
       for (const each of named) assert.ok(needed.includes(each) || settings.includes(each), `${name} has ${each}`)
       const secrets = secretsOf(name).flatMap(({ variable }) => variable ?? [])
       assert.deepEqual(Secrets.map(({ Name }) => Name).sort(), secrets.sort())
+    }
+  })
+
+  test('checks each service so that none is ended because a server is away', () => {
+    for (const name of serviceNames) {
+      assert.deepEqual(containersOf(template).get(name)?.HealthCheck.Command, ['CMD', 'bash', '-c', serviceCheck])
     }
   })
 
@@ -221,6 +230,17 @@ describe('the stack', () => {
     const count = (pattern: RegExp) => builds.reduce((sum, build) => sum + (build.match(pattern)?.length ?? 0), 0)
     assert.equal(count(/docker build --target/g), imageNames.length)
     assert.equal(count(/--build-arg VERSION=\$VERSION --build-arg REVISION=\$COMMIT/g), imageNames.length)
+  })
+
+  test('tells at half of the bytes at which the queue refuses clicks', () => {
+    const definitions = readFileSync(join(import.meta.dirname, '../../../packages/broker/definitions.ts'), 'utf8')
+    const [, limit = ''] = /'max-length-bytes': ([\d_]+)/.exec(definitions) ?? []
+    template.hasResourceProperties('AWS::CloudWatch::Alarm', {
+      MetricName: 'BacklogBytes',
+      Namespace: 'Clicktally',
+      Threshold: Number(limit.replaceAll('_', '')) / 2,
+      ComparisonOperator: 'GreaterThanOrEqualToThreshold',
+    })
   })
 
   test('tells a person of every alarm', () => {
