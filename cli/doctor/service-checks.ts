@@ -98,7 +98,8 @@ function judge({ service, expected, without }: Probe, answer: Answer): Finding {
     const cure = code === 'upstream_unavailable' ? `Start ${service}` : `See the log of ${service}`
     return finding(service, 'problem', found, `${cure}: ${without}.`)
   }
-  return finding(service, 'unknown', found, `Repeat the check. If this remains, see the log of ${service}.`)
+  const cure = answer.status === 404 ? 'Is CLICKTALLY_URL the address of nginx?' : 'Repeat the check.'
+  return finding(service, 'unknown', found, `${cure} If this remains, see the log of ${service}.`)
 }
 
 function isContent(answer: Answer): boolean {

@@ -32,8 +32,8 @@ export function rangeOfLast({ count, unit }: Last, timeZone: string, nowMs: numb
 }
 
 /**
- * The range before this one. Between dates it has as many days, however long they are. Before a range that goes on, it ends where
- * that one would have been by now, so that a morning is compared with a morning.
+ * The range before this one. Between dates it has as many days, however long they are. Before a range that goes on, it ends at the
+ * same local time as it is now, so that a morning is compared with a morning, also if clocks were changed in between.
  *
  * @throws {CliError} if one end is a date and the other a time
  */
@@ -44,7 +44,7 @@ export function rangeBefore({ from, to }: TimeRange, timeZone: string, nowMs: nu
   if (isDate.test(from)) {
     const end = to ?? addDays(dateIn(timeZone, nowMs), 1)
     const days = (Date.parse(end) - Date.parse(from)) / unitMs.d
-    return { from: addDays(from, -days), to: to === undefined ? new Date(nowMs - days * unitMs.d).toISOString() : from }
+    return { from: addDays(from, -days), to: to === undefined ? daysBefore(days, timeZone, nowMs) : from }
   }
   const widthMs = (to === undefined ? nowMs : Date.parse(to)) - Date.parse(from)
   return { from: new Date(Date.parse(from) - widthMs).toISOString(), to: from }
@@ -53,6 +53,33 @@ export function rangeBefore({ from, to }: TimeRange, timeZone: string, nowMs: nu
 /** The date that calendars in this time zone show. */
 function dateIn(timeZone: string, timeMs: number): string {
   return new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short' }).format(timeMs)
+}
+
+/**
+ * When clocks in this time zone showed this time some days ago. As in the api it is the first instant at which they showed it or a
+ * later one, also if they skipped or repeated it.
+ */
+function daysBefore(days: number, timeZone: string, nowMs: number): string {
+  const localMs = nowMs + offsetAt(timeZone, nowMs) - days * unitMs.d
+  const before = offsetAt(timeZone, localMs - unitMs.d)
+  const after = offsetAt(timeZone, localMs + unitMs.d)
+  const [byBefore, byAfter] = [localMs - before, localMs - after]
+  if (offsetAt(timeZone, byBefore) === before) return new Date(byBefore).toISOString()
+  if (offsetAt(timeZone, byAfter) === after) return new Date(byAfter).toISOString()
+  // They skipped it: the change of the offset, which is at a whole second.
+  let [low, high] = [byAfter, byBefore]
+  while (high - low > 1_000) {
+    const middle = (low + high) / 2
+    if (offsetAt(timeZone, middle) === before) low = middle
+    else high = middle
+  }
+  return new Date(Math.floor(high / 1_000) * 1_000).toISOString()
+}
+
+/** What clocks in this time zone are ahead of UTC, in milliseconds. */
+function offsetAt(timeZone: string, timeMs: number): number {
+  const text = new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short', timeStyle: 'medium' }).format(timeMs)
+  return Date.parse(`${text.replace(' ', 'T')}Z`) - Math.floor(timeMs / 1_000) * 1_000
 }
 
 function addDays(date: string, days: number): string {

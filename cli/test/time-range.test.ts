@@ -1,3 +1,6 @@
+import { previousRange } from '@clicktally/api/time/previous-range.ts'
+import { timeZoneOf } from '@clicktally/api/time/time-zone.ts'
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { change } from '../reading/change.ts'
 import { csvLine } from '../reading/csv.ts'
@@ -25,7 +28,7 @@ test.each(['7', 'd', '0d', '7y', '-1d', '100000d'])('"%s" is no time to look bac
 
 test.each([
   ['dates', { from: '2026-03-01', to: '2026-03-31' }, { from: '2026-01-30', to: '2026-03-01' }],
-  ['an open range', { from: '2026-03-29' }, { from: '2026-03-27', to: '2026-03-28T10:30:20.000Z' }],
+  ['an open range', { from: '2026-03-29' }, { from: '2026-03-27', to: '2026-03-28T11:30:20.000Z' }],
   [
     'times',
     { from: '2026-03-30T08:00:00Z', to: '2026-03-30T09:30:00Z' },
@@ -34,6 +37,37 @@ test.each([
   ['an open time', { from: '2026-03-30T10:00:00Z' }, { from: '2026-03-30T09:29:40.000Z', to: '2026-03-30T10:00:00Z' }],
 ])('the range before %s', (_, range, before) => {
   expect(rangeBefore(range, 'Europe/Paris', nowMs)).toEqual(before)
+})
+
+test.each(['Europe/Paris', 'America/Santiago', 'Australia/Lord_Howe', 'Pacific/Apia', 'UTC'])(
+  'days that go on are compared with the same local time in %s, as the api does',
+  (name) => {
+    const zone = timeZoneOf(name)
+    const instant = fc.date({
+      ...{ min: new Date('2011-06-01T00:00:00Z'), max: new Date('2031-01-01T00:00:00Z') },
+      noInvalidDate: true,
+    })
+    fc.assert(
+      fc.property(instant, fc.integer({ min: 1, max: 200 }), (now, count) => {
+        // At the moment when a day begins, the api takes it for the end of the one before.
+        fc.pre(now.getTime() % 60_000 !== 0)
+        const range = rangeOfLast({ count, unit: 'd' }, name, now.getTime())
+        const fromMs = zone.instantOf(Date.parse(range.from))
+        const previous = previousRange({ fromMs, toMs: now.getTime() }, zone)
+        const { from, to } = rangeBefore(range, name, now.getTime())
+        expect({ fromMs: zone.instantOf(Date.parse(from)), toMs: Date.parse(to) }).toEqual(previous)
+      }),
+      { numRuns: 500 },
+    )
+  },
+)
+
+test.each([
+  ['skipped', '2026-03-30T00:30:00Z', '2026-03-29T01:00:00.000Z'],
+  ['repeated', '2026-10-26T01:30:00Z', '2026-10-25T00:30:00.000Z'],
+])('a time that clocks %s a day ago', (_, now, to) => {
+  const before = rangeBefore({ from: now.slice(0, 10) }, 'Europe/Paris', Date.parse(now))
+  expect(before.to).toBe(to)
 })
 
 test('a date and a time are not compared', () => {
