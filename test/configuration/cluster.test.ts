@@ -76,6 +76,16 @@ describe('compose.cluster.yml', () => {
     expect(cluster.services['rabbitmq-members']?.entrypoint).toContain(`rabbit@${name}`)
   })
 
+  test('Prometheus scrapes each node of RabbitMQ, whose metrics no other node has', () => {
+    const { scrape_configs: scraped }: { scrape_configs: { job_name: string; dns_sd_configs: object[] }[] } = readYaml(
+      'infra/prometheus/prometheus.yml',
+    )
+    const jobs = scraped.filter(({ job_name: job }) => job.startsWith('rabbitmq'))
+    expect(jobs).toHaveLength(2)
+    for (const { dns_sd_configs: found } of jobs)
+      expect(found).toMatchObject([{ names: brokers, type: 'A', port: 15692 }])
+  })
+
   test.for(databases)('a server of PostgreSQL has its own name, and HAProxy looks at it: %s', (name) => {
     expect(cluster.services[name]?.environment).toMatchObject({
       PATRONI_NAME: name,

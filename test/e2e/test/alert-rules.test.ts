@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { brokerDefinitions } from '@clicktally/broker/definitions.ts'
 import { type Part, parts, serviceNames } from '@clicktally/system/parts.ts'
 import { describe, expect, test } from 'vitest'
 import { alertRules, infraDir, installedPrometheus, readYaml } from '../alert-rules.ts'
@@ -55,6 +56,13 @@ describe('the alert rules', () => {
       expect.arrayContaining(alertRules().map(({ alert, labels }) => ({ alert, severity: labels.severity }))),
     )
     expect(rows).toHaveLength(alertRules().length)
+  })
+
+  test('tell when the queue is half full, by its size', () => {
+    const { policies } = brokerDefinitions(() => '') as { policies: { name: string; definition: object }[] }
+    const limit = policies.find(({ name }) => name === 'clicks')?.definition as { 'max-length-bytes': number }
+    const { expr } = alertRules().find(({ alert }) => alert === 'QueueHalfFull') ?? {}
+    expect(expr).toBe(`clicktally:backlog_bytes{queue="clicks"} > ${limit['max-length-bytes'] / 2}`)
   })
 
   test('watch each service that must not be absent for a minute, and Prometheus scrapes all', () => {

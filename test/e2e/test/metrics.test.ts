@@ -40,7 +40,7 @@ test.for(['ingest', 'processor', 'notifier', 'api', 'auth', 'janitor'])(
 )
 
 test('docs/metrics.md names metrics that RabbitMQ has', async () => {
-  const family = 'family=queue_coarse_metrics'
+  const family = 'family=queue_coarse_metrics&family=queue_metrics'
   const pages = ['/metrics', `/metrics/detailed?${family}`].map((path) => servedMetrics(system.brokerMetricsUrl + path))
   expect((await Promise.all(pages)).flat()).toEqual(expect.arrayContaining(documentedMetrics().get('RabbitMQ') ?? []))
 })
