@@ -1,5 +1,6 @@
 import type { RejectionCode } from '@clicktally/event/click-rejection.ts'
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import type { SenderAccess } from './access/sender-access.ts'
 import { type ClickPublisher, refusals } from './publishing/click-publisher.ts'
 
 /** The metrics of this process. They start at 0 with the process; the balance is kept in the database. */
@@ -57,8 +58,8 @@ export class ClickMetrics {
     this.#confirmSeconds.observe(seconds)
   }
 
-  /** Exports the state of the publishers, by the name of their cell, read at each scrape. */
-  watch(publishers: ReadonlyMap<string, ClickPublisher>, registry: Registry): void {
+  /** Exports the state of the publishers, by the name of their cell, and whether there are keys, read at each scrape. */
+  watch(publishers: ReadonlyMap<string, ClickPublisher>, access: SenderAccess, registry: Registry): void {
     const registers = [registry]
     const sum = (figure: (publisher: ClickPublisher) => number) =>
       publishers.values().reduce((total, publisher) => total + figure(publisher), 0)
@@ -84,8 +85,10 @@ export class ClickMetrics {
       labelNames: ['reason', 'cell'],
       registers,
       collect() {
-        for (const [cell, publisher] of publishers)
+        for (const [cell, publisher] of publishers) {
+          this.set({ reason: 'no_keys', cell }, access.isReady ? 0 : 1)
           for (const reason of refusals) this.set({ reason, cell }, publisher.refusal === reason ? 1 : 0)
+        }
       },
     })
     new Gauge({

@@ -35,11 +35,11 @@ const home = connect(config.brokerUrl)
 const others = Array.from(config.cellBrokerUrls, ([cell, url]) => [cell, connect(url)] as const)
 const publisher = new CellPublishers(home, new Map(others), ring)
 const publishers = [...publisher.all.values()]
-metrics.watch(publisher.all, registry)
 const keys = new KeyStream({ brokerUrl: config.brokerUrl, logger, ring })
 const countries = config.countryFile === undefined ? undefined : new CountryFile(config.countryFile, logger)
 const attributes = new RequestAttributes(config.countryHeader, countries)
 const access = new SenderAccess(ring, config.isOpen)
+metrics.watch(publisher.all, access, registry)
 const app = createApp(
   { publisher, metrics, access, visitors: new DerivedVisitors(ring), attributes, windowMs: config.windowMs },
   logger,

@@ -94,8 +94,11 @@ describe('a request to send clicks', () => {
     expect([status, body.code, body.retryable, headers['retry-after']]).toEqual([503, 'keys_unavailable', true, '2'])
     const ready = await empty.app.inject('/readyz')
     expect([ready.statusCode, ready.json().reason]).toEqual([503, 'no_keys'])
+    const refusing = async () => (await empty.app.inject('/metrics')).body.match(/^clicktally_refusing_clicks.* 1$/gm)
+    expect(await refusing()).toEqual([expect.stringContaining('reason="no_keys",cell="home"')])
     empty.ring.replace(snapshotOfKeys())
     expect((await empty.app.inject('/readyz')).statusCode).toBe(200)
+    expect(await refusing()).toBeNull()
   })
 
   test('is awaited until the first snapshot, but not for ever', async () => {

@@ -89,8 +89,8 @@ export function createIngest(
     ...limits,
   })
   const publishers = new CellPublishers(publisher, new Map(), ring)
-  metrics.watch(publishers.all, registry)
   const access = new SenderAccess(ring, false)
+  metrics.watch(publishers.all, access, registry)
   const visitors = new DerivedVisitors(ring)
   const app = createApp({ publisher: publishers, metrics, access, visitors, attributes, windowMs }, logger, registry)
   onTestFinished(async () => {
