@@ -33,6 +33,10 @@ export class ClicktallyStack extends Stack {
       description: 'The commit of which the images are: set by the pipeline',
       allowedPattern: '[0-9a-f]{7,40}',
     }).valueAsString
+    const run = new CfnParameter(this, 'Run', {
+      description: 'The run of the pipeline: each one replaces all tasks',
+      default: 'none',
+    }).valueAsString
     const hasImages = new CfnCondition(this, 'HasImages', {
       expression: Fn.conditionNot(Fn.conditionEquals(imageTag, noImages)),
     })
@@ -47,7 +51,7 @@ export class ClicktallyStack extends Stack {
     const secrets = new AccountSecrets(this, 'Secrets', key)
     const database = new Database(this, 'Database', shared)
     const broker = new Broker(this, 'Broker', shared)
-    const services = new Services(this, 'Services', { ...shared, database, broker, secrets, imageTag, hasImages })
+    const services = new Services(this, 'Services', { ...shared, database, broker, secrets, imageTag, hasImages, run })
     const entry = new Entry(this, 'Entry', { ...shared, services })
     const backlog = new Backlog(this, 'Backlog', { ...shared, broker, services, operator: secrets.of('operator') })
     const { alarmEmail, source } = settings

@@ -106,7 +106,8 @@ const keptUntilMoved = {
 }
 
 function policy(name: string, queue: string, definition: Record<string, unknown>): object {
-  return { vhost: '/', name, pattern: anyOf([queue]), 'apply-to': 'queues', priority: 1, definition }
+  // Above a host's own policies for all queues: only one policy applies to a queue, and those of Amazon MQ have the priority 1.
+  return { vhost: '/', name, pattern: anyOf([queue]), 'apply-to': 'queues', priority: 10, definition }
 }
 
 /** A pattern that matches exactly these names. */

@@ -6,11 +6,11 @@ import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager'
 import { RemovalPolicy } from 'aws-cdk-lib/core'
 import { Construct } from 'constructs'
 
-/** Those with servers of their own on this machine; here AWS runs them. */
-const serversOfOurs = ['postgres']
+/** Of servers that we run elsewhere, but not here. */
+const serversOfOurs = ['postgres', 'rabbitmq']
 
 /**
- * A secret for each account of the table of parts: a JSON object with its files, which store-secrets.sh fills once. A task gets only
+ * A secret for each account of the table of parts: a JSON object with its files, which store-secrets.sh fills. A task gets only
  * those of its own account.
  */
 export class AccountSecrets extends Construct {
@@ -24,6 +24,8 @@ export class AccountSecrets extends Construct {
         secretName: `clicktally/${account}`,
         description: `The files of infra/secrets for the account ${account}`,
         encryptionKey: key,
+        // CloudFormation makes some value. This one can be told from those of store-secrets.sh, which keeps what it has stored.
+        generateSecretString: { secretStringTemplate: '{}', generateStringKey: 'initial' },
         removalPolicy: RemovalPolicy.RETAIN,
       })
       this.#byAccount.set(account, secret)

@@ -1,4 +1,4 @@
-import { loginRoles } from '@clicktally/system/accounts.ts'
+import { brokerUsers, loginRoles } from '@clicktally/system/accounts.ts'
 import { databaseName, databaseOwner } from '@clicktally/system/parts.ts'
 import * as codebuild from 'aws-cdk-lib/aws-codebuild'
 import * as codepipeline from 'aws-cdk-lib/aws-codepipeline'
@@ -29,7 +29,8 @@ export interface DeliveryProps {
 
 /**
  * Source → test → build images → prepare (broker's definitions, migrations) → deploy. The migrations run before the new services: each of
- * them says whether the old ones may run beside it. ECS replaces tasks one after the other and rolls back what does not get healthy.
+ * them says whether the old ones may run beside it. ECS replaces tasks one after the other and rolls back what does not get healthy. Every
+ * run replaces all, so that they read their secrets again.
  */
 export class Delivery extends Construct {
   readonly #props: DeliveryProps
@@ -79,7 +80,10 @@ export class Delivery extends Construct {
               actionName: 'stack',
               stackName: Aws.STACK_NAME,
               templatePath: template.atPath('Clicktally.template.json'),
-              parameterOverrides: { ImageTag: checkOut.variables.commitId },
+              parameterOverrides: {
+                ImageTag: checkOut.variables.commitId,
+                Run: codepipeline.GlobalVariables.executionId,
+              },
               // It makes the roles of the tasks and of people.
               adminPermissions: true,
               // The second for the function that replaces the database owner's password: an application of AWS's own repository.
@@ -163,8 +167,8 @@ export class Delivery extends Construct {
     const project = this.#project(
       'Prepare',
       [
-        // Users, permissions, queues and policies; what exists is replaced or left as it is.
-        'printf %s "$DEFINITIONS" > definitions.json',
+        // Users, permissions, queues and policies of this release; what exists is replaced or left as it is.
+        'node scripts/run.mjs infra/secrets/main.ts --definitions definitions.json',
         `printf 'user = "%s:%s"\\n' "$ADMIN_USER" "$ADMIN_PASSWORD" > curlrc`,
         `curl -fsS --config curlrc --json @definitions.json "${broker.managementUrl}/api/definitions"`,
         `aws ecr get-login-password | docker login --username AWS --password-stdin ${Aws.ACCOUNT_ID}.dkr.ecr.${Aws.REGION}.${Aws.URL_SUFFIX}`,
@@ -174,7 +178,9 @@ export class Delivery extends Construct {
         vpc,
         subnetSelection: { subnetType: ec2.SubnetType.PRIVATE_WITH_EGRESS },
         environmentVariables: {
-          DEFINITIONS: fileOf('rabbitmq', 'definitions.json'),
+          ...Object.fromEntries(
+            brokerUsers.map(({ user }) => [`${user.toUpperCase()}_BROKER_PASSWORD`, fileOf(user, 'broker-password')]),
+          ),
           ADMIN_USER: fromSecret(`${broker.admin.secretArn}:username`),
           ADMIN_PASSWORD: fromSecret(`${broker.admin.secretArn}:password`),
           DATABASE_URL: { value: url },

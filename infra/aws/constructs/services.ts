@@ -25,6 +25,8 @@ export interface ServicesProps {
   readonly secrets: AccountSecrets
   /** Of all images: the commit that the pipeline has built. */
   readonly imageTag: string
+  /** A new value replaces all tasks, also where nothing else has changed but the secrets that they read when they start. */
+  readonly run: string
   /** False at the first deployment, before the pipeline has run. */
   readonly hasImages: CfnCondition
 }
@@ -171,7 +173,7 @@ export class Services extends Construct {
       readonlyRootFilesystem: boolean
     },
   ): ecs.FargateService {
-    const { key, imageTag } = this.#props
+    const { key, imageTag, run } = this.#props
     const definition = new ecs.FargateTaskDefinition(this, `Task-${name}`, {
       family: `clicktally-${name}`,
       cpu,
@@ -181,6 +183,7 @@ export class Services extends Construct {
     const { port, healthCheck, ...rest } = container
     definition.addContainer(name, {
       ...rest,
+      dockerLabels: { run },
       image: ecs.ContainerImage.fromEcrRepository(this.repositories[name], imageTag),
       ...(name === 'nginx' && { command: ['nginx', '-c', '/tmp/nginx.conf', '-e', 'stderr', '-g', 'daemon off;'] }),
       portMappings: [{ containerPort: port, name }],

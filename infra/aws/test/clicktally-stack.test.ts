@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { secretsOf, serverVariables } from '@clicktally/system/accounts.ts'
+import { brokerUsers, secretsOf, serverVariables } from '@clicktally/system/accounts.ts'
 import { type Part, parts, serviceNames } from '@clicktally/system/parts.ts'
 import { Annotations, Match, Template } from 'aws-cdk-lib/assertions'
 import type { Stack } from 'aws-cdk-lib/core'
@@ -31,6 +31,7 @@ interface Container {
   Secrets?: { Name: string }[]
   ReadonlyRootFilesystem: boolean
   HealthCheck: { Command: string[] }
+  DockerLabels: object
 }
 
 function containersOf(template: Template): Map<string, Container> {
@@ -221,7 +222,31 @@ describe('the stack', () => {
     const deploy = pipeline?.Properties.Stages.at(-1)
     // The stack makes roles with names, and an application of a repository.
     assert.equal(deploy.Actions[0].Configuration.Capabilities, 'CAPABILITY_NAMED_IAM,CAPABILITY_AUTO_EXPAND')
+    assert.deepEqual(JSON.parse(deploy.Actions[0].Configuration.ParameterOverrides), {
+      ImageTag: '#{source.CommitId}',
+      Run: '#{codepipeline.PipelineExecutionId}',
+    })
     template.resourceCountIs('AWS::ECR::Repository', imageNames.length)
+  })
+
+  test('every run of the pipeline replaces all tasks, so that they read new secrets', () => {
+    for (const { DockerLabels } of containersOf(template).values())
+      assert.deepEqual(DockerLabels, { run: { Ref: 'Run' } })
+  })
+
+  test('loads the definitions of the release, with the password of each user of the broker', () => {
+    template.hasResourceProperties('AWS::CodeBuild::Project', {
+      Source: { BuildSpec: Match.anyValue() },
+      Environment: {
+        EnvironmentVariables: Match.arrayWith(
+          brokerUsers.map(({ user }) =>
+            Match.objectLike({ Name: `${user.toUpperCase()}_BROKER_PASSWORD`, Type: 'SECRETS_MANAGER' }),
+          ),
+        ),
+      },
+    })
+    const builds = JSON.stringify(template.findResources('AWS::CodeBuild::Project'))
+    assert.match(builds, /infra\/secrets\/main\.ts --definitions definitions\.json/)
   })
 
   test('builds images that are labelled with the version and the commit', () => {
