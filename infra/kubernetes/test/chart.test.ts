@@ -5,6 +5,8 @@ import { describe, test } from 'node:test'
 import { secretsOf, serverVariables } from '@clicktally/system/accounts.ts'
 import { type Part, type PartName, parts, type ServiceName, serviceNames } from '@clicktally/system/parts.ts'
 import { parse } from 'yaml'
+import { keysTopology } from '../../../packages/broker/keys-topology.ts'
+import { liveTopology } from '../../../packages/broker/live-topology.ts'
 import { namesReadBy } from '../../../test/configuration/config-files.ts'
 import { type KubernetesObject, lint, render, type Values } from './helm.ts'
 import { validate } from './schemas.ts'
@@ -30,6 +32,9 @@ const find = (objects: readonly KubernetesObject[], kind: string, name: string) 
   objects.find((object) => object.kind === kind && object.metadata.name === `clicktally-${name}`)
 const workloads = (objects: readonly KubernetesObject[]) =>
   objects.filter(({ kind }) => ['Deployment', 'Job'].includes(kind))
+/** Without the number of the release. */
+const nameOf = ({ metadata }: KubernetesObject) => metadata.name.replace('clicktally-', '').replace(/-\d+$/, '')
+const members = 'rabbitmq-members'
 
 function containerOf(objects: readonly KubernetesObject[], name: string): Container {
   const workload = find(workloads(objects), name === 'migrate' ? 'Job' : 'Deployment', name)
@@ -156,17 +161,18 @@ describe('pods', () => {
         readOnlyRootFilesystem: true,
         capabilities: { drop: ['ALL'] },
       })
-      assert.match(image, /:0123abc$/)
+      assert.match(image, metadata.name.includes(members) ? /^rabbitmq:4-management$/ : /:0123abc$/)
     }
   })
 
   test('get the secrets of their own account only', () => {
-    for (const { metadata, spec } of workloads(objects)) {
-      const name = metadata.name.replace('clicktally-', '')
-      const mounted = spec.template.spec.volumes.flatMap(
+    const own: Record<string, string[]> = { nginx: [], [members]: ['clicktally-rabbitmq-erlang-cookie'] }
+    for (const workload of workloads(objects)) {
+      const name = nameOf(workload)
+      const mounted = workload.spec.template.spec.volumes.flatMap(
         (volume: { secret?: { secretName: string } }) => volume.secret?.secretName ?? [],
       )
-      assert.deepEqual(mounted, name === 'nginx' ? [] : [`clicktally-${(parts[name as PartName] as Part).account}`])
+      assert.deepEqual(mounted, own[name] ?? [`clicktally-${(parts[name as PartName] as Part).account}`])
     }
   })
 
@@ -220,8 +226,10 @@ describe('the network', () => {
   })
 
   test('has a policy for each workload', () => {
-    for (const { metadata } of workloads(objects)) {
-      assert.ok(find(objects, 'NetworkPolicy', metadata.name.replace('clicktally-', '')), metadata.name)
+    for (const rendered of [objects, render(all)]) {
+      for (const workload of workloads(rendered)) {
+        assert.ok(find(rendered, 'NetworkPolicy', nameOf(workload)), workload.metadata.name)
+      }
     }
   })
 
@@ -283,4 +291,25 @@ test('a commit in the database of the operator waits for a standby, and each que
   const { replicas, rabbitmq } = find(objects, 'RabbitmqCluster', 'rabbitmq')?.spec ?? {}
   assert.equal(replicas, 3)
   assert.match(rabbitmq.additionalConfig, /^quorum_queue\.continuous_membership_reconciliation\.enabled = true$/m)
+})
+
+test('each stream gets a member on every node of the operator, by the script of compose.cluster.yml', () => {
+  const script = readFileSync(join(import.meta.dirname, '../../rabbitmq/grow.sh'), 'utf8')
+  const [, streams = ''] = /^streams=\((.+)\)$/m.exec(script) ?? []
+  assert.deepEqual(streams.split(' ').sort(), [keysTopology.stream, liveTopology.stream].sort())
+  const objects = render(operators)
+  const job = find(objects, 'Job', `${members}-1`)
+  const [{ command, args }] = job?.spec.template.spec.containers ?? []
+  // $0 and the nodes, as the operator names them.
+  const nodes = [0, 1, 2].map(
+    (number) => `rabbit@clicktally-rabbitmq-server-${number}.clicktally-rabbitmq-nodes.counts`,
+  )
+  assert.deepEqual([...command, ...args], ['bash', '-c', script, 'grow.sh', ...nodes])
+  assert.equal(find(objects, 'RabbitmqCluster', 'rabbitmq')?.spec.replicas, nodes.length)
+  // A hook would keep the installation waiting for the nodes.
+  assert.equal(job?.metadata.annotations, undefined)
+  const ports = find(objects, 'NetworkPolicy', members)?.spec.egress.flatMap((rule: { ports: { port: number }[] }) =>
+    rule.ports.map(({ port }) => port),
+  )
+  assert.deepEqual(ports, [53, 53, 4369, 25672])
 })
