@@ -109,10 +109,11 @@ export function costsOf(name: SizeName): Cost[] {
 
 /** The bill of the single server. */
 export function singleServerCosts(): Cost[] {
-  const gib = 100
+  // The machine's own and that of the data.
+  const gib = 30 + 100
   return [
     cost('server', `t4g.medium × ${prices.serverHour} × ${hours} h`, prices.serverHour * hours),
-    cost('disk', `${gib} GiB × ${prices.serverGibMonth}`, gib * prices.serverGibMonth),
+    cost('disks', `${gib} GiB × ${prices.serverGibMonth}`, gib * prices.serverGibMonth),
     cost('backups', `${gib} GiB × ${prices.backupGibMonth}`, gib * prices.backupGibMonth),
     cost('public address', `${prices.addressHour} × ${hours} h`, prices.addressHour * hours),
   ]

@@ -5,7 +5,7 @@ import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch'
 import * as actions from 'aws-cdk-lib/aws-cloudwatch-actions'
 import * as ec2 from 'aws-cdk-lib/aws-ec2'
 import * as iam from 'aws-cdk-lib/aws-iam'
-import { CfnOutput, Duration, Stack, type StackProps } from 'aws-cdk-lib/core'
+import { CfnOutput, CfnParameter, Duration, RemovalPolicy, Size, Stack, type StackProps } from 'aws-cdk-lib/core'
 import type { Construct } from 'constructs'
 
 export interface SingleServerStackProps extends StackProps {
@@ -16,6 +16,9 @@ export interface SingleServerStackProps extends StackProps {
   readonly repository: string
   readonly version: string
 }
+
+/** user-data.sh waits for it. Amazon Linux makes a link with this name to the volume. */
+const dataDevice = '/dev/sdf'
 
 /**
  * The simplest: one machine with docker compose. A day's backup, restarted by AWS when its host fails. While it is away clicks are refused, and
@@ -34,11 +37,22 @@ export class SingleServerStack extends Stack {
     for (const port of [ec2.Port.tcp(80), ec2.Port.tcp(443), ec2.Port.udp(443)]) {
       securityGroup.addIngressRule(ec2.Peer.anyIpv4(), port)
     }
+    // A parameter, which CloudFormation keeps. `latestAmazonLinux2023` is looked up anew by each deployment, and a new image is a new machine.
+    const image = new CfnParameter(this, 'Image', {
+      description: 'The image that the machine was made from. Another one replaces the machine: docs/aws.md',
+      allowedPattern: 'ami-[0-9a-f]{8,17}',
+    })
     const instance = new ec2.Instance(this, 'Server', {
       vpc,
       securityGroup,
       instanceType: new ec2.InstanceType(props.instanceType),
-      machineImage: ec2.MachineImage.latestAmazonLinux2023({ cpuType: ec2.AmazonLinuxCpuType.ARM_64 }),
+      machineImage: {
+        getImage: () => ({
+          imageId: image.valueAsString,
+          osType: ec2.OperatingSystemType.LINUX,
+          userData: ec2.UserData.forLinux(),
+        }),
+      },
       requireImdsv2: true,
       detailedMonitoring: true,
       // A shell without an open port: `aws ssm start-session`.
@@ -46,13 +60,29 @@ export class SingleServerStack extends Stack {
       blockDevices: [
         {
           deviceName: '/dev/xvda',
-          volume: ec2.BlockDeviceVolume.ebs(100, { volumeType: ec2.EbsDeviceVolumeType.GP3, encrypted: true }),
+          volume: ec2.BlockDeviceVolume.ebs(30, { volumeType: ec2.EbsDeviceVolumeType.GP3, encrypted: true }),
         },
       ],
       userData: ec2.UserData.custom(userData(props)),
     })
     instance.instance.disableApiTermination = true
+    // Of Docker's volumes: database, queue, secrets, certificates. It outlives the machine and the stack.
+    const [availabilityZone = ''] = vpc.availabilityZones
+    const data = new ec2.Volume(this, 'Data', {
+      availabilityZone,
+      size: Size.gibibytes(100),
+      volumeType: ec2.EbsDeviceVolumeType.GP3,
+      encrypted: true,
+      removalPolicy: RemovalPolicy.RETAIN,
+    })
+    // While the old machine has the volume a new one cannot get it: a replacement that was not meant fails and is rolled back.
+    const attachment = new ec2.CfnVolumeAttachment(this, 'DataAttachment', {
+      device: dataDevice,
+      instanceId: instance.instanceId,
+      volumeId: data.volumeId,
+    })
     const address = new ec2.CfnEIP(this, 'Address', { instanceId: instance.instanceId })
+    address.addDependency(attachment)
     new CfnOutput(this, 'PublicAddress', { value: address.ref })
 
     new cloudwatch.Alarm(this, 'HostFailed', {
@@ -68,7 +98,7 @@ export class SingleServerStack extends Stack {
       evaluationPeriods: 2,
     }).addAlarmAction(new actions.Ec2Action(actions.Ec2InstanceAction.RECOVER))
 
-    // Of the whole disk, so queue and database are of the same moment.
+    // Of the machine with both disks, so queue and database are of the same moment.
     const plan = backup.BackupPlan.daily35DayRetention(this, 'Backup')
     plan.addSelection('Server', {
       resources: [backup.BackupResource.fromEc2Instance(instance)],
@@ -83,7 +113,12 @@ export class SingleServerStack extends Stack {
 }
 
 function userData({ domain, repository, version }: SingleServerStackProps): string {
-  const values: Record<string, string> = { DOMAIN: domain, REPOSITORY: repository, VERSION: version }
+  const values: Record<string, string> = {
+    DOMAIN: domain,
+    REPOSITORY: repository,
+    VERSION: version,
+    DEVICE: dataDevice,
+  }
   const script = readFileSync(join(import.meta.dirname, 'user-data.sh'), 'utf8')
   return script.replaceAll(/@(\w+)@/g, (_, name: string) => values[name] ?? '')
 }

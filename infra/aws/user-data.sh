@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs once, when the machine is made. @DOMAIN@, @REPOSITORY@ and @VERSION@ are replaced by single-server-stack.ts.
+# Runs once, when the machine is made. @DEVICE@, @DOMAIN@, @REPOSITORY@ and @VERSION@ are replaced by single-server-stack.ts.
 set -euxo pipefail
 
 dnf install --assumeyes docker git
@@ -11,6 +11,21 @@ curl -fsSLo "$plugins/docker-compose" "https://github.com/docker/compose/release
 curl -fsSLo "$plugins/docker-buildx" \
   "https://github.com/docker/buildx/releases/download/v0.30.1/buildx-v0.30.1.linux-${arch/aarch64/arm64}"
 chmod +x "$plugins"/*
+
+# Docker's volumes are on a disk of their own, which is attached once the machine runs. A machine that replaces another finds its data there.
+for _ in {1..120}; do
+  [ -b '@DEVICE@' ] && break
+  sleep 5
+done
+[ -b '@DEVICE@' ]
+# A new disk. mkfs.xfs itself refuses one that has anything on it.
+blkid '@DEVICE@' || mkfs.xfs -L clicktally '@DEVICE@'
+mkdir -p /var/lib/docker/volumes /etc/systemd/system/docker.service.d
+echo 'LABEL=clicktally /var/lib/docker/volumes xfs defaults,nofail 0 2' >> /etc/fstab
+# Without the disk Docker does not start: it would make an empty system.
+printf '[Unit]\nRequiresMountsFor=/var/lib/docker/volumes\n' > /etc/systemd/system/docker.service.d/data.conf
+systemctl daemon-reload
+mount /var/lib/docker/volumes
 systemctl enable --now docker
 
 git clone --depth 1 --branch '@VERSION@' '@REPOSITORY@' /opt/clicktally

@@ -24,6 +24,46 @@ test('one machine, open for HTTP and HTTPS only, with an encrypted disk and back
   template.resourceCountIs('AWS::Backup::BackupPlan', 1)
 })
 
+test('no later deployment replaces the machine: its image is a parameter that keeps its value', () => {
+  const types = Object.values(template.findParameters('*')).map(({ Type }) => Type)
+  assert.ok(!types.includes('AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>'), types.join(', '))
+  template.hasParameter('Image', { Type: 'String', AllowedPattern: 'ami-[0-9a-f]{8,17}' })
+  template.hasResourceProperties('AWS::EC2::Instance', { ImageId: { Ref: 'Image' } })
+})
+
+test('the data is on an encrypted volume of its own, which outlives machine and stack', () => {
+  template.hasResource('AWS::EC2::Volume', {
+    DeletionPolicy: 'Retain',
+    UpdateReplacePolicy: 'Retain',
+    Properties: { Encrypted: true, Size: 100 },
+  })
+  const [volume] = Object.keys(template.findResources('AWS::EC2::Volume'))
+  const [instance] = Object.keys(template.findResources('AWS::EC2::Instance'))
+  template.hasResourceProperties('AWS::EC2::VolumeAttachment', {
+    VolumeId: { Ref: volume },
+    InstanceId: { Ref: instance },
+    Device: '/dev/sdf',
+  })
+  // The address goes to a machine that has the data.
+  const [attachment = ''] = Object.keys(template.findResources('AWS::EC2::VolumeAttachment'))
+  template.hasResource('AWS::EC2::EIP', { DependsOn: [attachment] })
+  const script = userData()
+  const lines = [
+    "[ -b '/dev/sdf' ]\n",
+    'mkfs.xfs -L clicktally',
+    'mount /var/lib/docker/volumes',
+    'enable --now docker',
+  ]
+  const places = lines.map((line) => script.indexOf(line))
+  assert.ok(!places.includes(-1), places.join())
+  assert.deepEqual(
+    places,
+    places.toSorted((a, b) => a - b),
+  )
+  // Without the disk, at any later start too.
+  assert.match(script, /RequiresMountsFor=\/var\/lib\/docker\/volumes/)
+})
+
 test('the machine runs the version that was asked for, with a certificate for the domain', () => {
   const script = userData()
   assert.match(script, /--branch 'v1\.2\.3'/)
