@@ -32,8 +32,8 @@ const prices = {
 
 const hours = 730
 const secondsInMonth = hours * 3_600
-/** What a click takes in the database, counters and indexes included: research of this project. */
-const bytesOfClick = 285
+/** What a click takes in the database, counters and indexes included: as in tools/capacity/costs.ts. */
+const bytesOfClick = 203
 const monthsKept = 3
 
 interface Load {

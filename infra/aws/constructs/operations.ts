@@ -64,7 +64,7 @@ export class Operations extends Construct {
             }),
           ]
 
-    // The names are those of docs/operations.md, which says what to do; QueueHalfFull only exists here.
+    // The names are those of docs/operations.md, which says what to do.
     this.#alarm('ServiceDown', healthy, 1, 'No nginx is healthy: nothing is accepted.', 2, 'less')
     this.#alarm('ServerErrors', refused, 50, 'Requests are answered with a 5xx status.', 5)
     this.#alarm('BacklogLarge', waiting, 100_000, 'More clicks arrive than the processors count.', 10)
@@ -73,8 +73,8 @@ export class Operations extends Construct {
       'QueueHalfFull',
       backlog.metric('BacklogBytes'),
       maxQueueBytes / 2,
-      'At twice as many bytes clicks are refused. Do as for BacklogLarge.',
-      1,
+      'At twice as many bytes clicks are refused.',
+      5,
     )
     this.#alarm(
       'QueueWithoutConsumer',
