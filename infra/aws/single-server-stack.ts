@@ -39,8 +39,8 @@ export class SingleServerStack extends Stack {
     }
     // A parameter, which CloudFormation keeps. `latestAmazonLinux2023` is looked up anew by each deployment, and a new image is a new machine.
     const image = new CfnParameter(this, 'Image', {
+      type: 'AWS::EC2::Image::Id',
       description: 'The image that the machine was made from. Another one replaces the machine: docs/aws.md',
-      allowedPattern: 'ami-[0-9a-f]{8,17}',
     })
     const instance = new ec2.Instance(this, 'Server', {
       vpc,
@@ -82,7 +82,7 @@ export class SingleServerStack extends Stack {
       volumeId: data.volumeId,
     })
     const address = new ec2.CfnEIP(this, 'Address', { instanceId: instance.instanceId })
-    address.addDependency(attachment)
+    address.addResourceDependency(attachment)
     new CfnOutput(this, 'PublicAddress', { value: address.ref })
 
     new cloudwatch.Alarm(this, 'HostFailed', {
