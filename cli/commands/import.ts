@@ -43,6 +43,10 @@ A click without an id gets one derived from its time, line number and content. S
 grown: nothing is counted twice. A line that has moved is a different click: do not insert or remove lines. If two sources can have
 the same line at the same position, name them with --source.
 
+The last line of a CSV file may be cut while the file is being written. Without a line break it is rejected (line_incomplete), unless
+its last column is occurredAt or id, which show whether they are cut. If the file is complete, add a line break, or import it as
+standard input.
+
 Visitors in a log are identified by address. Addresses are not sent: visitor ids are derived from them with the key in
 $XDG_STATE_HOME/clicktally/visitor-key (default: ~/.local/state), which the first import creates. Keep the key: with a different one,
 the same log gives different visitors and different clicks.

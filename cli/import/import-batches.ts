@@ -68,7 +68,7 @@ export async function* importBatches(plan: ImportPlan): AsyncGenerator<ImportBat
 
 async function* readRecords(
   { format: chosen, choices, onFormat }: ImportPlan,
-  { name }: ImportInput,
+  { name, file }: ImportInput,
   open: OpenInput,
   start: LinePosition,
 ): AsyncGenerator<Iterable<ImportRecord>> {
@@ -79,7 +79,7 @@ async function* readRecords(
     if (first.done) return
     const format = chosen ?? detected(name, first.value)
     onFormat(format)
-    const reader = await readerOf(format, name, choices)
+    const reader = await readerOf(format, name, choices, file !== undefined)
     if (isAtStart) yield reader.read(first.value)
     else {
       await readHeader(reader, first.value, lines)

@@ -157,6 +157,33 @@ describe('a record of CSV', () => {
     expect(record).toMatchObject({ event: JSON.stringify({ id, target: 'a' }), timeMs })
   })
 
+  test.each([
+    ['target', 'occurredAt,bot,target', `${time},1,sign up`],
+    ['target in quotes', 'occurredAt,bot,target', `${time},1,"sign ""up"""`],
+    ['occurredAt', 'target,occurredAt', `"a, b",${time}`],
+    ['occurredAt with an offset', 'target,occurredAt', 'a,2015-05-17T10:05:03+02:00'],
+    ['id', 'target,id', `a,${randomUuidV7(timeMs)}`],
+  ])(
+    'whose end may be missing is rejected, or is the same click when it is whole: %s',
+    async (column, header, line) => {
+      const readGrowing = (text: string) =>
+        read(new CsvReader('a.csv', eventRows('', true)), `${header}\n${line}\n${text}`)
+      const last = (records: ImportRecord[]) => records.at(-1) as ImportRecord
+      const whole = last(await readGrowing(`${line}\n`))
+      for (let length = 1; length < line.length; length++) {
+        const { event } = last(await readGrowing(line.slice(0, length)))
+        expect([length, typeof event]).toEqual([length, 'object'])
+      }
+      const isKnownToBeWhole = !column.startsWith('target')
+      const { event } = last(await readGrowing(line))
+      if (isKnownToBeWhole) expect(event).toBe(whole.event)
+      else expect(event).toMatchObject({ code: 'line_incomplete' })
+      for (const lineBreak of ['\r', '\r\n']) {
+        expect(last(await readGrowing(`${line}${lineBreak}`)).event).toBe(whole.event)
+      }
+    },
+  )
+
   test('that is broken does not affect others', async () => {
     const good = (target: string) => `${target},${time}\n`
     const records = await readAll(

@@ -99,6 +99,23 @@ describe('import', () => {
     }
   })
 
+  test('does not count the last line of a CSV file while it may be cut, and counts that of standard input', async () => {
+    const bench = await createBench()
+    const rows = 'occurredAt,target\n2016-01-01T00:00:00Z,a\n2016-01-02T00:00:00Z,sig'
+    const csv = await fileWith(rows)
+    const cut = await bench.run(csv)
+    expect(cut).toMatchObject({ code: 1, stdout: expect.stringContaining('1 × line_incomplete') })
+    await appendFile(csv, 'nup\n')
+    expect((await bench.run(csv)).code).toBe(0)
+    const targets = () => [...bench.server.clicks.values()].map(({ target }) => target)
+    expect(targets()).toEqual(['a', 'signup'])
+    const child = spawn(process.execPath, [main, 'import', '-'], { env: bench.variables, stdio: 'pipe' })
+    onTestFinished(() => void child.kill('SIGKILL'))
+    child.stdin.end(`${rows}nal`)
+    expect(await new Promise((resolve) => child.once('close', resolve))).toBe(0)
+    expect(targets()).toEqual(['a', 'signup', 'signal'])
+  })
+
   test('sends a batch again until it is answered', async () => {
     const bench = await createBench()
     bench.server.faults.push({ status: 503 }, 'drop', 'takeAndDrop', { status: 429 })

@@ -15,6 +15,8 @@ export interface Line {
   readonly endBytes: number
   /** The line was longer than 64 KiB, and `text` is truncated. */
   readonly isCut: boolean
+  /** It is the last one, and ends with the text instead of a line break. */
+  readonly lacksBreak?: true
 }
 
 export const startOfText: LinePosition = { lines: 0, bytes: 0 }
@@ -48,7 +50,8 @@ export async function* splitLines(
     const text = decode(whole)
     // Some programs write a byte order mark before UTF-8.
     const tidy = number === 1 && text.startsWith('\ufeff') ? text.slice(1) : text
-    return { text: tidy, number, endBytes, isCut: whole.length > maxLineBytes }
+    const line = { text: tidy, number, endBytes, isCut: whole.length > maxLineBytes }
+    return breakBytes === 0 ? { ...line, lacksBreak: true } : line
   }
 
   for await (const chunk of chunks) {

@@ -1,9 +1,10 @@
 import { type EventField, eventFields, sentFields } from '@clicktally/event/event-fields.ts'
 import { parseRfc3339 } from '@clicktally/event/rfc3339.ts'
+import { isUuidV7 } from '@clicktally/event/uuid-v7.ts'
 import { printable } from '@clicktally/terminal/printable.ts'
 import { CliError } from '../../cli-error.ts'
 import type { HeaderReader } from './csv-records.ts'
-import { importId, timeInside } from './import-record.ts'
+import { importId, type RecordRefusal, timeInside } from './import-record.ts'
 
 /** Columns by the name of their field. `props` has a column for each prop. */
 const fields = new Map(
@@ -15,11 +16,23 @@ const fields = new Map(
 /** The columns that a CSV file may have, for people. */
 export const csvColumns = `${[...fields.keys()].join(', ')} and props.NAME`
 
-/** CSV whose columns are the fields of events. */
-export function eventRows(source: string): HeaderReader {
+/** A cut cell looks like a short one, and would be another click, which stays when the line is complete. */
+const lineIncomplete: RecordRefusal = {
+  code: 'line_incomplete',
+  detail:
+    'No line break follows, so the line may be cut off. If it is whole, add a line break to the file, or import it as standard input.',
+}
+
+/**
+ * CSV whose columns are the fields of events.
+ *
+ * @param mayGrow whether somebody may be writing the last line
+ */
+export function eventRows(source: string, mayGrow = false): HeaderReader {
   return (name, header) => {
     const columns = readHeader(name, header)
-    return ({ cells, line, text }) => {
+    return ({ cells, line, text, lacksBreak }) => {
+      if (mayGrow && lacksBreak && !isWhole(columns.at(-1), cells.at(-1))) return { event: lineIncomplete }
       const event = eventOf(columns, cells)
       const occurredAtMs = typeof event.occurredAt === 'string' ? parseRfc3339(event.occurredAt) : undefined
       if (event.id !== undefined) return { event: JSON.stringify(event), timeMs: occurredAtMs ?? timeInside(event.id) }
@@ -46,6 +59,12 @@ function readHeader(name: string, columns: readonly string[]): readonly string[]
     throw wrong('it needs a column "occurredAt" or "id", for the time of each click.')
   }
   return columns
+}
+
+/** Whether the last cell of a line has an end of its own: no beginning of a time or an id is one itself. */
+function isWhole(column = '', cell = ''): boolean {
+  if (column === 'occurredAt') return parseRfc3339(cell) !== undefined
+  return column === 'id' && isUuidV7(cell.toLowerCase())
 }
 
 function isColumn(column: string): boolean {

@@ -10,6 +10,8 @@ export interface Row {
   readonly line: number
   /** The original text. */
   readonly text: string
+  /** It is the last one, and no line break follows: it may be the beginning of a longer one. */
+  readonly lacksBreak: boolean
 }
 
 /** What a record means: one click, or any number of them. */
@@ -30,6 +32,7 @@ interface RawRecord {
   readonly text: string
   readonly end: ImportRecord['end']
   readonly isCut: boolean
+  readonly lacksBreak: boolean
 }
 
 /**
@@ -100,6 +103,8 @@ export class CsvReader implements RecordReader {
         .replace(/\r$/, ''),
       end: { lines: last.number, bytes: last.endBytes },
       isCut: taken.some(({ isCut }) => isCut),
+      // The first half of CRLF is a line break too.
+      lacksBreak: last.lacksBreak === true && !last.text.endsWith('\r'),
     }
   }
 
@@ -115,8 +120,10 @@ export class CsvReader implements RecordReader {
 
   *#recordsOf(records: readonly RawRecord[], readRow: RowReader): Generator<ImportRecord> {
     for (const [index, cells] of cellsOf(records).entries()) {
-      const { line, text, end, isCut } = records[index] as RawRecord
-      const reading = isCut ? { event: rejection('event_too_large') } : this.#reading({ line, text }, cells, readRow)
+      const { line, text, end, isCut, lacksBreak } = records[index] as RawRecord
+      const reading = isCut
+        ? { event: rejection('event_too_large') }
+        : this.#reading({ line, text, lacksBreak }, cells, readRow)
       yield* recordsOf({ line, text, end }, Symbol.iterator in reading ? reading : [reading])
     }
   }

@@ -40,15 +40,23 @@ export function detectFormat(name: string, lines: readonly Line[]): ImportFormat
 
 const formatsByExtension: Record<string, ImportFormat> = { ndjson: 'ndjson', jsonl: 'ndjson', csv: 'csv', log: 'log' }
 
-/** @param name of the file, for messages */
-export async function readerOf(format: ImportFormat, name: string, choices: FormatChoices): Promise<RecordReader> {
+/**
+ * @param name of the file, for messages
+ * @param isFile whether it is a file, which may grow, and not a pipe, which its writer has closed
+ */
+export async function readerOf(
+  format: ImportFormat,
+  name: string,
+  choices: FormatChoices,
+  isFile: boolean,
+): Promise<RecordReader> {
   switch (format) {
     case 'ndjson':
       return ndjsonReader(choices.source)
     case 'log':
       return logReader(choices.source, await choices.visitorKey())
     case 'csv':
-      return new CsvReader(name, eventRows(choices.source))
+      return new CsvReader(name, eventRows(choices.source, isFile))
     case 'plausible':
       return new CsvReader(name, plausibleRows(choices))
     case 'umami':

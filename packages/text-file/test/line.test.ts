@@ -22,6 +22,8 @@ describe('the lines of a text', () => {
 
   it('do not include an empty line after the last line break', async () => {
     expect((await split('a\nb\n')).map((line) => line.text)).toEqual(['a', 'b'])
+    expect((await split('a\nb\n')).some(({ lacksBreak }) => lacksBreak)).toBe(false)
+    expect((await split('a\nb')).map(({ lacksBreak }) => lacksBreak)).toEqual([undefined, true])
     expect(await split('')).toEqual([])
   })
 
