@@ -202,6 +202,29 @@ describe('a client that sends too much', () => {
     expect((await rawRequest(get(port, { path: '/v1/counts' }))).status).toBe(200)
   })
 
+  test('can read why it is refused, also as a page of another origin', async () => {
+    const { port, stopServices } = await startNginxUnderTest({ requestsPerSecond: 1 })
+    const origin = 'origin: https://shop.example'
+    const send = (body: string) =>
+      rawRequest(post(port, { path: '/v1/c?key=a', headers: [origin, 'content-type: text/plain'], body }, '127.0.0.2'))
+    const corsOf = ({ headers }: RawAnswer) => [
+      ...[headers.get('access-control-allow-origin'), headers.get('access-control-expose-headers')],
+    ]
+    const readable = ['*', 'retry-after, ratelimit, ratelimit-policy, x-request-id']
+    // Services decide about their own answers.
+    const accepted = await send('{}')
+    expect([accepted.status, ...corsOf(accepted)]).toEqual([202, undefined, undefined])
+    const tooLarge = await send('x'.repeat(200_000))
+    expect([tooLarge.status, ...corsOf(tooLarge)]).toEqual([413, ...readable])
+    const answers = await Promise.all(Array.from({ length: 20 }, () => send('{}')))
+    const refused = answers.filter(({ status }) => status === 429)
+    expect(refused.length).toBeGreaterThan(0)
+    for (const answer of refused) expect(corsOf(answer)).toEqual(readable)
+    await stopServices()
+    const unavailable = await rawRequest(post(port, { path: '/v1/c', headers: [origin] }))
+    expect([unavailable.status, ...corsOf(unavailable)]).toEqual([503, ...readable])
+  })
+
   test('cannot make nginx buffer a single click on disk', async () => {
     const { port, passed } = await startNginxUnderTest()
     const answer = await rawRequest(post(port, { path: '/v1/events', body: 'x'.repeat(200_000) }))
