@@ -1,4 +1,5 @@
 import { clickLimits } from '@clicktally/event/click-event.ts'
+import { cutText } from '@clicktally/event/cut-text.ts'
 import { maxCharsOf } from '@clicktally/event/event-fields.ts'
 import { derivedUuidV7 } from '@clicktally/message/derived-uuid-v7.ts'
 
@@ -39,8 +40,8 @@ export function eventOfSegment(message: unknown, type?: string): Fields | undefi
         : `page: ${textOf(message.name) ?? textOf(properties.path) ?? textOf(page.path) ?? url ?? ''}`,
     ...(timestamp !== undefined && { occurredAt: timestamp }),
     ...(visitorId !== undefined && { visitorId }),
-    ...(url !== undefined && { url: url.slice(0, maxCharsOf('url')) }),
-    ...(referrer !== undefined && { referrer: referrer.slice(0, maxCharsOf('referrer')) }),
+    ...(url !== undefined && { url: cutText(url, maxCharsOf('url')) }),
+    ...(referrer !== undefined && { referrer: cutText(referrer, maxCharsOf('referrer')) }),
     ...(props !== undefined && { props }),
   }
 }

@@ -58,6 +58,15 @@ describe('@segment/analytics-node', () => {
 })
 
 describe("Segment's API", () => {
+  test('accepts an address that is cut within a character', async () => {
+    const { app, broker } = await createBench()
+    const url = `https://shop.example/${'x'.repeat(2_026)}`
+    const page = { url: `${url}😀`, referrer: `${url}😀` }
+    const answer = await post(app, '/segment/v1/track', { event: 'a', userId: 'u', context: { page } }, secret)
+    expect(answer).toMatchObject({ status: 200, body: { rejected: 0 } })
+    expect((await drain(broker)).clicks).toMatchObject([{ url, referrer: url }])
+  })
+
   test('takes single messages, on long and short paths, with the key in the body too', async () => {
     const { app, broker } = await createBench()
     const message = { messageId: 'm-1', timestamp, anonymousId: 'a', event: 'Signed Up' }
