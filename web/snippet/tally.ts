@@ -22,7 +22,8 @@ export function start({ key, to, respect, ...links }: TallyOptions): Tally {
   const add = createQueue(`${to}/v1/c?key=${key}`, key)
   const tally: Tally = (target, props) =>
     add({
-      target: target.slice(0, 256),
+      // Halves of surrogate pairs would be refused.
+      target: target.slice(0, 256).replace(/\p{Cs}/gu, ''),
       url: location.href.slice(0, 2048),
       referrer: document.referrer.slice(0, 2048),
       props,

@@ -6,8 +6,3 @@ export function uuidV7(timeMs: number): string {
     ((crypto.getRandomValues(new Uint8Array(1))[0] as number) & 15).toString(16),
   )
 }
-
-/** The time inside a UUIDv7, in milliseconds since 1970. */
-export function timeOfUuid(id: string): number {
-  return Number.parseInt(id.replace('-', ''), 16)
-}

@@ -260,6 +260,29 @@ describe('a click', () => {
     expect(setup.sent.map(({ length }) => length)).toEqual([1, 50, 50, 20])
   })
 
+  test('with a long target keeps its first 256 characters, and no half of one', async () => {
+    const setup = await startSite()
+    const page = await setup.open()
+    await page.evaluate(() => {
+      const { clicktally } = globalThis as unknown as { clicktally: (target: string) => void }
+      clicktally(`a${'😀'.repeat(200)}`)
+    })
+    await expectCounted(setup, [`a${'😀'.repeat(127)}`])
+  })
+
+  test('that is too large is dropped, and does not hold up others', async () => {
+    const setup = await startSite()
+    const page = await setup.open()
+    await page.evaluate(() => {
+      const { clicktally } = globalThis as unknown as { clicktally: (target: string, props?: object) => void }
+      clicktally('large', { large: 'x'.repeat(140_000) })
+      clicktally('small')
+    })
+    // nginx refuses it: no service answers.
+    await expectNothingWaits(page, setup.key)
+    await expectCounted(setup, ['small'])
+  })
+
   test('counts with the ES module', async () => {
     const tag = (key: string) => `<script type="module">
       import { start } from '${system.baseUrl}/tally.mjs'
@@ -348,6 +371,25 @@ describe('a click without a connection', () => {
     await expectCounted(setup, ['offline', 'offline', 'offline'])
     for (const tab of tabs) await expectNothingWaits(tab, setup.key)
     expect(setup.sent.flat()).toHaveLength(3)
+  })
+
+  test('is sent with few others if their addresses are long: a large request would be refused', async () => {
+    const setup = await startSite({ body })
+    const page = await setup.open(`/long?${'x'.repeat(1_900)}`)
+    await setup.context.setOffline(true)
+    await page.evaluate(async () => {
+      const { clicktally } = globalThis as unknown as { clicktally: (target: string) => void }
+      for (let at = 0; at < 90; at += 1) clicktally('long')
+    })
+    await vi.waitFor(async () => expect(await waitingIn(page, setup.key)).toBe(90), patience)
+    setup.sent.length = 0
+    await setup.context.setOffline(false)
+    await expectCounted(
+      setup,
+      Array.from({ length: 90 }, () => 'long'),
+    )
+    await expectNothingWaits(page, setup.key)
+    for (const ids of setup.sent) expect(ids.length).toBeLessThan(10)
   })
 
   test('waits in a queue of at most 200, from which the oldest are dropped', async () => {
@@ -516,5 +558,32 @@ describe('a wrong clock', () => {
     await expectCounted(setup, ['clock', 'clock', 'clock'])
     await expectNothingWaits(page, setup.key)
     for (const { occurred_at } of clicks) expect(Math.abs(occurred_at.getTime() - Date.now())).toBeLessThan(60_000)
+  })
+
+  test('does not count a click twice that was accepted, if the answer was lost and the click is too old meanwhile', async () => {
+    const setup = await startSite({ body: '<button data-clicktally="clock">b</button>' })
+    // The id of a click is accepted for some seconds.
+    const shiftMs = 15_000 - 72 * 3_600_000
+    await setup.context.addInitScript((shift) => {
+      const { now } = Date
+      Date.now = () => now.call(Date) + shift
+    }, shiftMs)
+    const page = await setup.open()
+    const clickedAtMs = Date.now()
+    const { promise: isAccepted, resolve } = Promise.withResolvers<number>()
+    await setup.context.route(/\/v1\/c\?/, async (route) => {
+      resolve((await route.fetch()).status())
+      await route.abort('connectionreset')
+    })
+    await page.click('button')
+    expect(await isAccepted).toBe(202)
+    await page.close()
+    await setup.context.unroute(/\/v1\/c\?/)
+    await new Promise((wait) => setTimeout(wait, clickedAtMs + 20_000 - Date.now()))
+    const later = await setup.open()
+    await expectNothingWaits(later, setup.key)
+    expect(setup.sent.length).toBeGreaterThan(1)
+    expect(new Set(setup.sent.flat()).size).toBe(1)
+    await expectCounted(setup, ['clock'])
   })
 })
