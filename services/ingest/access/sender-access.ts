@@ -59,15 +59,16 @@ export class SenderAccess {
   }
 
   /**
-   * A hook for routes that pages call without a preflight, so without the header Authorization. Their key may be in the query, or the
-   * user name of Basic authentication. A request without a key is not refused yet: its body may have one, and the route calls
-   * authorize() with that.
+   * A hook for routes that pages call without a preflight, so without the header Authorization. Their key may be in the query. A
+   * request without a key is not refused yet: its body may have one, and the route calls authorize() with that.
+   *
+   * @param mayBeBasic whether the key may also be the user name of Basic authentication, where nginx does not find and limit it
    */
-  requiresUnlessInBody(right: Right): onRequestHookHandler {
+  requiresUnlessInBody(right: Right, mayBeBasic = false): onRequestHookHandler {
     return (request, reply, done) => {
       const { authorization, origin } = request.headers
       const text = keyInQuery(request.url)
-      const basic = userNameOf(authorization)
+      const basic = mayBeBasic ? userNameOf(authorization) : undefined
       if (basic !== undefined) request.senderKey = this.authorize(request, reply, right, { text: basic })
       else if (authorization !== undefined) request.senderKey = this.authorize(request, reply, right)
       else if (text !== undefined) {

@@ -42,7 +42,8 @@ export function getPixel(app: HttpApp, context: IngestContext): void {
     async handler(request, reply) {
       reply.type('image/gif').header('cache-control', 'no-store')
       try {
-        const text = keyInQuery(request.url)
+        // As in nginx, which limits one of them: the key in the header, if there is one.
+        const text = request.headers.authorization === undefined ? keyInQuery(request.url) : undefined
         const origin = originOfPage(request)
         const key = context.access.authorize(request, reply, 'send', { ...(text !== undefined && { text }), origin })
         if (text !== undefined) refuseSecretInUrl(key)

@@ -36,7 +36,7 @@ export function postSegment(app: HttpApp, context: IngestContext): void {
     app.route({
       method: 'POST',
       url,
-      onRequest: access.requiresUnlessInBody('send'),
+      onRequest: access.requiresUnlessInBody('send', true),
       handler(request, reply) {
         const { key: text, messages } = messagesOf(request, name === 'batch')
         const key = request.senderKey ?? access.authorize(request, reply, 'send', { text })

@@ -81,6 +81,18 @@ describe.each([
     expect((await drain(broker)).clicks).toEqual([])
   })
 
+  test('with the header Authorization has the key in that, where nginx finds it, and nowhere else', async () => {
+    const { app } = await createBench()
+    const basic = `Basic ${Buffer.from(`${keys.write.text}:`).toString('base64')}`
+    for (const authorization of [basic, 'Bearer', 'x', `Bearer ${makeKey('write').text}`]) {
+      const response = await app.inject({
+        ...{ method: 'POST', url: withKey, headers: { ...fromPage, authorization } },
+        payload: '{"target":"a"}',
+      })
+      expect([authorization, response.statusCode]).toEqual([authorization, 401])
+    }
+  })
+
   test('is refused from a page of another origin, and from a program without an origin', async () => {
     const { app } = await createBench()
     for (const origin of ['https://evil.example', 'null']) {
@@ -193,6 +205,15 @@ describe('GET /v1/p.gif', () => {
       ...{ method: 'HEAD', url: `/v1/p.gif?${withKey}&target=a`, headers: onPage },
     })
     expect(statusCode).toBe(405)
+    expect((await drain(broker)).clicks).toEqual([])
+  })
+
+  test('with the header Authorization has the key in that, as nginx assumes', async () => {
+    const { app, broker } = await createBench()
+    for (const authorization of ['x', `Bearer ${makeKey('write').text}`]) {
+      const headers = await pixel(app, `${withKey}&target=a`, { ...onPage, authorization })
+      expect(headers['clicktally-outcome']).toMatch(/^key_(malformed|unknown)$/)
+    }
     expect((await drain(broker)).clicks).toEqual([])
   })
 
