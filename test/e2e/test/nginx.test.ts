@@ -197,8 +197,22 @@ describe('a client that sends too much', () => {
     const clients = Array.from({ length: 9 }, (_, index) => `127.0.0.${10 + index}`)
     const stalled = clients.flatMap((from) => Array.from({ length: 32 }, () => stall(port, '/v1/events/batch', from)))
     await vi.waitFor(async () => expect(await answered(stalled)).toHaveLength(32), patience)
-    expectProblem(await rawRequest(post(port, { path: '/v1/events/batch' })), 429, 'too_many_requests', true)
-    expect((await rawRequest(post(port, { path: '/v1/events' }))).status).toBe(202)
+    const large = 'x'.repeat(140_000)
+    expectProblem(
+      await rawRequest(post(port, { path: '/v1/events/batch', body: large })),
+      429,
+      'too_many_requests',
+      true,
+    )
+    // The length of this one is not known before it has arrived.
+    const chunked = post(port, { path: '/v1/events/batch', body: '2\r\n{}\r\n0\r\n\r\n' })
+    const text = chunked.text.replace(/content-length: \d+/, 'transfer-encoding: chunked')
+    expectProblem(await rawRequest({ port, text }), 429, 'too_many_requests', true)
+    for (const path of ['/v1/events', '/v1/events/batch', '/v1/backfill', '/segment/v1/track']) {
+      expect((await rawRequest(post(port, { path }))).status, path).toBe(202)
+      // What is sent in small bodies needs no disk.
+      expect((await rawRequest(post(port, { path, body: 'x'.repeat(129_999) }))).status, path).toBe(202)
+    }
     expect((await rawRequest(get(port, { path: '/v1/counts' }))).status).toBe(200)
   })
 
