@@ -18,9 +18,10 @@ const exampleProject = {
 const maxDimensions = 20
 
 const Dimensions = Type.Array(
-  Type.String({ minLength: 1, maxLength: clickLimits.propKeyChars, pattern: '^[^\\u0000-\\u001f]*$' }),
+  // nginx passes on paths in the form in which it has checked them: a slash would be another part of the path, encoded or not.
+  Type.String({ minLength: 1, maxLength: clickLimits.propKeyChars, pattern: '^[^\\u0000-\\u001f/?]*$' }),
   {
-    description: `Names of props by which clicks can be broken down, as \`props.<name>\`; at most ${maxDimensions}. Their values should be few, such as the names of plans.`,
+    description: `Names of props by which clicks can be broken down, as \`props.<name>\`, without \`/\` and \`?\`; at most ${maxDimensions}. Their values should be few, such as the names of plans.`,
     maxItems: maxDimensions,
     uniqueItems: true,
   },

@@ -226,7 +226,7 @@ test('a project declares up to 20 props as dimensions, and the audit log has who
   const [entry] = await auth.audit()
   expect(entry).toMatchObject({ action: 'project.change', detail: { dimensions: ['plan', 'size'] } })
   const many = Array.from({ length: 21 }, (_, index) => `prop-${index}`)
-  for (const wrong of [many, ['plan', 'plan'], [''], ['a\0'], ['p'.repeat(129)], [1], 'plan']) {
+  for (const wrong of [many, ['plan', 'plan'], [''], ['a\0'], ['a/b'], ['a?b'], ['p'.repeat(129)], [1], 'plan']) {
     expect((await change(wrong)).status, JSON.stringify(wrong)).toBe(422)
   }
   expect((await change(many.slice(1))).body.dimensions).toHaveLength(20)

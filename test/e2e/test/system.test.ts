@@ -174,19 +174,6 @@ describe('the system', () => {
     })
   })
 
-  test('a dimension with a slash in its name is asked for like any other', async () => {
-    const declare = async (dimensions: string[]) => {
-      const headers = { ...withKey(), 'content-type': 'application/json' }
-      const url = `${system.baseUrl}/v1/projects/default`
-      return (await fetch(url, { method: 'PATCH', headers, body: JSON.stringify({ dimensions }) })).status
-    }
-    expect(await declare(['a/b'])).toBe(200)
-    const url = `${system.baseUrl}/v1/counts/by/props.a%2Fb?from=2026-01-01&to=2026-01-02`
-    const response = await fetch(url, { headers: withKey() })
-    expect([response.status, await response.json()]).toMatchObject([200, { dimension: 'props.a/b' }])
-    expect(await declare([])).toBe(200)
-  })
-
   test('answers are cached, but never served to another credential or without one', async () => {
     const ask = async (headers: Record<string, string>) => {
       const response = await fetch(new URL('/v1/counts?target=first&from=2020-01-01T00:00:00Z', system.baseUrl), {
