@@ -7,7 +7,7 @@ export class KnownIds {
   readonly #ids = new Map<string, Set<string>>()
   readonly #spared = new Set<string>()
 
-  /** What an answer contains is never used: what the fuzzing itself needs, and must not delete. */
+  /** What an answer contains is never used: what the fuzzing itself needs, and must not delete or rename. */
   spare(answer: unknown): void {
     for (const [, id] of idsIn(answer)) this.#spared.add(id)
   }
