@@ -27,10 +27,10 @@ export interface CompactionOptions {
  * Clicks of past days. A day after which late clicks may still come: if a fifth is saved. Pages then have room for a tenth more. Older days:
  * if a twentieth is saved, and pages are filled. Counters of hours, days and months: if a quarter is saved.
  *
- * @param client whose session holds the lock of the janitor, and is closed afterwards
  * Nothing is done while somebody reads for long, such as a backup: a key that is made anew waits for that, and is left behind when
  * the time of its statement is over.
  *
+ * @param client whose session holds the lock of the janitor, and is closed afterwards
  * @returns the names of the keys
  * @throws the database error. The next run removes what is left behind.
  */
